@@ -1,0 +1,214 @@
+//! Channels: one ordered log of ciphertext per conversation (DESIGN L1 to L13).
+
+use super::token::Token;
+use crate::{
+    id::{AccessPublicKey, ChainHash, ChannelId, MessageId},
+    time::Timestamp,
+};
+
+/// A position in the log together with the chain's value there. Position 0 is the empty log.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub struct ChainPoint {
+    /// Sequence number; the first entry has 1.
+    pub position: u64,
+    /// `h(position)` (DESIGN L2).
+    pub hash: ChainHash,
+}
+
+/// What the server may know of an entry's content.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub enum EntryKind {
+    /// An application message.
+    Message,
+    /// A commit.
+    Commit,
+}
+
+/// Creates a channel; its log is empty. Costs a token. Idempotent: the same id with the same contents is answered `done`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ChannelCreate {
+    /// Random.
+    pub channel: ChannelId,
+    /// First access key.
+    pub access: AccessPublicKey,
+    /// Sealed GroupInfo of the group's first epoch, at position 0.
+    pub group_info: Vec<u8>,
+    /// First keyring.
+    pub keyring: Vec<u8>,
+    /// Pays for it.
+    pub token: Token,
+}
+
+/// Proves possession of an access key, once per connection and key (DESIGN L8). Any key the channel ever had may attach;
+/// only the current one gets entries and may enqueue, an earlier one gets the keyring.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ChannelAttach {
+    /// Which channel.
+    pub channel: ChannelId,
+    /// Which key.
+    pub access: AccessPublicKey,
+    /// Ed25519 by the access key over the attach text of protocol.md. 64 bytes.
+    pub signature: Vec<u8>,
+}
+
+/// Where a channel stands.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ChannelState {
+    /// Whether the attached key is the current one.
+    pub current: bool,
+    /// The current key, so that members can check it against the derived one (L7). All zero if `current` is false.
+    pub access: AccessPublicKey,
+    /// Since which position the current key is in force.
+    pub access_since: u64,
+    /// The last commit; position 0 if there is none. Zero hash if `current` is false.
+    pub last_commit: ChainPoint,
+    /// The last entry of the log.
+    pub last: ChainPoint,
+    /// The lowest sequence number that is still kept.
+    pub first: u64,
+}
+
+/// Appends an entry if it names the last commit (DESIGN L3). Idempotent by `id`, looked up before the comparison (L5).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ChannelEnqueue {
+    /// Which channel; its current key must be attached on this connection.
+    pub channel: ChannelId,
+    /// Client-chosen.
+    pub id: MessageId,
+    /// The last commit as the writer knows it.
+    pub after_commit: ChainPoint,
+    /// The sealed entry.
+    pub sealed: Vec<u8>,
+    /// Present for commits.
+    pub commit: Option<CommitParts>,
+}
+
+/// What a commit brings along, stored in the same transaction (DESIGN L6).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CommitParts {
+    /// Sealed GroupInfo of the epoch it begins.
+    pub group_info: Vec<u8>,
+    /// For a rolling commit: the next access key, in force for every later entry, and the keyring that goes with it.
+    pub roll: Option<AccessRoll>,
+}
+
+/// What a rolling commit changes (DESIGN L7).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AccessRoll {
+    /// The next access key.
+    pub access: AccessPublicKey,
+    /// The new keys, sealed to each remaining account.
+    pub keyring: Vec<u8>,
+}
+
+/// What became of an enqueue.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Enqueued {
+    /// In the log, synced to disk.
+    Accepted {
+        /// Its position and the chain's value there.
+        at: ChainPoint,
+    },
+    /// Another commit came first; read on from there, rebuild, and try again.
+    Stale {
+        /// The last commit.
+        last_commit: ChainPoint,
+    },
+    /// The server does not know the commit that was named: it lost or changed its past.
+    Diverged {
+        /// The last commit it knows.
+        last_commit: ChainPoint,
+        /// The end of the log it knows.
+        last: ChainPoint,
+    },
+}
+
+/// Reads a page.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ChannelRead {
+    /// Which channel; its current key must be attached.
+    pub channel: ChannelId,
+    /// Entries with a sequence number above this.
+    pub after: u64,
+    /// At most this many.
+    pub limit: u16,
+}
+
+/// Reads the log and goes on with what arrives. Ends with `access-denied` when the attached key is replaced and the rolling
+/// commit has been pushed; attach the next key and subscribe again.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ChannelSubscribe {
+    /// Which channel; its current key must be attached.
+    pub channel: ChannelId,
+    /// Entries with a sequence number above this.
+    pub after: u64,
+}
+
+/// Entries in order.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ChannelPage {
+    /// In order of `seq`, without gaps.
+    pub entries: Vec<ChannelEntry>,
+    /// Whether there is more at this moment.
+    pub more: bool,
+}
+
+/// One entry of the log.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ChannelEntry {
+    /// Position.
+    pub seq: u64,
+    /// As chosen by the writer.
+    pub id: MessageId,
+    /// Message or commit.
+    pub kind: EntryKind,
+    /// The commit it named.
+    pub after_commit: ChainPoint,
+    /// The sealed bytes.
+    pub sealed: Vec<u8>,
+    /// For a rolling commit: the access key the server recorded.
+    pub next_access: Option<AccessPublicKey>,
+    /// When the server accepted it, rounded down to the minute.
+    pub time: Timestamp,
+}
+
+/// Fetches the GroupInfo stored by the commit at `position` (0: by `channel-create`).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ChannelGroupInfo {
+    /// Which channel; its current key must be attached.
+    pub channel: ChannelId,
+    /// Which commit; `u64::MAX` for the last.
+    pub position: u64,
+}
+
+/// A sealed GroupInfo.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct GroupInfo {
+    /// The commit that stored it.
+    pub at: ChainPoint,
+    /// Sealed under the channel key in force after that commit.
+    pub sealed: Vec<u8>,
+}
+
+/// Fetches the current keyring; any key the channel ever had may (DESIGN L7).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ChannelKeyring {
+    /// Which channel.
+    pub channel: ChannelId,
+}
+
+/// The current keyring.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Keyring {
+    /// The commit that stored it.
+    pub at: ChainPoint,
+    /// As `quicprochat-e2ee` encodes it.
+    pub keyring: Vec<u8>,
+}
+
+/// Deletes the channel and everything in it; the last member does (DESIGN L10).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ChannelDelete {
+    /// Which channel; its current key must be attached.
+    pub channel: ChannelId,
+}

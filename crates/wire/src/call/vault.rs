@@ -1,0 +1,42 @@
+//! The vault: an account's encrypted records (DESIGN A4). The server can read none of them.
+
+/// One way to the vault's root key.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct VaultWrap {
+    /// 1: OPAQUE export key. Others are reserved (2: recovery key, 3: passkey PRF).
+    pub way: u16,
+    /// The wrapped root key.
+    pub sealed: Vec<u8>,
+}
+
+/// One encrypted record with compare-and-set by version.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct VaultRecord {
+    /// Which record (protocol.md, "Vault").
+    pub id: u32,
+    /// One above the stored version (1 for a new record) when stored; the stored version when fetched.
+    pub version: u64,
+    /// Padded ciphertext; empty removes the record (the version stays).
+    pub sealed: Vec<u8>,
+}
+
+/// Fetches records; all of them if `ids` is empty. Device or sign-in.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct VaultFetch {
+    /// Which.
+    pub ids: Vec<u32>,
+}
+
+/// The records that exist among those asked for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct VaultRecords {
+    /// By id.
+    pub records: Vec<VaultRecord>,
+}
+
+/// Stores records, all or none: `version-conflict` if any version does not fit.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct VaultStore {
+    /// What to store.
+    pub records: Vec<VaultRecord>,
+}

@@ -1,0 +1,1 @@
+//! Empty on purpose: keeps a second `links = "sqlite3"` out of the lock file.
