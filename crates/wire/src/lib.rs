@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 pub mod call;
+pub mod chain;
 pub mod encoding;
 pub mod entropy;
 pub mod error;
