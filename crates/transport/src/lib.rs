@@ -1,1 +1,19 @@
+//! Links that carry the calls of [`quicprochat_wire`] between client and server.
 //!
+//! A newcomer starts at [`link`] (what a client holds), [`typed`] (the same with calls kept apart by kind of connection) and
+//! [`server`] (what a server implements). Only this crate names QUIC.
+//!
+//! ```text
+//!   typed::{AccountLink, ChannelLink, LookupLink} ──▶ link::Link ──frames──▶ server::Handler
+//! ```
+#![forbid(unsafe_code)]
+
+pub mod error;
+pub mod link;
+pub mod server;
+pub mod typed;
+
+pub use error::{LinkError, Unreachable, Violation};
+pub use link::{CallError, Connector, Link, ResponseStream, call, subscribe};
+pub use server::{Handler, Reply};
+pub use typed::{AccountLink, Anonymous, Authenticated, ChannelLink, LookupLink};

@@ -49,6 +49,51 @@ pub trait Call: Into<Request> + Clone + Send + 'static {
     const STREAM: bool = false;
 }
 
+/// A method that is answered once.
+pub trait UnaryCall: Call {}
+
+/// A method whose responses keep coming until the caller stops.
+pub trait StreamCall: Call {}
+
+/// A method that connections of kind `K` may carry (`K` is a type of [`on`]). `hello` is on none: whoever opens a
+/// connection says it.
+pub trait CallOn<K: on::Kind>: Call {}
+
+/// The kinds of connection as types, so that a call on the wrong kind does not compile.
+pub mod on {
+    use super::ConnectionKind;
+
+    /// A kind of connection.
+    pub trait Kind: Send + Sync + 'static {
+        /// The same as a value.
+        const KIND: ConnectionKind;
+    }
+
+    /// [`ConnectionKind::Account`].
+    #[derive(Clone, Copy, Debug)]
+    pub struct Account;
+
+    /// [`ConnectionKind::Channel`].
+    #[derive(Clone, Copy, Debug)]
+    pub struct Channel;
+
+    /// [`ConnectionKind::Lookup`].
+    #[derive(Clone, Copy, Debug)]
+    pub struct Lookup;
+
+    impl Kind for Account {
+        const KIND: ConnectionKind = ConnectionKind::Account;
+    }
+
+    impl Kind for Channel {
+        const KIND: ConnectionKind = ConnectionKind::Channel;
+    }
+
+    impl Kind for Lookup {
+        const KIND: ConnectionKind = ConnectionKind::Lookup;
+    }
+}
+
 /// A response without content.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Done;
@@ -99,9 +144,20 @@ macro_rules! methods {
                 const ACCESS: Access = Access::$access;
                 $(const STREAM: bool = methods!(@stream $stream);)?
             }
+
+            methods!(@shape $request $(, $stream)?);
+            methods!(@on $access $request);
         )*
     };
     (@stream stream) => { true };
+    (@shape $request:ty) => { impl UnaryCall for $request {} };
+    (@shape $request:ty, stream) => { impl StreamCall for $request {} };
+    (@on Any $request:ty) => {};
+    (@on AccountOpen $request:ty) => { impl CallOn<on::Account> for $request {} };
+    (@on AccountSignedIn $request:ty) => { impl CallOn<on::Account> for $request {} };
+    (@on AccountDevice $request:ty) => { impl CallOn<on::Account> for $request {} };
+    (@on Channel $request:ty) => { impl CallOn<on::Channel> for $request {} };
+    (@on Lookup $request:ty) => { impl CallOn<on::Lookup> for $request {} };
 }
 
 /// Gathers all response types.
@@ -122,7 +178,6 @@ macro_rules! responses {
             impl TryFrom<Response> for $response {
                 type Error = Response;
                 fn try_from(response: Response) -> Result<Self, Response> {
-                    #[expect(clippy::wildcard_enum_match_arm, reason = "every other variant is the same mistake")]
                     match response { Response::$variant(inner) => Ok(inner), other => Err(other) }
                 }
             }
