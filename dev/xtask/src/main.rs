@@ -1,3 +1,65 @@
+//! `cargo xtask`: what a developer runs, and exactly what CI runs.
 //!
+//! One file per sub-command or noun: [`suite`] (what `test` runs, one file and one row each), [`tidy`] (checks of the
+//! tree, one file each), [`codegen`], [`setup`], [`demo`]. [`sandbox`] runs the real server and the real terminal client
+//! in a scratch folder; [`process`] starts programs so that none outlives us.
+#![expect(clippy::print_stdout, reason = "a command-line tool talks on standard output")]
+#![expect(clippy::print_stderr, reason = "a command-line tool reports failures on standard error")]
 
-fn main() {}
+mod process;
+mod setup;
+mod suite;
+mod tidy;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+const EXAMPLES: &str = "\
+Examples:
+  cargo xtask test                          everything that CI runs
+  cargo xtask test --only fmt --only tidy   two suites
+  cargo xtask setup                         install what the suites need
+  cargo xtask demo                          three people talk over a real server";
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", about = "Developer commands of quicprochat", after_help = EXAMPLES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run every suite (or those named), each within its budget
+    #[command(after_help = suite::EXAMPLES)]
+    Test(suite::Arguments),
+    /// Same as `test`
+    Ci(suite::Arguments),
+    /// Install what the suites need, or say exactly what is missing
+    #[command(after_help = setup::EXAMPLES)]
+    Setup(suite::Arguments),
+    /// Check sizes, layers, names, purity, words, the ledger and links of the tracked files
+    #[command(after_help = tidy::EXAMPLES)]
+    Tidy(tidy::Arguments),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match process::cleanup::install().and_then(|()| run(&cli.command)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: &Command) -> anyhow::Result<()> {
+    match command {
+        Command::Test(arguments) | Command::Ci(arguments) => suite::run(arguments),
+        Command::Setup(arguments) => setup::run(arguments),
+        Command::Tidy(arguments) => tidy::run(arguments),
+    }
+}
