@@ -1,3 +1,7 @@
-//!
+//! `qpc`: quicprochat for the terminal.
+
+mod args;
+mod exit;
+mod secret;
 
 fn main() {}

@@ -1,0 +1,323 @@
+//! What `qpc` takes on its command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use quicprochat_wire::ServerLink;
+
+/// End-to-end encrypted messages from a terminal.
+#[derive(Parser, Debug)]
+#[command(
+    name = "qpc",
+    version,
+    max_term_width = 100,
+    after_help = "\
+CONV is a conversation's id, an unambiguous prefix of one, or its title. NAME is `alice` or `alice@host`.
+
+Exit codes: 0 done, 1 failed, 2 usage, 3 server unreachable (what was to be sent is queued),
+4 authentication, 5 trust (changed key, bad signature or proof).
+
+Examples:
+  qpc register alice --server qpc://chat.example:4433/#FINGERPRINT
+  qpc dm bob 'Lunch at noon?'
+  qpc listen"
+)]
+pub(crate) struct Cli {
+    /// Directory of this device's keys and messages [default: $XDG_DATA_HOME/quicprochat or ~/.local/share/quicprochat].
+    #[arg(long, global = true, env = "QPC_HOME", value_name = "DIR")]
+    pub(crate) home: Option<PathBuf>,
+    /// Print one JSON object a line instead of text.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Read the passphrase of the local store from this file (only for a store that has one, or to give a new one).
+    #[arg(long, global = true, env = "QPC_PASSPHRASE_FILE", value_name = "FILE")]
+    pub(crate) passphrase_file: Option<PathBuf>,
+    /// What to log to stderr: error, warn, info, debug or trace.
+    #[arg(long, global = true, env = "QPC_LOG", default_value = "error", value_name = "LEVEL")]
+    pub(crate) log_level: String,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// A command.
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    /// Make an account on a server, with this as its first device.
+    #[command(after_help = "\
+Example:
+  qpc register alice --server qpc://127.0.0.1:4433/#FINGERPRINT --password-file pw.txt")]
+    Register {
+        /// The name wanted.
+        name: String,
+        #[command(flatten)]
+        sign_in: SignIn,
+        /// Invite code, where the server asks for one.
+        #[arg(long, value_name = "CODE")]
+        invite: Option<String>,
+    },
+    /// Make this a further device of an account.
+    #[command(after_help = "\
+The new device is in every conversation it is invited to from now on.
+
+Example:
+  qpc --home ~/second login alice --server qpc://127.0.0.1:4433/#FINGERPRINT")]
+    Login {
+        /// The account's name.
+        name: String,
+        #[command(flatten)]
+        sign_in: SignIn,
+    },
+    /// Say which account and device this is.
+    Whoami,
+    /// Change the account's password.
+    #[command(after_help = "\
+Example:
+  qpc passwd --password-file old.txt --new-password-file new.txt")]
+    Passwd {
+        #[command(flatten)]
+        password: Password,
+        /// Read the new password from this file instead of asking.
+        #[arg(long, value_name = "F")]
+        new_password_file: Option<PathBuf>,
+    },
+    /// Delete the account, or nothing.
+    #[command(subcommand)]
+    Account(AccountCommand),
+    /// List, rename or revoke the account's devices.
+    Devices {
+        #[command(subcommand)]
+        command: Option<DevicesCommand>,
+    },
+    /// Show the number to compare with NAME over another way (a call, in person).
+    SafetyNumber {
+        /// Whose.
+        name: String,
+    },
+    /// Mark NAME as verified after comparing safety numbers, and accept a changed key.
+    #[command(after_help = "\
+Example:
+  qpc safety-number bob
+  qpc verify bob --number '12345 12345 ...'")]
+    Verify {
+        /// Whom.
+        name: String,
+        /// The safety number as the other side reads it; without it, qpc shows its own and asks.
+        #[arg(long, value_name = "DIGITS")]
+        number: Option<String>,
+        /// Accept a changed key without comparing. Whoever controls the server could be behind it.
+        #[arg(long, conflicts_with = "number")]
+        accept_changed_key: bool,
+    },
+    /// Make and change groups.
+    #[command(subcommand)]
+    Group(GroupCommand),
+    /// List conversations.
+    Conversations,
+    /// Send text to a conversation.
+    #[command(after_help = "\
+Without a connection the message is queued (exit code 3) and goes out with the next sync or listen.
+
+Examples:
+  qpc send picnic 'See you at noon'
+  echo 'From a pipe' | qpc send picnic -")]
+    Send {
+        /// Conversation.
+        conv: String,
+        /// The text, or - to read it from standard input.
+        text: String,
+    },
+    /// Send text to one person.
+    Dm {
+        /// To whom.
+        name: String,
+        /// The text, or - to read it from standard input.
+        text: String,
+    },
+    /// Make or list invite codes, where the server asks for them.
+    #[command(subcommand)]
+    Invite(InviteCommand),
+    /// List, accept or block invitations of people you do not know.
+    Requests {
+        #[command(subcommand)]
+        command: Option<RequestsCommand>,
+    },
+    /// Catch up once and exit.
+    Sync,
+    /// Stay online and print what arrives.
+    #[command(after_help = "\
+Examples:
+  qpc listen
+  qpc --json listen --for 60")]
+    Listen {
+        /// Stop after this many seconds.
+        #[arg(long = "for", value_name = "SECONDS")]
+        seconds: Option<u64>,
+        /// Stop after this many messages.
+        #[arg(long, value_name = "N")]
+        count: Option<u64>,
+    },
+    /// Show what was said.
+    Log {
+        /// Conversation.
+        conv: String,
+        /// Only what comes after this number.
+        #[arg(long, value_name = "SEQ")]
+        since: Option<u64>,
+        /// At most this many, the newest.
+        #[arg(long, value_name = "N")]
+        limit: Option<u32>,
+    },
+    /// Check what is configured, reachable, encrypted, and how.
+    Doctor,
+    /// Take blind tokens out of this device's stock, for programs that speak the protocol themselves.
+    #[command(subcommand)]
+    Tokens(TokensCommand),
+}
+
+/// Which server, and the password.
+#[derive(Args, Debug)]
+pub(crate) struct SignIn {
+    /// The server's link, as `qpc-server` prints it.
+    #[arg(long, value_name = "LINK")]
+    pub(crate) server: ServerLink,
+    #[command(flatten)]
+    pub(crate) password: Password,
+}
+
+/// Where the password comes from.
+#[derive(Args, Debug)]
+pub(crate) struct Password {
+    /// Read the password from this file instead of asking.
+    #[arg(long, value_name = "F")]
+    pub(crate) password_file: Option<PathBuf>,
+}
+
+/// `qpc account`.
+#[derive(Subcommand, Debug)]
+pub(crate) enum AccountCommand {
+    /// Leave every group, then remove everything the server has of this account, and this device's store.
+    ///
+    /// Channels cannot be found from an account: what is in them stays, unreadable to the server, until it expires.
+    Delete {
+        #[command(flatten)]
+        password: Password,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+/// `qpc devices`.
+#[derive(Subcommand, Debug)]
+pub(crate) enum DevicesCommand {
+    /// List them.
+    List,
+    /// Give one a name that only your own devices see.
+    Rename {
+        /// Its id, or an unambiguous prefix.
+        id: String,
+        /// The name.
+        label: String,
+    },
+    /// Cut one off: at once from the account, and from every conversation.
+    Revoke {
+        /// Its id, or an unambiguous prefix.
+        id: String,
+        #[command(flatten)]
+        password: Password,
+    },
+}
+
+/// `qpc group`.
+#[derive(Subcommand, Debug)]
+pub(crate) enum GroupCommand {
+    /// Make a group.
+    Create {
+        /// Its title.
+        title: String,
+        /// Use a classical suite (no post-quantum protection) instead of the hybrid one.
+        #[arg(long)]
+        classical: bool,
+    },
+    /// Invite people.
+    #[command(after_help = "\
+Example:
+  qpc group invite picnic bob carol")]
+    Invite {
+        /// Conversation.
+        conv: String,
+        /// Whom.
+        #[arg(required = true)]
+        names: Vec<String>,
+    },
+    /// List its members and their devices.
+    Members {
+        /// Conversation.
+        conv: String,
+    },
+    /// Remove somebody.
+    Remove {
+        /// Conversation.
+        conv: String,
+        /// Whom.
+        name: String,
+    },
+    /// Leave.
+    Leave {
+        /// Conversation.
+        conv: String,
+    },
+    /// Give it another title.
+    Rename {
+        /// Conversation.
+        conv: String,
+        /// The title.
+        title: String,
+    },
+}
+
+/// `qpc invite`.
+#[derive(Subcommand, Debug)]
+pub(crate) enum InviteCommand {
+    /// Make a code with which one person can register.
+    Create,
+    /// List your codes.
+    List,
+}
+
+/// `qpc requests`.
+#[derive(Subcommand, Debug)]
+pub(crate) enum RequestsCommand {
+    /// Join the conversation.
+    Accept {
+        /// The request's id, or an unambiguous prefix.
+        id: String,
+    },
+    /// Drop it, and everything else from that account.
+    Block {
+        /// The request's id, or an unambiguous prefix.
+        id: String,
+    },
+}
+
+/// `qpc tokens`.
+#[derive(Subcommand, Debug)]
+pub(crate) enum TokensCommand {
+    /// Print N tokens and forget them.
+    Take {
+        /// How many.
+        n: u32,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+}
