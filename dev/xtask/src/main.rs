@@ -6,6 +6,7 @@
 #![expect(clippy::print_stdout, reason = "a command-line tool talks on standard output")]
 #![expect(clippy::print_stderr, reason = "a command-line tool reports failures on standard error")]
 
+mod codegen;
 mod process;
 mod setup;
 mod suite;
@@ -43,6 +44,9 @@ enum Command {
     /// Check sizes, layers, names, purity, words, the ledger and links of the tracked files
     #[command(after_help = tidy::EXAMPLES)]
     Tidy(tidy::Arguments),
+    /// Write or check the Rust code of the Cap'n Proto schemas
+    #[command(after_help = codegen::EXAMPLES)]
+    Codegen(codegen::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -61,5 +65,6 @@ fn run(command: &Command) -> anyhow::Result<()> {
         Command::Test(arguments) | Command::Ci(arguments) => suite::run(arguments),
         Command::Setup(arguments) => setup::run(arguments),
         Command::Tidy(arguments) => tidy::run(arguments),
+        Command::Codegen(arguments) => codegen::run(arguments),
     }
 }

@@ -4,9 +4,12 @@
 //! CONTRIBUTING.md (tidy compares the two).
 
 mod clippy;
+mod codegen;
+mod docs;
 mod fmt;
 mod tidy;
 mod unit;
+mod wasm;
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -20,7 +23,8 @@ use crate::setup::{self, Need};
 use crate::workspace;
 
 /// Every suite, in the order in which they run: the quick ones first.
-pub(crate) const SUITES: &[Suite] = &[fmt::SUITE, tidy::SUITE, clippy::SUITE, unit::SUITE];
+pub(crate) const SUITES: &[Suite] =
+    &[fmt::SUITE, tidy::SUITE, codegen::SUITE, clippy::SUITE, unit::SUITE, wasm::SUITE, docs::SUITE];
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:

@@ -21,6 +21,7 @@ use std::path::Path;
 use anyhow::{Result, ensure};
 use clap::Args;
 
+pub(crate) use pure::PURE;
 use tree::Tree;
 
 pub(crate) const EXAMPLES: &str = "\
