@@ -8,3 +8,5 @@ pub mod auth;
 pub mod content;
 pub mod tokens;
 pub mod trust;
+#[cfg(test)]
+mod vectors;
