@@ -11,6 +11,7 @@
 
 pub mod call;
 pub mod chain;
+pub mod codec;
 pub mod encoding;
 pub mod entropy;
 pub mod error;
@@ -18,9 +19,11 @@ pub mod id;
 pub mod limits;
 pub mod link;
 pub mod padding;
+mod schema;
 pub mod time;
 
 pub use call::{Access, Call, ConnectionKind, Request, Response};
+pub use codec::{Answer, CodecError};
 pub use encoding::{DecodeError, Reader, Writer};
 pub use entropy::Entropy;
 pub use error::{CallFailure, ErrorCode};

@@ -5,6 +5,16 @@ pub const PROTOCOL_VERSION: u16 = 1;
 
 /// Largest name of an account, bytes of ASCII.
 pub const MAX_NAME_BYTES: usize = 32;
+/// Largest host name (RFC 1035), bytes of ASCII.
+pub const MAX_HOST_BYTES: usize = 253;
+/// Largest invite code, bytes.
+pub const MAX_INVITE_BYTES: usize = 64;
+/// Most invite codes in one answer.
+pub const MAX_INVITES: usize = 256;
+/// Largest OPAQUE message; those of the suite in use are below 400 bytes.
+pub const MAX_OPAQUE_BYTES: usize = 1024;
+/// An Ed25519 signature.
+pub const SIGNATURE_BYTES: usize = 64;
 /// Most devices of one account (DESIGN A1).
 pub const MAX_DEVICES: usize = 8;
 /// Bytes of the row that holds an account's identity part (DESIGN A1).
@@ -24,16 +34,31 @@ pub const MAX_KEYRING_BYTES: usize = 1024 * 1024;
 pub const MAX_INBOX_BYTES: usize = 4 * 1024 * 1024;
 /// Largest vault record or wrap.
 pub const MAX_VAULT_BYTES: usize = 64 * 1024;
+/// Most ways into a vault.
+pub const MAX_VAULT_WRAPS: usize = 16;
 /// Most vault records an account has.
 pub const MAX_VAULT_RECORDS: usize = 64;
 /// Most entries in one page of a channel or an inbox.
 pub const MAX_PAGE_ENTRIES: u16 = 512;
-/// Bytes of entries after which a server ends a page early.
+/// Most bytes of sealed entries in one page. A server ends a page before the entry that would go beyond; an entry that is
+/// larger by itself travels in a page of its own.
 pub const MAX_PAGE_BYTES: usize = 4 * 1024 * 1024;
 /// Tokens in a batch: the one size there is (DESIGN A6).
 pub const TOKEN_BATCH: usize = 32;
+/// A ristretto255 element: blinded, evaluated, or an issuer's public key.
+pub const TOKEN_ELEMENT_BYTES: usize = 32;
+/// The random part of a token.
+pub const TOKEN_NONCE_BYTES: usize = 32;
+/// The VOPRF output of a token.
+pub const TOKEN_OUTPUT_BYTES: usize = 64;
+/// The DLEQ proof of a batch.
+pub const TOKEN_PROOF_BYTES: usize = 64;
+/// Most issuer keys in force at a time.
+pub const MAX_ISSUER_KEYS: usize = 8;
 /// Largest group, in leaves (devices), that is supported and tested (DESIGN L12).
 pub const MAX_GROUP_LEAVES: usize = 256;
 
 /// Largest frame on any connection: a commit with its GroupInfo and keyring, and slack for the envelope.
 pub const MAX_FRAME_BYTES: usize = MAX_COMMIT_BYTES + MAX_GROUP_INFO_BYTES + MAX_KEYRING_BYTES + 64 * 1024;
+/// Largest frame before `hello` has been answered.
+pub const MAX_FIRST_FRAME_BYTES: usize = 64 * 1024;

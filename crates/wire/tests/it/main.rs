@@ -1,0 +1,6 @@
+//! The codec against random values and random bytes.
+
+#[cfg(test)]
+mod codec;
+#[cfg(test)]
+mod strategies;
