@@ -7,7 +7,9 @@
 #![expect(clippy::print_stderr, reason = "a command-line tool reports failures on standard error")]
 
 mod codegen;
+mod demo;
 mod process;
+mod sandbox;
 mod setup;
 mod suite;
 mod tidy;
@@ -47,6 +49,9 @@ enum Command {
     /// Write or check the Rust code of the Cap'n Proto schemas
     #[command(after_help = codegen::EXAMPLES)]
     Codegen(codegen::Arguments),
+    /// Show three people who talk over a real server that learns nothing
+    #[command(after_help = demo::EXAMPLES)]
+    Demo(demo::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -66,5 +71,6 @@ fn run(command: &Command) -> anyhow::Result<()> {
         Command::Setup(arguments) => setup::run(arguments),
         Command::Tidy(arguments) => tidy::run(arguments),
         Command::Codegen(arguments) => codegen::run(arguments),
+        Command::Demo(arguments) => demo::run(arguments),
     }
 }

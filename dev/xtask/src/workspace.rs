@@ -36,8 +36,3 @@ pub(crate) fn metadata() -> Result<Metadata> {
 pub(crate) fn target_dir() -> Result<PathBuf> {
     Ok(metadata()?.target_directory.into_std_path_buf())
 }
-
-/// True where `CI` is set to anything but `false`: then nothing is skipped and nothing asks.
-pub(crate) fn is_ci() -> bool {
-    env::var_os("CI").is_some_and(|value| value != "false" && !value.is_empty())
-}

@@ -3,9 +3,11 @@
 //! Every program gets a process group of its own. [`cleanup`] knows the live groups and ends them when we end, however
 //! that comes about; [`descendants`] finds what escaped its group, because we are the reaper of orphans below us.
 
+pub(crate) mod capture;
 pub(crate) mod cleanup;
 pub(crate) mod deadline;
 pub(crate) mod descendants;
+pub(crate) mod running;
 
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitStatus};

@@ -2,7 +2,7 @@
 
 mod debian;
 mod rust;
-mod venv;
+pub(crate) mod venv;
 
 use anyhow::{Result, bail};
 
@@ -42,6 +42,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
             Ok(()) => println!("{}: everything is there", suite.name),
             Err(error) => missing.push(format!("{}: {error:#}", suite.name)),
         }
+    }
+    if venv::is_wanted()?
+        && let Err(error) = provide(&[Need::Venv], &deadline)
+    {
+        missing.push(format!("e2e/.venv: {error:#}"));
     }
     if missing.is_empty() {
         return Ok(());

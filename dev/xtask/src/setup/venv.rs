@@ -1,7 +1,7 @@
 //! The Python environment of the end-to-end tests.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
@@ -13,60 +13,52 @@ use crate::workspace;
 /// Packages of Debian without which `python3 -m venv` does not work.
 const PYTHON_PACKAGE: &str = "python3-venv";
 
+/// True where there is something to install.
+pub(super) fn is_wanted() -> Result<bool> {
+    Ok(requirements()?.is_file())
+}
+
+/// The interpreter of the environment.
+pub(crate) fn python() -> Result<PathBuf> {
+    Ok(folder()?.join("bin/python"))
+}
+
 /// Makes `e2e/.venv` from `e2e/requirements.txt` unless it is there and current.
 pub(super) fn provide(deadline: &Deadline) -> Result<()> {
-    let folder = workspace::root()?.join("e2e");
-    let requirements = folder.join("requirements.txt");
-    if !requirements.is_file() {
-        bail!("{} is missing", requirements.display());
+    if !is_wanted()? {
+        bail!("{} is missing", requirements()?.display());
     }
-    let venv = Venv { folder: folder.join(".venv"), requirements };
-    if venv.is_current() {
+    if is_current()? {
         return Ok(());
     }
     if !succeeds(Command::new("python3").args(["-c", "import ensurepip, venv"])) {
         debian::install(PYTHON_PACKAGE, deadline).context("python3 with its venv module is missing")?;
     }
-    venv.make(deadline)
+    process::run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(folder()?), deadline)?;
+    let mut pip = Command::new(python()?);
+    pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"]).arg(requirements()?);
+    process::run(&mut pip, deadline)?;
+    fs::copy(requirements()?, stamp()?).context("cannot note what was installed")?;
+    Ok(())
 }
 
-/// The interpreter of the environment.
-pub(crate) fn python() -> Result<PathBuf> {
-    Ok(workspace::root()?.join("e2e/.venv/bin/python"))
+/// True if the interpreter runs and the same requirements were installed.
+fn is_current() -> Result<bool> {
+    let Ok(installed) = fs::read(stamp()?) else { return Ok(false) };
+    Ok(installed == fs::read(requirements()?)? && succeeds(Command::new(python()?).args(["-c", "pass"])))
 }
 
-struct Venv {
-    folder: PathBuf,
-    requirements: PathBuf,
+fn requirements() -> Result<PathBuf> {
+    Ok(workspace::root()?.join("e2e/requirements.txt"))
 }
 
-impl Venv {
-    /// True if the interpreter runs and the same requirements were installed.
-    fn is_current(&self) -> bool {
-        let installed = fs::read(self.stamp()).ok();
-        installed.is_some()
-            && installed == fs::read(&self.requirements).ok()
-            && succeeds(Command::new(self.python()).args(["-c", "pass"]))
-    }
+fn folder() -> Result<PathBuf> {
+    Ok(workspace::root()?.join("e2e/.venv"))
+}
 
-    fn make(&self, deadline: &Deadline) -> Result<()> {
-        process::run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&self.folder), deadline)?;
-        let mut pip = Command::new(self.python());
-        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"])
-            .arg(&self.requirements);
-        process::run(&mut pip, deadline)?;
-        fs::copy(&self.requirements, self.stamp()).context("cannot note what was installed")?;
-        Ok(())
-    }
-
-    fn python(&self) -> PathBuf {
-        self.folder.join("bin/python")
-    }
-
-    /// A copy of the requirements that were installed, written last.
-    fn stamp(&self) -> PathBuf {
-        self.folder.join(Path::new("requirements.installed"))
-    }
+/// A copy of the requirements that were installed, written last.
+fn stamp() -> Result<PathBuf> {
+    Ok(folder()?.join("requirements.installed"))
 }
 
 fn succeeds(command: &mut Command) -> bool {

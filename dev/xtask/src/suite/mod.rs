@@ -5,6 +5,7 @@
 
 mod clippy;
 mod codegen;
+mod demo;
 mod docs;
 mod fmt;
 mod tidy;
@@ -24,7 +25,7 @@ use crate::workspace;
 
 /// Every suite, in the order in which they run: the quick ones first.
 pub(crate) const SUITES: &[Suite] =
-    &[fmt::SUITE, tidy::SUITE, codegen::SUITE, clippy::SUITE, unit::SUITE, wasm::SUITE, docs::SUITE];
+    &[fmt::SUITE, tidy::SUITE, codegen::SUITE, clippy::SUITE, unit::SUITE, wasm::SUITE, docs::SUITE, demo::SUITE];
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:

@@ -1,0 +1,205 @@
+//! The real server and the real terminal client, in a scratch folder of their own.
+//!
+//! ```text
+//!   let binaries = Binaries::build(Profile::Dev, &deadline)?;
+//!   let mut sandbox = Sandbox::new(binaries)?;
+//!   sandbox.start_server()?;
+//!   let alice = sandbox.person("alice")?;
+//!   sandbox.register(&alice)?;
+//!   sandbox.qpc(&alice, &["send", "picnic", "hello"])?.expect_done()?;
+//!   sandbox.kill_server()?;                    // as a loss of power would
+//!   sandbox.start_server()?;                   // on the same port, so links stay valid
+//! ```
+//!
+//! Programs see no environment but a path and the scratch folder as their home. Everything is killed and removed when
+//! the sandbox is dropped, also by a panic or a signal.
+
+mod binaries;
+mod events;
+mod person;
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+
+pub(crate) use binaries::{Binaries, Profile};
+pub(crate) use events::{Event, Reply};
+pub(crate) use person::Person;
+
+use crate::process::capture::capture;
+use crate::process::cleanup::Scratch;
+use crate::process::running::Running;
+
+/// How long any single command of ours, or the server's start or end, may take.
+const PATIENCE: Duration = Duration::from_secs(90);
+/// What the server prints before its link once it accepts connections.
+const READY: &str = "ready ";
+
+/// A scratch folder with a server's data, people's homes, and the programs that run on them.
+pub(crate) struct Sandbox {
+    binaries: Binaries,
+    server: Option<Running>,
+    link: Option<String>,
+    // Last, so that the folder goes after the programs that use it.
+    scratch: Scratch,
+}
+
+impl Sandbox {
+    /// An empty scratch folder; nothing runs yet.
+    pub(crate) fn new(binaries: Binaries) -> Result<Self> {
+        Ok(Self { binaries, server: None, link: None, scratch: Scratch::new("qpc-sandbox-")? })
+    }
+
+    /// Starts the server on its data folder and waits until it accepts connections; the first time on any free port,
+    /// then always on the same one.
+    pub(crate) fn start_server(&mut self) -> Result<&str> {
+        ensure!(self.server.is_none(), "the server runs already");
+        let listen = self.link.as_deref().map_or(Ok("127.0.0.1:0"), address)?.to_owned();
+        let log = File::options().create(true).append(true).open(self.server_log())?;
+        let mut command = self.program(&self.binaries.server);
+        command.arg("--data-dir").arg(self.server_dir()).args(["--listen", &listen]).stderr(log);
+        let server = Running::start(&mut command)?;
+        let link = match server.next_line(PATIENCE)? {
+            Some(line) => {
+                line.strip_prefix(READY).map(str::to_owned).with_context(|| format!("the server said: {line}"))?
+            }
+            None => bail!("the server ended before it was ready:\n{}", self.tail_of_log()),
+        };
+        if let Some(known) = &self.link {
+            ensure!(*known == link, "the server's link changed from {known} to {link}");
+        }
+        self.server = Some(server);
+        Ok(self.link.insert(link))
+    }
+
+    /// Asks the server to end and waits for it.
+    ///
+    /// Errors: its exit code is not 0.
+    pub(crate) fn stop_server(&mut self) -> Result<()> {
+        let status = self.server.take().context("the server does not run")?.terminate(PATIENCE)?;
+        ensure!(status.success(), "the server ended with {status}:\n{}", self.tail_of_log());
+        Ok(())
+    }
+
+    /// Kills the server (SIGKILL) and waits until it is gone.
+    pub(crate) fn kill_server(&mut self) -> Result<()> {
+        let status = self.server.take().context("the server does not run")?.kill(PATIENCE)?;
+        ensure!(status.code().is_none(), "the server had ended by itself with {status}:\n{}", self.tail_of_log());
+        Ok(())
+    }
+
+    /// Every row of the server's database, decrypted, one JSON object a line. The server must be down.
+    pub(crate) fn dump(&self) -> Result<String> {
+        ensure!(self.server.is_none(), "stop the server before its database is dumped");
+        let mut command = self.program(&self.binaries.server);
+        command.arg("dump").arg("--data-dir").arg(self.server_dir());
+        let output = capture(&mut command, PATIENCE)?;
+        let problem = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "qpc-server dump ended with {}: {problem}", output.status);
+        String::from_utf8(output.stdout).context("the dump is no UTF-8")
+    }
+
+    /// A person with a home and a password; no account yet.
+    pub(crate) fn person(&self, name: &str) -> Result<Person> {
+        Person::new(self.scratch.path(), name)
+    }
+
+    /// Registers a person on the server.
+    pub(crate) fn register(&self, person: &Person) -> Result<()> {
+        let link = self.link.as_deref().context("the server was never started")?;
+        let password = person.password_file();
+        let password = password.to_str().context("the scratch folder's path is UTF-8")?;
+        self.qpc(person, &["register", person.name(), "--server", link, "--password-file", password])?.expect_done()?;
+        Ok(())
+    }
+
+    /// Runs a person's client to its end. How it ended is in the reply.
+    pub(crate) fn qpc(&self, person: &Person, arguments: &[&str]) -> Result<Reply> {
+        let output = capture(&mut self.client(person, arguments), PATIENCE)?;
+        Reply::parse(format!("{}: qpc {}", person.name(), arguments.join(" ")), &output)
+    }
+
+    /// Starts a person's client and leaves it running.
+    pub(crate) fn start_qpc(&self, person: &Person, arguments: &[&str]) -> Result<Running> {
+        let log = File::options().create(true).append(true).open(self.scratch.path().join("clients.log"))?;
+        Running::start(self.client(person, arguments).stderr(log))
+    }
+
+    /// The server's data folder.
+    pub(crate) fn server_dir(&self) -> PathBuf {
+        self.scratch.path().join("server")
+    }
+
+    /// What the server logged in all its lives.
+    pub(crate) fn server_log(&self) -> PathBuf {
+        self.scratch.path().join("server.log")
+    }
+
+    fn client(&self, person: &Person, arguments: &[&str]) -> Command {
+        let mut command = self.program(&self.binaries.client);
+        command.arg("--home").arg(person.home()).arg("--json").args(arguments);
+        command
+    }
+
+    fn program(&self, binary: &Path) -> Command {
+        let mut command = Command::new(binary);
+        command
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .env("HOME", self.scratch.path())
+            .current_dir(self.scratch.path());
+        command
+    }
+
+    fn tail_of_log(&self) -> String {
+        const LINES: usize = 20;
+        let log = fs::read_to_string(self.server_log()).unwrap_or_default();
+        let lines: Vec<&str> = log.lines().collect();
+        lines.get(lines.len().saturating_sub(LINES)..).unwrap_or_default().join("\n")
+    }
+}
+
+/// `HOST:PORT` of `qpc://HOST:PORT/#FINGERPRINT`.
+fn address(link: &str) -> Result<&str> {
+    let rest = link.strip_prefix("qpc://").and_then(|rest| rest.split_once('/'));
+    rest.map(|(address, _)| address).with_context(|| format!("{link} is no link to a server"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_holds_an_address() {
+        assert_eq!(address("qpc://127.0.0.1:4433/#abc").unwrap(), "127.0.0.1:4433");
+        assert!(address("https://127.0.0.1/").is_err());
+    }
+
+    #[test]
+    fn a_program_that_is_no_server_is_an_error_that_quotes_it() {
+        let binaries = Binaries { server: PathBuf::from("/bin/echo"), client: PathBuf::from("/bin/false") };
+        let error = Sandbox::new(binaries).unwrap().start_server().unwrap_err().to_string();
+        assert!(error.contains("the server said: --data-dir"), "{error}");
+    }
+
+    #[test]
+    fn a_client_that_fails_is_a_reply_and_not_an_error() {
+        let binaries = Binaries { server: PathBuf::from("/bin/false"), client: PathBuf::from("/bin/false") };
+        let sandbox = Sandbox::new(binaries).unwrap();
+        let alice = sandbox.person("alice").unwrap();
+        assert_eq!(sandbox.qpc(&alice, &["sync"]).unwrap().code, 1);
+    }
+
+    #[test]
+    fn the_folder_is_gone_with_the_sandbox() {
+        let binaries = Binaries { server: PathBuf::from("/bin/false"), client: PathBuf::from("/bin/false") };
+        let sandbox = Sandbox::new(binaries).unwrap();
+        let home = sandbox.person("alice").unwrap().home().to_owned();
+        assert!(home.is_dir());
+        drop(sandbox);
+        assert!(!home.exists());
+    }
+}
