@@ -1,6 +1,6 @@
 //! Why a link could not be made, or a call on it failed.
 
-use quicprochat_wire::{CallFailure, Fingerprint};
+use quicprochat_wire::{CallFailure, CodecError, Fingerprint, codec::frame::FrameTooLarge};
 
 /// What can go wrong on a link, apart from what the caller has to do about it.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +20,9 @@ pub enum LinkError {
     /// The server authenticated itself but does not speak the protocol.
     #[error("the server breaks the protocol")]
     Protocol(#[from] Violation),
+    /// The request breaks a limit of the protocol and was not sent.
+    #[error("the request cannot be sent")]
+    Unsendable(#[source] CodecError),
     /// The connection is over; connect again.
     #[error("the connection is closed")]
     Closed,
@@ -61,6 +64,9 @@ pub enum Violation {
         /// Announced length, bytes.
         found: usize,
     },
+    /// A frame holds no well-formed answer.
+    #[error("an answer cannot be decoded")]
+    Codec(#[from] CodecError),
     /// The stream ended within a frame, or before the answer.
     #[error("the stream ended before the answer was complete")]
     Truncated,
@@ -87,7 +93,11 @@ impl LinkError {
     pub const fn refusal(&self) -> Option<&CallFailure> {
         match self {
             Self::Refused(failure) => Some(failure),
-            Self::Unreachable(_) | Self::WrongFingerprint { .. } | Self::Protocol(_) | Self::Closed => None,
+            Self::Unreachable(_)
+            | Self::WrongFingerprint { .. }
+            | Self::Protocol(_)
+            | Self::Unsendable(_)
+            | Self::Closed => None,
         }
     }
 }
@@ -95,5 +105,11 @@ impl LinkError {
 impl From<CallFailure> for LinkError {
     fn from(failure: CallFailure) -> Self {
         Self::Refused(failure)
+    }
+}
+
+impl From<FrameTooLarge> for Violation {
+    fn from(FrameTooLarge { limit, found }: FrameTooLarge) -> Self {
+        Self::FrameTooLarge { limit, found }
     }
 }

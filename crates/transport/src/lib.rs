@@ -8,12 +8,16 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod answer;
 pub mod error;
 pub mod link;
+pub mod memory;
 pub mod server;
+mod session;
 pub mod typed;
 
 pub use error::{LinkError, Unreachable, Violation};
 pub use link::{CallError, Connector, Link, ResponseStream, call, subscribe};
+pub use memory::{MemoryConnector, MemoryLink};
 pub use server::{Handler, Reply};
 pub use typed::{AccountLink, Anonymous, Authenticated, ChannelLink, LookupLink};

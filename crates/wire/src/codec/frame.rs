@@ -82,6 +82,11 @@ impl FrameReader {
         Ok(Some(message))
     }
 
+    /// The length announced by the frame that comes next, once it is known.
+    pub fn announced(&self) -> Result<Option<usize>, FrameTooLarge> {
+        announced(self.buffer.get(self.start..).unwrap_or_default(), self.limit)
+    }
+
     /// Whether nothing is left of an unfinished frame: only then may the stream end.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
