@@ -6,6 +6,8 @@
 
 pub mod auth;
 pub mod content;
+#[cfg(test)]
+mod testing;
 pub mod tokens;
 pub mod trust;
 #[cfg(test)]
