@@ -1,9 +1,15 @@
-//! Links between documents lead to files that exist.
+//! Links between documents, and paths in the map, lead to files that exist.
 
 use anyhow::Result;
 
 use super::Finding;
 use super::tree::Tree;
+
+/// Documents whose paths in backticks must exist too.
+const MAPS: &[&str] = &["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"];
+
+/// How a path in backticks begins.
+const FOLDERS: &[&str] = &["crates/", "apps/", "dev/", "docs/", "fuzz/", "ops/", "vectors/"];
 
 pub(super) fn check(tree: &Tree) -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
@@ -14,7 +20,22 @@ pub(super) fn check(tree: &Tree) -> Result<Vec<Finding>> {
             }
         }
     }
+    for (path, text) in tree.texts().filter(|(path, _)| MAPS.contains(path)) {
+        for (line, room) in rooms(text).filter(|(_, room)| !tree.exists(room)) {
+            findings.push(Finding::line(path, line, format!("names {room}, which is gone")));
+        }
+    }
     Ok(findings)
+}
+
+/// Every path in backticks with its line.
+fn rooms(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    text.lines().enumerate().flat_map(|(index, line)| {
+        let quoted = line.split('`').skip(1).step_by(2);
+        let paths = quoted
+            .filter(|word| FOLDERS.iter().any(|folder| word.starts_with(folder)) && !word.contains([' ', '<', '*']));
+        paths.map(move |path| (index + 1, path))
+    })
 }
 
 /// Every `](target)` with its line.
@@ -56,5 +77,12 @@ mod tests {
         let text = "[a](adr/1.md) [b](../README.md#x) [c](https://example.org) [d](#e)\n[f](gone.md)";
         let tree = Tree::of(&[("README.md", ""), ("docs/x.md", text), ("docs/adr/1.md", "")]);
         assert_eq!(check(&tree).unwrap(), [Finding::line("docs/x.md", 2, "link to gone.md, which is gone")]);
+    }
+
+    #[test]
+    fn a_path_in_backticks_must_exist_in_a_map_and_may_be_anything_elsewhere() {
+        let text = "`crates/wire/src` and `crates/gone` and `crates/<name>`";
+        let tree = Tree::of(&[("ARCHITECTURE.md", text), ("docs/x.md", text), ("crates/wire/src/lib.rs", "")]);
+        assert_eq!(check(&tree).unwrap(), [Finding::line("ARCHITECTURE.md", 1, "names crates/gone, which is gone")]);
     }
 }

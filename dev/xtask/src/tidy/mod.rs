@@ -75,7 +75,7 @@ const CHECKS: &[Check] = &[
     },
     Check { name: "words", what: "no unfinished code, machine paths or registry hosts", run: words::check },
     Check { name: "ledger", what: "docs/checks.md names rules, code and tests that exist", run: ledger::check },
-    Check { name: "links", what: "links between documents lead somewhere", run: links::check },
+    Check { name: "links", what: "links between documents and paths in the map lead somewhere", run: links::check },
     Check { name: "budgets", what: "CONTRIBUTING.md lists every suite with its budget", run: budgets::check },
 ];
 
