@@ -14,6 +14,7 @@ use sha2::{Digest as _, Sha512};
 use zeroize::Zeroizing;
 
 use crate::{
+    device::usable_key,
     error::{IdentityError, KeyRole, Signed},
     rng::EntropyRng,
 };
@@ -48,8 +49,7 @@ impl IdentityPublicKey {
         let bytes = <[u8; Self::LEN]>::try_from(bytes).map_err(|_| invalid.clone())?;
         let classical = bytes.last_chunk::<32>().ok_or_else(|| invalid.clone())?;
         let account = AccountId::new(*classical);
-        let usable = VerifyingKey::from_bytes(classical).is_ok_and(|point| !point.is_weak());
-        if usable { Ok(Self { bytes: Box::new(bytes), account }) } else { Err(invalid) }
+        if usable_key(classical).is_some() { Ok(Self { bytes: Box::new(bytes), account }) } else { Err(invalid) }
     }
 
     /// The encoded key.

@@ -116,9 +116,16 @@ pub(crate) fn verify_as(
     key.verify_strict(message, &signature).map_err(|_| IdentityError::BadSignature { over })
 }
 
-/// The key as a point, unless it is none or a weak one.
+/// The key as a point, unless it is none, a weak one, or written in another than its one canonical form.
 pub(crate) fn usable_key(key: &[u8; 32]) -> Option<VerifyingKey> {
-    VerifyingKey::from_bytes(key).ok().filter(|point| !point.is_weak())
+    let point = VerifyingKey::from_bytes(key).ok()?;
+    (!point.is_weak() && is_canonical(key)).then_some(point)
+}
+
+/// Whether the y coordinate is below the field's prime 2^255 - 19 (RFC 8032, section 5.1.3). The library decodes more.
+fn is_canonical(key: &[u8; 32]) -> bool {
+    let [low, middle @ .., high] = key;
+    *low < 0xed || high & 0x7f != 0x7f || middle.iter().any(|byte| *byte != 0xff)
 }
 
 /// What a device signs to authenticate a connection (protocol.md, section 2).
@@ -189,6 +196,21 @@ mod tests {
         let short = device.public().short();
         assert_eq!(format!("{device:?}"), format!("DeviceSecretKey(devkey:{short})"));
         assert_eq!(format!("{access:?}"), format!("AccessSecretKey(access:{short})"));
+    }
+
+    /// y = p + 3 decodes to the point with y = 3, which is not of small order: only the form is wrong.
+    #[test]
+    fn keys_have_one_form() {
+        let mut same_point = [0xff; 32];
+        (same_point[0], same_point[31]) = (0xed + 3, 0x7f);
+        assert!(VerifyingKey::from_bytes(&same_point).is_ok_and(|point| !point.is_weak()));
+        assert_eq!(usable_key(&same_point), None);
+        let mut canonical = [0; 32];
+        canonical[0] = 3;
+        assert!(usable_key(&canonical).is_some());
+        let mut below_prime = same_point;
+        below_prime[0] = 0xec;
+        assert!(is_canonical(&below_prime));
     }
 
     #[test]
