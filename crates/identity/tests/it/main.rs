@@ -5,6 +5,8 @@ mod composite_vectors;
 #[cfg(test)]
 mod ed25519_vectors;
 #[cfg(test)]
+mod frozen;
+#[cfg(test)]
 mod opaque_exchange;
 #[cfg(test)]
 mod opaque_vectors;
