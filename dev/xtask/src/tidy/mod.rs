@@ -7,6 +7,7 @@ mod budgets;
 mod layers;
 mod ledger;
 mod links;
+mod lock;
 mod names;
 mod pure;
 mod sizes;
@@ -76,6 +77,7 @@ const CHECKS: &[Check] = &[
     Check { name: "words", what: "no unfinished code, machine paths or registry hosts", run: words::check },
     Check { name: "ledger", what: "docs/checks.md names rules, code and tests that exist", run: ledger::check },
     Check { name: "links", what: "links between documents and paths in the map lead somewhere", run: links::check },
+    Check { name: "lock", what: "one stack for one job, from one registry", run: lock::check },
     Check { name: "budgets", what: "CONTRIBUTING.md lists every suite with its budget", run: budgets::check },
 ];
 
