@@ -1,0 +1,234 @@
+//! Entries of the log, one after the other.
+
+use openmls::{
+    group::{ProcessMessageError, StageCommitError},
+    prelude::{
+        ApplyUpdatePathError, ContentType, MlsMessageBodyIn, MlsMessageIn, ProcessedMessageContent, Sender,
+        StagedCommit as MlsStagedCommit,
+    },
+};
+use openmls_traits::OpenMlsProvider as _;
+use quicprochat_wire::call::channel::EntryKind;
+use sha2::{Digest as _, Sha256};
+use tls_codec::DeserializeBytes as _;
+
+use super::{
+    Aad, Group, Invalid, Member, Profile, Provider, RecordBook, StoreFault,
+    group::Pending,
+    own::refusal,
+    rules,
+};
+use crate::{
+    channel::ChannelKeys,
+    error::{E2eeError, MlsStep, RejoinCause},
+};
+
+/// What a commit does to the group.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CommitEffect {
+    /// The epoch it begins.
+    pub epoch: u64,
+    /// Who commits, with the credential after the commit.
+    pub committer: Member,
+    /// Leaves it adds.
+    pub added: Vec<Member>,
+    /// Leaves it removes.
+    pub removed: Vec<Member>,
+    /// The new profile, if it sets one.
+    pub profile: Option<Profile>,
+    /// Whether it removes this device.
+    pub removes_me: bool,
+    /// Whether the channel's keys roll, as they do when anything is removed (DESIGN L7).
+    pub rolls: bool,
+    /// The keys from the exporter of the epoch it begins: the channel's next ones if it rolls, of no use if not. `None` if it
+    /// removes this device.
+    pub keys: Option<ChannelKeys>,
+}
+
+/// A commit that counts and waits to be merged.
+#[derive(Debug)]
+pub struct StagedCommit {
+    /// What it does.
+    pub effect: CommitEffect,
+    inner: Box<MlsStagedCommit>,
+}
+
+/// What an entry is.
+#[derive(Debug)]
+pub enum Received {
+    /// An application message.
+    Message {
+        /// Who wrote it.
+        sender: Member,
+        /// What was passed to [`Group::encrypt`].
+        content: Vec<u8>,
+    },
+    /// Somebody's commit; nothing has changed until [`Group::merge_staged`].
+    Commit(Box<StagedCommit>),
+    /// The pending commit of this device; nothing has changed until [`Group::merge_pending`].
+    OwnPending(Box<CommitEffect>),
+    /// A message of this device, which cannot be decrypted again. The outbox knows its content by the entry's id.
+    OwnMessage,
+    /// It does not count, for all members alike. The entry keeps its place in the log.
+    Skipped(Invalid),
+}
+
+impl Group {
+    /// Takes the MLS message of the next entry.
+    ///
+    /// `records` are those of this entry: see [`super::EntryRecords`].
+    ///
+    /// Errors:   [`E2eeError::NeedsRejoin`] where only this member cannot follow; [`E2eeError::Store`].
+    pub fn receive(
+        &mut self,
+        provider: &Provider<'_>,
+        kind: EntryKind,
+        message: &[u8],
+        entry: &Aad,
+        records: &dyn RecordBook,
+    ) -> Result<Received, E2eeError> {
+        if self.is_pending(provider, message, entry)? {
+            return Ok(Received::OwnPending(Box::new(self.own_effect(provider)?)));
+        }
+        match self.process(provider, kind, message, entry, records) {
+            Ok(received) => Ok(received),
+            Err(Refusal::Skip(reason)) => Ok(Received::Skipped(reason)),
+            Err(Refusal::Fail(error)) => Err(error),
+        }
+    }
+
+    /// Makes a commit's epoch the one in force. A pending commit of this device is dropped with it: it lost.
+    pub fn merge_staged(&mut self, provider: &Provider<'_>, staged: StagedCommit) -> Result<(), E2eeError> {
+        self.inner
+            .merge_staged_commit(provider, *staged.inner)
+            .map_err(|error| refusal(&error, E2eeError::Mls { step: MlsStep::Merge }))?;
+        Ok(provider.storage().delete_side(self.channel.as_bytes())?)
+    }
+
+    fn is_pending(&self, provider: &Provider<'_>, message: &[u8], entry: &Aad) -> Result<bool, E2eeError> {
+        if !self.has_pending() {
+            return Ok(false);
+        }
+        let digest = Sha256::digest(message).into();
+        let pending: Option<Pending> = provider.storage().read_side(self.channel.as_bytes())?;
+        Ok(pending == Some(Pending { id: *entry.id.as_bytes(), digest }))
+    }
+
+    fn process(
+        &mut self,
+        provider: &Provider<'_>,
+        kind: EntryKind,
+        message: &[u8],
+        entry: &Aad,
+        records: &dyn RecordBook,
+    ) -> Result<Received, Refusal> {
+        let message = MlsMessageIn::tls_deserialize_exact_bytes(message).map_err(|_| Invalid::Malformed)?;
+        let MlsMessageBodyIn::PrivateMessage(message) = message.extract() else { return Err(Invalid::NotPrivate.into()) };
+        if message.group_id() != self.inner.group_id() {
+            return Err(Invalid::OtherGroup.into());
+        }
+        let (expected, found) = (self.epoch(), message.epoch().as_u64());
+        if found != expected {
+            return Err(Invalid::OtherEpoch { expected, found }.into());
+        }
+        match (kind, message.content_type()) {
+            (EntryKind::Message, ContentType::Application) | (EntryKind::Commit, ContentType::Commit) => {}
+            (_, ContentType::Proposal) => return Err(Invalid::ByReference.into()),
+            (EntryKind::Message, ContentType::Commit) | (EntryKind::Commit, ContentType::Application) => {
+                return Err(Invalid::OtherKind.into());
+            }
+        }
+        if message.aad() != entry.encode() {
+            return Err(Invalid::OtherEntry.into());
+        }
+        let processed = self.inner.process_message(provider, message).map_err(refused)?;
+        let Sender::Member(leaf) = *processed.sender() else { return Err(Invalid::Mls.into()) };
+        let roster = self.roster()?;
+        match processed.into_content() {
+            ProcessedMessageContent::ApplicationMessage(content) => {
+                let sender = roster.members.into_iter().find(|member| member.leaf == leaf.u32()).ok_or(Invalid::Mls)?;
+                Ok(Received::Message { sender, content: content.into_bytes() })
+            }
+            ProcessedMessageContent::StagedCommitMessage(staged) => {
+                let proposed = rules::proposed(&self.inner, leaf.u32(), &staged)?;
+                let verdict = rules::judge(&roster, &proposed, records)?;
+                let effect = self.effect(provider, &staged, verdict)?;
+                Ok(Received::Commit(Box::new(StagedCommit { effect, inner: staged })))
+            }
+            ProcessedMessageContent::OwnPrivateMessage => match kind {
+                EntryKind::Message => Ok(Received::OwnMessage),
+                EntryKind::Commit => Err(Invalid::NotOurs.into()),
+            },
+            ProcessedMessageContent::ProposalMessage(_)
+            | ProcessedMessageContent::ExternalJoinProposalMessage(_)
+            | ProcessedMessageContent::OwnPendingCommit => Err(Invalid::ByReference.into()),
+        }
+    }
+}
+
+/// Why an entry is not taken: skipped by all, or a failure of this member alone.
+enum Refusal {
+    Skip(Invalid),
+    Fail(E2eeError),
+}
+
+impl From<Invalid> for Refusal {
+    fn from(reason: Invalid) -> Self {
+        Self::Skip(reason)
+    }
+}
+
+impl From<E2eeError> for Refusal {
+    fn from(error: E2eeError) -> Self {
+        Self::Fail(error)
+    }
+}
+
+/// Sorts OpenMLS's refusals: what depends on this member's own secrets or store is a failure, everything else a verdict.
+fn refused(error: ProcessMessageError<StoreFault>) -> Refusal {
+    tracing::debug!(?error, "MLS refused an entry");
+    let rejoin = |cause| Refusal::Fail(E2eeError::NeedsRejoin { cause });
+    match error {
+        ProcessMessageError::StorageError(fault) => Refusal::Fail(fault.into()),
+        ProcessMessageError::LibraryError(_) => rejoin(RejoinCause::Library),
+        ProcessMessageError::GroupStateError(_) => Refusal::Fail(crate::error::StateFault::NotAMember.into()),
+        ProcessMessageError::InvalidCommit(error) => invalid_commit(error),
+        ProcessMessageError::ValidationError(_) => Invalid::Undecryptable.into(),
+        ProcessMessageError::IncompatibleWireFormat
+        | ProcessMessageError::UnauthorizedExternalApplicationMessage
+        | ProcessMessageError::UnauthorizedExternalCommitMessage
+        | ProcessMessageError::UnsupportedProposalType => Invalid::Mls.into(),
+    }
+}
+
+fn invalid_commit(error: StageCommitError) -> Refusal {
+    let rejoin = |cause| Refusal::Fail(E2eeError::NeedsRejoin { cause });
+    if let StageCommitError::UpdatePathError(error) = &error {
+        return match error {
+            ApplyUpdatePathError::UnableToDecrypt
+            | ApplyUpdatePathError::PathMismatch
+            | ApplyUpdatePathError::MissingCiphertext => rejoin(RejoinCause::PathSecret),
+            ApplyUpdatePathError::LibraryError(_) => rejoin(RejoinCause::Library),
+            ApplyUpdatePathError::PathLengthMismatch
+            | ApplyUpdatePathError::ParentHashMismatch
+            | ApplyUpdatePathError::MissingParentHash
+            | ApplyUpdatePathError::MissingSender
+            | ApplyUpdatePathError::TreeFull
+            | ApplyUpdatePathError::InconsistentSenderIndex
+            | ApplyUpdatePathError::MissingOwnLeaf => Invalid::Mls.into(),
+        };
+    }
+    if matches!(error, StageCommitError::ConfirmationTagMismatch) {
+        rejoin(RejoinCause::ConfirmationTag)
+    } else if matches!(error, StageCommitError::OwnKeyNotFound | StageCommitError::MissingDecryptionKey) {
+        rejoin(RejoinCause::MissingKey)
+    } else if matches!(error, StageCommitError::LibraryError(_)) {
+        rejoin(RejoinCause::Library)
+    } else if matches!(error, StageCommitError::MissingProposal) {
+        Invalid::ByReference.into()
+    } else if matches!(error, StageCommitError::PskError(_) | StageCommitError::DuplicatePskId(_)) {
+        Invalid::ForbiddenProposal.into()
+    } else {
+        Invalid::Mls.into()
+    }
+}

@@ -1,0 +1,311 @@
+//! Which commits count: the rules of protocol.md section 7 that MLS itself does not know.
+//!
+//! Every rule is a function of the group's state and the entry, so that all members judge alike (DESIGN L9): no clock, no
+//! directory, no setting. [`judge`] works on plain values; `receive` and `commit` take them out of OpenMLS's types.
+
+use openmls::prelude::{
+    Credential, CredentialType, Extension, ExtensionType, LeafNode, MlsGroup, Proposal, ProposalOrRefType, StagedCommit,
+};
+use openmls::treesync::LeafNodeSource;
+use quicprochat_identity::{CREDENTIAL_TYPE, LeafCredential};
+use quicprochat_wire::{
+    DeviceId, DeviceKey,
+    limits::{MAX_DEVICES, MAX_GROUP_LEAVES},
+};
+
+use super::{Member, PROFILE_EXTENSION, Profile, RecordBook, own};
+
+/// Why an entry does not count. Every member comes to the same verdict.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Invalid {
+    /// The bytes are no MLS message, or the plaintext is malformed.
+    #[error("it is malformed")]
+    Malformed,
+    /// It is no PrivateMessage. External commits belong here until they are supported (DESIGN M2).
+    #[error("it is no private message")]
+    NotPrivate,
+    /// It belongs to another group.
+    #[error("it belongs to another group")]
+    OtherGroup,
+    /// It is not of the epoch in force at its position.
+    #[error("it is of epoch {found}, in force is {expected}")]
+    OtherEpoch {
+        /// The epoch in force.
+        expected: u64,
+        /// The epoch named.
+        found: u64,
+    },
+    /// A commit stands in a message's entry, or the other way round.
+    #[error("its content is not of the entry's kind")]
+    OtherKind,
+    /// The authenticated data is not that of the entry.
+    #[error("its authenticated data is not the entry's")]
+    OtherEntry,
+    /// It does not decrypt, or its signature does not verify.
+    #[error("it does not decrypt or verify")]
+    Undecryptable,
+    /// MLS itself forbids the commit.
+    #[error("MLS forbids it")]
+    Mls,
+    /// It names this device as sender, but this device did not send it.
+    #[error("it claims to be of this device")]
+    NotOurs,
+    /// It holds a proposal by reference, or a proposal stands alone.
+    #[error("it uses a proposal by reference")]
+    ByReference,
+    /// It holds a proposal other than Add, Remove or GroupContextExtensions.
+    #[error("it holds a forbidden proposal")]
+    ForbiddenProposal,
+    /// A leaf's credential is malformed or of another type.
+    #[error("a credential is malformed")]
+    Credential,
+    /// A leaf's certificate does not verify, or its signature key is not the certified one.
+    #[error("a device certificate does not verify")]
+    Certificate,
+    /// A leaf does not declare what every leaf must.
+    #[error("a leaf lacks capabilities")]
+    Capabilities,
+    /// A KeyPackage has a limited lifetime.
+    #[error("a KeyPackage has a limited lifetime")]
+    Lifetime,
+    /// The committer's new leaf is of another device or key.
+    #[error("the committer's new leaf is of another device")]
+    OtherDevice,
+    /// A device would have two leaves.
+    #[error("device {device:?} would be in the group twice")]
+    DuplicateDevice {
+        /// The device.
+        device: DeviceId,
+    },
+    /// An account would have more than eight leaves.
+    #[error("an account would have too many devices")]
+    TooManyDevices,
+    /// The group would have more than 256 leaves.
+    #[error("the group would have too many leaves")]
+    TooManyLeaves,
+    /// A removed device would come back.
+    #[error("device {device:?} was removed and cannot come back")]
+    RemovedDevice {
+        /// The device.
+        device: DeviceId,
+    },
+    /// The list of removed devices is not the old one and what this commit removes.
+    #[error("the list of removed devices does not fit")]
+    RemovedList,
+    /// The group context would hold anything but the profile and the required capabilities, or the profile is malformed.
+    #[error("the group context is not allowed")]
+    Context,
+    /// The kind of the conversation would change.
+    #[error("the kind of the conversation cannot change")]
+    Kind,
+    /// No record comes along for a new identity hash.
+    #[error("a record is missing")]
+    MissingRecord,
+}
+
+/// The group before the commit.
+#[derive(Clone, Debug)]
+pub(super) struct Roster {
+    pub(super) profile: Profile,
+    pub(super) members: Vec<Member>,
+}
+
+/// A leaf that a commit brings.
+#[derive(Clone, Debug)]
+pub(super) struct NewLeaf {
+    pub(super) credential: LeafCredential,
+    pub(super) key: DeviceKey,
+    pub(super) capable: bool,
+}
+
+/// A commit, as far as the rules look at it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Proposed {
+    pub(super) committer: u32,
+    /// In the order of the proposals; whether the lifetime is unlimited.
+    pub(super) added: Vec<(NewLeaf, bool)>,
+    pub(super) removed: Vec<u32>,
+    pub(super) profile: Option<Profile>,
+    pub(super) path: Option<NewLeaf>,
+}
+
+/// What a commit that counts does.
+#[derive(Clone, Debug)]
+pub(super) struct Verdict {
+    pub(super) committer: Member,
+    pub(super) added: Vec<Member>,
+    pub(super) removed: Vec<Member>,
+    pub(super) profile: Option<Profile>,
+}
+
+/// Whether a commit counts.
+pub(super) fn judge(roster: &Roster, proposed: &Proposed, records: &dyn RecordBook) -> Result<Verdict, Invalid> {
+    let member = |leaf: u32| roster.members.iter().find(|member| member.leaf == leaf).cloned().ok_or(Invalid::Mls);
+    let before = member(proposed.committer)?;
+    let removed = proposed.removed.iter().map(|leaf| member(*leaf)).collect::<Result<Vec<_>, _>>()?;
+
+    let known = |credential: &LeafCredential| {
+        let same = |member: &Member| {
+            member.credential.account == credential.account
+                && member.credential.identity_hash == credential.identity_hash
+        };
+        roster.members.iter().any(same) || records.holds(&credential.account, &credential.identity_hash)
+    };
+    let committer = match &proposed.path {
+        Some(leaf) => {
+            let same_device =
+                (leaf.credential.account, leaf.credential.device, leaf.key) == (before.credential.account, before.credential.device, before.key);
+            check(same_device, Invalid::OtherDevice)?;
+            check(leaf.capable, Invalid::Capabilities)?;
+            check(known(&leaf.credential), Invalid::MissingRecord)?;
+            Member { credential: leaf.credential.clone(), ..before }
+        }
+        None => before,
+    };
+    for (leaf, unlimited) in &proposed.added {
+        check(*unlimited, Invalid::Lifetime)?;
+        check(leaf.capable, Invalid::Capabilities)?;
+        check(known(&leaf.credential), Invalid::MissingRecord)?;
+    }
+
+    let mut after: Vec<Member> =
+        roster.members.iter().filter(|member| !proposed.removed.contains(&member.leaf)).cloned().collect();
+    let added: Vec<Member> = proposed
+        .added
+        .iter()
+        .map(|(leaf, _)| {
+            // Removals come first, then every added leaf takes the leftmost free place (RFC 9420, section 12.4.2).
+            let free = (0..).find(|index| after.iter().all(|member| member.leaf != *index)).unwrap_or(u32::MAX);
+            let member = Member { leaf: free, credential: leaf.credential.clone(), key: leaf.key };
+            after.push(member.clone());
+            member
+        })
+        .collect();
+    check_roster(&after)?;
+
+    let profile = proposed.profile.as_ref().unwrap_or(&roster.profile);
+    check(profile.kind == roster.profile.kind, Invalid::Kind)?;
+    let mut expected = roster.profile.removed.clone();
+    expected.extend(removed_devices(&removed, &after));
+    check(same_set(&profile.removed, &expected), Invalid::RemovedList)?;
+    check_removed(profile, &after)?;
+    Ok(Verdict { committer, added, removed, profile: proposed.profile.clone() })
+}
+
+/// The devices among `removed` whose account stays: they go onto the profile's list.
+pub(super) fn removed_devices<'a>(removed: &'a [Member], after: &'a [Member]) -> impl Iterator<Item = DeviceId> + 'a {
+    let stays = |account| after.iter().any(|member| member.credential.account == account);
+    removed.iter().filter(move |member| stays(member.credential.account)).map(|member| member.credential.device)
+}
+
+/// What must hold of a group at any time; checked by every commit and by whoever joins.
+pub(super) fn check_roster(members: &[Member]) -> Result<(), Invalid> {
+    check(members.len() <= MAX_GROUP_LEAVES, Invalid::TooManyLeaves)?;
+    for (index, member) in members.iter().enumerate() {
+        let LeafCredential { account, device, .. } = member.credential;
+        let same_account = || members.iter().filter(|other| other.credential.account == account);
+        check(same_account().count() <= MAX_DEVICES, Invalid::TooManyDevices)?;
+        let twice = members
+            .iter()
+            .skip(index + 1)
+            .any(|other| (other.credential.account, other.credential.device) == (account, device));
+        check(!twice, Invalid::DuplicateDevice { device })?;
+    }
+    Ok(())
+}
+
+/// No removed device is a member.
+pub(super) fn check_removed(profile: &Profile, members: &[Member]) -> Result<(), Invalid> {
+    let back = members.iter().find(|member| profile.removed.contains(&member.credential.device));
+    back.map_or(Ok(()), |member| Err(Invalid::RemovedDevice { device: member.credential.device }))
+}
+
+fn same_set(found: &[DeviceId], expected: &[DeviceId]) -> bool {
+    found.len() == expected.len() && expected.iter().all(|device| found.contains(device))
+}
+
+fn check(holds: bool, otherwise: Invalid) -> Result<(), Invalid> {
+    if holds { Ok(()) } else { Err(otherwise) }
+}
+
+/// The group as the rules see it.
+pub(super) fn roster(group: &MlsGroup) -> Result<Roster, Invalid> {
+    let members = group
+        .members()
+        .map(|member| {
+            let credential = leaf_credential(&member.credential, &member.signature_key)?;
+            let key = DeviceKey::from_slice(&member.signature_key).ok_or(Invalid::Certificate)?;
+            Ok(Member { leaf: member.index.u32(), credential, key })
+        })
+        .collect::<Result<_, Invalid>>()?;
+    Ok(Roster { profile: context_profile(group.extensions().iter(), None)?, members })
+}
+
+/// The commit as the rules see it.
+pub(super) fn proposed(group: &MlsGroup, committer: u32, staged: &StagedCommit) -> Result<Proposed, Invalid> {
+    let mut proposed = Proposed { committer, ..Proposed::default() };
+    for queued in staged.queued_proposals() {
+        check(queued.proposal_or_ref_type() == ProposalOrRefType::Proposal, Invalid::ByReference)?;
+        let proposal = queued.proposal();
+        if let Proposal::Add(add) = proposal {
+            let leaf = add.key_package().leaf_node();
+            let unlimited = matches!(leaf.leaf_node_source(), LeafNodeSource::KeyPackage(found) if *found == own::unlimited());
+            proposed.added.push((new_leaf(leaf)?, unlimited));
+        } else if let Proposal::Remove(remove) = proposal {
+            proposed.removed.push(remove.removed().u32());
+        } else if let Proposal::GroupContextExtensions(change) = proposal {
+            proposed.profile = Some(context_profile(change.extensions().iter(), Some(group))?);
+        } else {
+            return Err(Invalid::ForbiddenProposal);
+        }
+    }
+    proposed.path = staged.update_path_leaf_node().map(new_leaf).transpose()?;
+    Ok(proposed)
+}
+
+/// The profile of a group context, which may hold nothing besides but the required capabilities: our own, and, if the context
+/// is to replace that of `group`, the same as there.
+pub(super) fn context_profile<'a>(
+    extensions: impl Iterator<Item = &'a Extension>,
+    group: Option<&MlsGroup>,
+) -> Result<Profile, Invalid> {
+    let (mut profile, mut required) = (None, false);
+    for extension in extensions {
+        if let Extension::Unknown(PROFILE_EXTENSION, content) = extension {
+            profile = Some(Profile::parse(&content.0).map_err(|_| Invalid::Context)?);
+        } else if let Extension::RequiredCapabilities(found) = extension {
+            let ours = found.extension_types() == [ExtensionType::Unknown(PROFILE_EXTENSION)]
+                && found.proposal_types().is_empty()
+                && found.credential_types() == [CredentialType::Other(CREDENTIAL_TYPE)];
+            let same = group.is_none_or(|group| group.extensions().required_capabilities() == Some(found));
+            check(ours && same, Invalid::Context)?;
+            required = true;
+        } else {
+            return Err(Invalid::Context);
+        }
+    }
+    check(required, Invalid::Context)?;
+    profile.ok_or(Invalid::Context)
+}
+
+/// A leaf's credential, with its certificate checked.
+pub(super) fn leaf_credential(credential: &Credential, signature_key: &[u8]) -> Result<LeafCredential, Invalid> {
+    check(credential.credential_type() == CredentialType::Other(CREDENTIAL_TYPE), Invalid::Credential)?;
+    let parsed = LeafCredential::parse(credential.serialized_content()).map_err(|_| Invalid::Credential)?;
+    parsed.verify(signature_key).map_err(|_| Invalid::Certificate)?;
+    Ok(parsed)
+}
+
+fn new_leaf(leaf: &LeafNode) -> Result<NewLeaf, Invalid> {
+    let key = leaf.signature_key().as_slice();
+    let capabilities = leaf.capabilities();
+    let capable = capabilities.extensions().contains(&ExtensionType::Unknown(PROFILE_EXTENSION))
+        && capabilities.credentials().contains(&CredentialType::Other(CREDENTIAL_TYPE));
+    Ok(NewLeaf {
+        credential: leaf_credential(leaf.credential(), key)?,
+        key: DeviceKey::from_slice(key).ok_or(Invalid::Certificate)?,
+        capable,
+    })
+}
+
