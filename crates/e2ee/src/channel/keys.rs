@@ -98,7 +98,10 @@ mod tests {
         bytes[64..].fill(3);
         let keys = ChannelKeys::from_bytes(&bytes);
         assert_eq!(*keys.to_bytes(), bytes);
-        assert_eq!((keys.access().seed().as_slice(), keys.channel_key(), keys.rejoin_key()), (&[1; 32][..], &[2; 32], &[3; 32]));
+        assert_eq!(
+            (keys.access().seed().as_slice(), keys.channel_key(), keys.rejoin_key()),
+            (&[1; 32][..], &[2; 32], &[3; 32])
+        );
         assert_eq!(format!("{keys:?}"), format!("ChannelKeys(access:{})", keys.access_public().short()));
         bytes[95] = 4;
         assert_ne!(ChannelKeys::from_bytes(&bytes), keys);

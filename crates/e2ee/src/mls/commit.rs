@@ -72,9 +72,7 @@ impl Group {
         }
         let pending = result?;
         let digest = Sha256::digest(&pending.message).into();
-        provider
-            .storage()
-            .write_side(self.channel.as_bytes(), &Pending { id: *aad.id.as_bytes(), digest })?;
+        provider.storage().write_side(self.channel.as_bytes(), &Pending { id: *aad.id.as_bytes(), digest })?;
         Ok(pending)
     }
 
@@ -216,7 +214,12 @@ impl Group {
             None
         } else {
             let exported = staged
-                .export_secret(provider.crypto(), ChannelKeys::EXPORTER_LABEL, self.channel.as_bytes(), ChannelKeys::LEN)
+                .export_secret(
+                    provider.crypto(),
+                    ChannelKeys::EXPORTER_LABEL,
+                    self.channel.as_bytes(),
+                    ChannelKeys::LEN,
+                )
                 .map_err(|error| refusal(&error, E2eeError::Mls { step: MlsStep::Export }))?;
             Some(keys_from_exporter(exported)?)
         };

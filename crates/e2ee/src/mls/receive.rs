@@ -13,10 +13,7 @@ use sha2::{Digest as _, Sha256};
 use tls_codec::DeserializeBytes as _;
 
 use super::{
-    Aad, Group, Invalid, Member, Profile, Provider, RecordBook, StoreFault,
-    group::Pending,
-    own::refusal,
-    rules,
+    Aad, Group, Invalid, Member, Profile, Provider, RecordBook, StoreFault, group::Pending, own::refusal, rules,
 };
 use crate::{
     channel::ChannelKeys,
@@ -123,7 +120,9 @@ impl Group {
         records: &dyn RecordBook,
     ) -> Result<Received, Refusal> {
         let message = MlsMessageIn::tls_deserialize_exact_bytes(message).map_err(|_| Invalid::Malformed)?;
-        let MlsMessageBodyIn::PrivateMessage(message) = message.extract() else { return Err(Invalid::NotPrivate.into()) };
+        let MlsMessageBodyIn::PrivateMessage(message) = message.extract() else {
+            return Err(Invalid::NotPrivate.into());
+        };
         if message.group_id() != self.inner.group_id() {
             return Err(Invalid::OtherGroup.into());
         }

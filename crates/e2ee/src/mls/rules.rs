@@ -154,8 +154,8 @@ pub(super) fn judge(roster: &Roster, proposed: &Proposed, records: &dyn RecordBo
     };
     let committer = match &proposed.path {
         Some(leaf) => {
-            let same_device =
-                (leaf.credential.account, leaf.credential.device, leaf.key) == (before.credential.account, before.credential.device, before.key);
+            let same_device = (leaf.credential.account, leaf.credential.device, leaf.key)
+                == (before.credential.account, before.credential.device, before.key);
             check(same_device, Invalid::OtherDevice)?;
             check(leaf.capable, Invalid::Capabilities)?;
             check(known(&leaf.credential), Invalid::MissingRecord)?;
@@ -250,7 +250,8 @@ pub(super) fn proposed(group: &MlsGroup, committer: u32, staged: &StagedCommit) 
         let proposal = queued.proposal();
         if let Proposal::Add(add) = proposal {
             let leaf = add.key_package().leaf_node();
-            let unlimited = matches!(leaf.leaf_node_source(), LeafNodeSource::KeyPackage(found) if *found == own::unlimited());
+            let unlimited =
+                matches!(leaf.leaf_node_source(), LeafNodeSource::KeyPackage(found) if *found == own::unlimited());
             proposed.added.push((new_leaf(leaf)?, unlimited));
         } else if let Proposal::Remove(remove) = proposal {
             proposed.removed.push(remove.removed().u32());
@@ -308,4 +309,3 @@ fn new_leaf(leaf: &LeafNode) -> Result<NewLeaf, Invalid> {
         capable,
     })
 }
-
