@@ -1,7 +1,7 @@
 //! The server's services, without socket, clock, runtime or database.
 //!
-//! One folder a service, one file a method: [`session`], [`auth`], [`directory`], [`vault`], [`tokens`], [`inbox`],
-//! [`channels`]. [`server`] routes calls to them and checks in one place who may make which. They keep everything in a
+//! One folder a service, one file a method: `session`, `auth`, `directory`, `vault`, `tokens`, `inbox`, `channels`.
+//! [`Server`] routes calls to them; `access` decides in one place who may make which. They keep everything in a
 //! [`store::Store`], whose traits a backend implements; [`store::memory`] is one, for tests and simulations.
 //!
 //! ```text
@@ -11,4 +11,26 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod access;
+mod auth;
+mod channels;
+mod config;
+mod connection;
+mod directory;
+mod error;
+mod inbox;
+mod limiter;
+mod maintenance;
+mod server;
+mod session;
+mod shared;
 pub mod store;
+mod tokens;
+mod vault;
+mod wakers;
+
+pub use config::{Limits, Rate, ServerConfig};
+pub use connection::Connection;
+pub use error::ServerError;
+pub use maintenance::Swept;
+pub use server::{Reply, Server};

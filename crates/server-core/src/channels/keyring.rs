@@ -1,0 +1,35 @@
+//! `channel-keyring`: the current keyring, for any key the channel ever had (DESIGN L7).
+
+use quicprochat_wire::{
+    ErrorCode,
+    call::channel::{ChannelKeyring, Keyring},
+};
+
+use super::authorise::reach;
+use crate::{
+    connection::ChannelConnection,
+    shared::Core,
+    store::{Refusal, read},
+};
+
+pub(crate) async fn keyring(
+    core: &Core,
+    connection: &ChannelConnection,
+    request: ChannelKeyring,
+) -> Result<Keyring, Refusal> {
+    let channel = request.channel;
+    let attached = connection.keys(&channel)?;
+    read(&*core.store, move |tx| {
+        // Attached keys were the channel's then; it may have been deleted since, and made anew with other keys.
+        let mut entitled = false;
+        for access in &attached {
+            entitled |= reach(tx, &channel, access).is_ok();
+        }
+        if !entitled {
+            return Err(ErrorCode::AccessDenied.into());
+        }
+        let found = tx.channels().keyring(&channel)?.ok_or(ErrorCode::AccessDenied)?;
+        Ok(Keyring { at: found.at, keyring: found.keyring })
+    })
+    .await
+}

@@ -1,0 +1,92 @@
+//! What all services share.
+
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
+
+use quicprochat_wire::{AccountId, ChannelId, Entropy, Timestamp, entropy::random_array};
+
+use crate::{
+    auth::OpaqueServer,
+    config::{Limits, ServerConfig},
+    limiter::{KeyedLimiter, Limiter},
+    store::Store,
+    tokens::Issuer,
+    wakers::Wakers,
+};
+
+pub(crate) struct Core {
+    pub(crate) config: ServerConfig,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) opaque: OpaqueServer,
+    pub(crate) issuer: Issuer,
+    pub(crate) limits: SharedLimits,
+    pub(crate) channel_wakers: Wakers<ChannelId>,
+    pub(crate) account_wakers: Wakers<AccountId>,
+    pub(crate) draining: AtomicBool,
+    entropy: Mutex<Box<dyn Entropy>>,
+}
+
+/// Rates that connections share. Each is keyed by one thing alone: an account, a channel, or a name.
+pub(crate) struct SharedLimits {
+    pub(crate) by_account: KeyedLimiter<AccountId>,
+    pub(crate) by_name: KeyedLimiter<String>,
+    pub(crate) enqueues: KeyedLimiter<ChannelId>,
+    pub(crate) registrations: Limiter,
+}
+
+impl SharedLimits {
+    fn new(limits: &Limits) -> Self {
+        Self {
+            by_account: KeyedLimiter::new(limits.calls_by_account),
+            by_name: KeyedLimiter::new(limits.sign_ins_by_name),
+            enqueues: KeyedLimiter::new(limits.channel_enqueues),
+            registrations: Limiter::new(limits.registrations),
+        }
+    }
+
+    /// Forgets whoever has their full rate again.
+    pub(crate) fn sweep(&self, now: Timestamp) {
+        self.by_account.sweep(now);
+        self.by_name.sweep(now);
+        self.enqueues.sweep(now);
+    }
+}
+
+impl Core {
+    pub(crate) fn new(
+        config: ServerConfig,
+        store: Arc<dyn Store>,
+        opaque: OpaqueServer,
+        issuer: Issuer,
+        entropy: Box<dyn Entropy>,
+    ) -> Self {
+        Self {
+            limits: SharedLimits::new(&config.limits),
+            config,
+            store,
+            opaque,
+            issuer,
+            channel_wakers: Wakers::default(),
+            account_wakers: Wakers::default(),
+            draining: AtomicBool::new(false),
+            entropy: Mutex::new(entropy),
+        }
+    }
+
+    /// Random bytes.
+    pub(crate) fn random<const N: usize>(&self) -> [u8; N] {
+        self.with_entropy(|entropy| random_array(entropy))
+    }
+
+    /// Lends the generator for one step.
+    pub(crate) fn with_entropy<T>(&self, step: impl FnOnce(&mut dyn Entropy) -> T) -> T {
+        let mut entropy = self.entropy.lock().unwrap_or_else(PoisonError::into_inner);
+        step(&mut **entropy)
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Acquire)
+    }
+}

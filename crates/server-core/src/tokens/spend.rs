@@ -1,0 +1,14 @@
+//! Spending, inside the transaction of what the token pays for.
+
+use quicprochat_wire::ErrorCode;
+
+use super::VerifiedToken;
+use crate::store::{Refusal, StoreTx};
+
+/// Spends a token.
+///
+/// Errors:   whatever was wrong with the token, `token-spent` if it was spent before.
+pub(crate) fn spend(tx: &mut dyn StoreTx, token: Result<VerifiedToken, ErrorCode>) -> Result<(), Refusal> {
+    let token = token?;
+    if tx.tokens().spend(token.epoch, &token.nonce)? { Ok(()) } else { Err(ErrorCode::TokenSpent.into()) }
+}

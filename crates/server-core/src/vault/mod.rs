@@ -1,0 +1,9 @@
+//! Vaults: wraps of a root key and encrypted records with compare-and-set (DESIGN A4).
+
+mod fetch;
+mod records;
+mod store;
+
+pub(crate) use fetch::fetch;
+pub(crate) use records::{check_wraps, put_records};
+pub(crate) use store::store;

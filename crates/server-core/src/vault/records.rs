@@ -1,0 +1,73 @@
+//! The rules for wraps and records, wherever they are stored from.
+
+use std::collections::BTreeMap;
+
+use quicprochat_wire::{
+    AccountId, ErrorCode,
+    call::vault::{VaultRecord, VaultWrap},
+    limits::{MAX_VAULT_BYTES, MAX_VAULT_RECORDS},
+};
+
+use crate::store::{Refusal, StoreTx, VaultRow};
+
+/// Most ways into a vault.
+const MAX_WRAPS: usize = 8;
+/// Most record ids an account ever uses: a removed record keeps its version.
+const MAX_IDS: usize = 16 * MAX_VAULT_RECORDS;
+
+/// Checks wraps that are to replace all there are: at least one, each way once.
+///
+/// Errors:   `bad-request`, `too-large`, `quota-full`.
+pub(crate) fn check_wraps(wraps: &[VaultWrap]) -> Result<(), ErrorCode> {
+    if wraps.len() > MAX_WRAPS {
+        return Err(ErrorCode::QuotaFull);
+    }
+    let mut ways: Vec<u16> = wraps.iter().map(|wrap| wrap.way).collect();
+    ways.sort_unstable();
+    ways.dedup();
+    if wraps.is_empty() || ways.len() != wraps.len() || wraps.iter().any(|wrap| wrap.sealed.is_empty()) {
+        return Err(ErrorCode::BadRequest);
+    }
+    if wraps.iter().any(|wrap| wrap.sealed.len() > MAX_VAULT_BYTES) {
+        return Err(ErrorCode::TooLarge);
+    }
+    Ok(())
+}
+
+/// Stores records, each one version above the stored one; a refusal undoes them all with the transaction.
+///
+/// Errors:   `bad-request` for an id named twice, `too-large`, `version-conflict`, `quota-full`.
+pub(crate) fn put_records(
+    tx: &mut dyn StoreTx,
+    account: &AccountId,
+    records: &[VaultRecord],
+    limit_bytes: u64,
+) -> Result<(), Refusal> {
+    let mut rows: BTreeMap<u32, VaultRow> = tx.vaults().rows(account)?.into_iter().map(|row| (row.id, row)).collect();
+    let mut seen = Vec::with_capacity(records.len().min(MAX_VAULT_RECORDS));
+    for record in records {
+        if seen.contains(&record.id) {
+            return Err(ErrorCode::BadRequest.into());
+        }
+        seen.push(record.id);
+        if record.sealed.len() > MAX_VAULT_BYTES {
+            return Err(ErrorCode::TooLarge.into());
+        }
+        let stored = rows.get(&record.id).map_or(0, |row| row.version);
+        if Some(record.version) != stored.checked_add(1) {
+            return Err(ErrorCode::VersionConflict.into());
+        }
+        let bytes = u64::try_from(record.sealed.len()).unwrap_or(u64::MAX);
+        rows.insert(record.id, VaultRow { id: record.id, version: record.version, bytes });
+        if rows.len() > MAX_IDS {
+            return Err(ErrorCode::QuotaFull.into());
+        }
+        tx.vaults().put(account, record)?;
+    }
+    let kept = rows.values().filter(|row| row.bytes > 0).count();
+    let bytes: u64 = rows.values().map(|row| row.bytes).sum();
+    if kept > MAX_VAULT_RECORDS || bytes > limit_bytes {
+        return Err(ErrorCode::QuotaFull.into());
+    }
+    Ok(())
+}
