@@ -1,14 +1,26 @@
 //! The client without its surroundings: what a messenger decides, free of sockets, files, clocks and its own randomness.
 //!
 //! [`content`] is what a message says, [`auth`] the ceremonies of accounts and devices, [`tokens`] the client half of blind
-//! tokens, [`trust`] what is remembered about other people's keys.
+//! tokens, [`trust`] what is remembered about other people's keys. The engine takes an [`Input`] inside a transaction of
+//! the [`store`] and hands out [`Effect`]s once that is committed.
 #![forbid(unsafe_code)]
 
 pub mod auth;
+pub mod command;
 pub mod content;
+pub mod effect;
+pub mod event;
+pub mod input;
+pub mod store;
 #[cfg(test)]
 mod testing;
 pub mod tokens;
 pub mod trust;
 #[cfg(test)]
 mod vectors;
+
+pub use command::{Command, CommandError, CommandId, Outcome, SuiteChoice};
+pub use effect::Effect;
+pub use event::{Event, TrustWarning};
+pub use input::{CallError, Input, LinkDownReason, RequestId, SubscriptionId};
+pub use store::{StoreFault, StoreTx};

@@ -1,0 +1,116 @@
+//! What happened, for whoever watches.
+
+use quicprochat_wire::{AccountId, ChannelId, MessageId, time::Duration};
+
+use crate::store::{ConversationState, LogEntry};
+
+/// Something worth telling. What it tells is in the store already.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Event {
+    /// A new entry in a conversation's log: a message (also an own one), a change of members or title.
+    Logged(LogEntry),
+    /// A message waits for the server.
+    Queued {
+        /// Where.
+        channel: ChannelId,
+        /// Which.
+        intent: MessageId,
+    },
+    /// A message of this device stands in the log.
+    Accepted {
+        /// Where.
+        channel: ChannelId,
+        /// Which intent.
+        intent: MessageId,
+        /// Entry id.
+        id: MessageId,
+        /// Position.
+        seq: u64,
+    },
+    /// A waiting message was refused for good and is no longer in the outbox.
+    Rejected {
+        /// Where.
+        channel: ChannelId,
+        /// Which intent.
+        intent: MessageId,
+        /// The server's reason.
+        code: quicprochat_wire::ErrorCode,
+    },
+    /// A conversation's state changed.
+    State {
+        /// Which.
+        channel: ChannelId,
+        /// Where it stands.
+        state: ConversationState,
+    },
+    /// A conversation was joined.
+    Joined {
+        /// Which.
+        channel: ChannelId,
+        /// Who invited.
+        inviter: AccountId,
+    },
+    /// A stranger's invitation waits for an answer.
+    Request {
+        /// Which.
+        invitation: MessageId,
+        /// From whom.
+        from: AccountId,
+        /// The name its record gives.
+        name: String,
+    },
+    /// Something about keys that a person must hear of.
+    Trust(TrustWarning),
+    /// The server no longer takes this device.
+    DeviceRevoked,
+    /// Every conversation is rid of a revoked device.
+    DeviceRemoved {
+        /// Which.
+        device: quicprochat_wire::DeviceId,
+    },
+    /// The clocks of server and device differ.
+    ClockOff {
+        /// By how much.
+        by: Duration,
+        /// Whether the device's clock is ahead.
+        ahead: bool,
+    },
+    /// An invitation could not be delivered for good.
+    Undelivered {
+        /// To whom.
+        account: AccountId,
+        /// To what.
+        channel: ChannelId,
+        /// The server's reason.
+        code: quicprochat_wire::ErrorCode,
+    },
+}
+
+/// What is wrong with somebody's keys.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum TrustWarning {
+    /// A name now comes with another identity key. Blocks sending to it and inviting it.
+    KeyChanged {
+        /// Whose pinned account.
+        account: AccountId,
+        /// Under which name.
+        name: String,
+    },
+    /// The directory offered an older record than one seen before.
+    RolledBack {
+        /// Whose.
+        account: AccountId,
+        /// Under which name.
+        name: String,
+    },
+    /// An inbox entry whose signature or record does not verify was dropped.
+    BadInboxEntry {
+        /// Which.
+        id: MessageId,
+    },
+    /// The server showed another issuer key for a token epoch.
+    IssuerChanged {
+        /// Which epoch.
+        epoch: u32,
+    },
+}

@@ -1,0 +1,272 @@
+//! Conversations and the state of their channels.
+//!
+//! ```text
+//!   Creating ──created──▶ Active ──leave sent──▶ Left
+//!   Joining ───joined───▶   │ ├──▶ Removed      by a commit, or cut off while away
+//!                           │ ├──▶ NeedsRejoin  this device alone cannot follow (L9)
+//!                           │ ├──▶ Diverged     the server lost or changed its past (L3)
+//!                           │ ├──▶ Spoilt       a key that was not derived is in force (L7, L11)
+//!                           └─┴──▶ Gone         the channel does not exist at the server
+//! ```
+
+use quicprochat_wire::{
+    AccessPublicKey, AccountId, ChannelId, DeviceId, Digest, MessageId, Timestamp, call::channel::ChainPoint,
+    call::token::Token,
+};
+
+use super::{
+    StoreFault,
+    codec::{List, stored_enum, stored_rows, stored_struct},
+    outbox::Lease,
+    secret::Secret,
+};
+
+stored_enum! {
+    /// What a conversation is for.
+    ConversationKind {
+        /// A group with a title.
+        Group = 0,
+        /// Two accounts.
+        Direct = 1,
+    }
+}
+
+stored_enum! {
+    /// Why this device cannot follow a conversation any more (L9). Mended by being removed and invited again.
+    RejoinReason {
+        /// The GroupInfo of the commit to start at is no longer kept.
+        GroupInfoGone = 0,
+        /// The Welcome does not open or does not fit the channel.
+        BadWelcome = 1,
+        /// A commit that everybody else can follow failed here.
+        CommitFailed = 2,
+        /// Entries between the cursor and the oldest one kept have expired.
+        EntriesExpired = 3,
+        /// The local group state is missing.
+        GroupLost = 4,
+    }
+}
+
+stored_enum! {
+    /// Where a conversation stands.
+    ConversationState {
+        /// Being created at the server.
+        Creating = 0,
+        /// In it.
+        Active = 1,
+        /// The wish to leave is in the outbox.
+        Leaving = 2,
+        /// Left.
+        Left = 3,
+        /// Removed, or cut off while away.
+        Removed = 4,
+        /// This device alone cannot follow.
+        NeedsRejoin = 5 {
+            /// Why.
+            reason: RejoinReason,
+        },
+        /// The server lost or changed its past.
+        Diverged = 6,
+        /// The server recorded an access key that was not derived.
+        Spoilt = 7,
+        /// The channel is not there.
+        Gone = 8,
+    }
+}
+
+stored_struct! {
+    /// A leaf of the group.
+    MemberDevice {
+        /// Leaf index.
+        leaf: u32,
+        /// Whose.
+        account: AccountId,
+        /// Which device.
+        device: DeviceId,
+    }
+}
+
+stored_struct! {
+    /// A member whose wish to leave is in the log and whose removal is not (L10).
+    Leaver {
+        /// Who.
+        account: AccountId,
+        /// When this device read it.
+        since: Timestamp,
+    }
+}
+
+stored_struct! {
+    /// Keys from the keyring that are newer than what the cursor has reached (L7).
+    KeysAhead {
+        /// Access seed, channel key, rejoin key.
+        keys: Secret<96>,
+        /// The epoch that derived them.
+        epoch: u64,
+    }
+}
+
+stored_struct! {
+    /// A conversation: one channel, one MLS group.
+    Conversation {
+        /// Its channel, which is also its id.
+        channel: ChannelId,
+        /// Group or direct.
+        kind: ConversationKind,
+        /// Its title; empty for a direct one.
+        title: String,
+        /// For a direct one: the other account.
+        peer: Option<AccountId>,
+        /// Where it stands.
+        state: ConversationState,
+        /// MLS cipher suite number.
+        suite: u16,
+        /// The last entry read.
+        cursor: ChainPoint,
+        /// The last commit at or before the cursor.
+        last_commit: ChainPoint,
+        /// The end of the log as the server last told.
+        head: u64,
+        /// MLS epoch at the cursor.
+        epoch: u64,
+        /// Access seed, channel key, rejoin key in force at the cursor.
+        keys: Secret<96>,
+        /// Position of the commit that derived them, 0 for epoch 0.
+        keys_since: u64,
+        /// Newer keys from the keyring.
+        ahead: Option<KeysAhead>,
+        /// The leaves, in order.
+        members: List<MemberDevice>,
+        /// Who waits to be removed.
+        leavers: List<Leaver>,
+        /// Identity hash in the own leaf.
+        own_identity_hash: Digest,
+        /// When the own leaf was last replaced.
+        leaf_updated: Timestamp,
+        /// Whether the own leaf is still the one from the KeyPackage (M3).
+        fresh_leaf: bool,
+        /// When this device made or joined it.
+        since: Timestamp,
+        /// Who invited this device, if somebody did.
+        inviter: Option<AccountId>,
+    }
+}
+
+stored_struct! {
+    /// A `channel-create` that is not acknowledged; sent again as it stands.
+    Creation {
+        /// Which channel.
+        channel: ChannelId,
+        /// Its first access key.
+        access: AccessPublicKey,
+        /// Sealed GroupInfo of epoch 0.
+        group_info: Vec<u8>,
+        /// First keyring.
+        keyring: Vec<u8>,
+        /// What it is paid with, once chosen.
+        token: Option<Token>,
+    }
+}
+
+stored_struct! {
+    /// The next access key and keyring of a rolling commit.
+    Roll {
+        /// Next access key.
+        access: AccessPublicKey,
+        /// Keyring that goes with it.
+        keyring: Vec<u8>,
+    }
+}
+
+stored_struct! {
+    /// A commit of this device that is on its way (L3 to L6): at most one a channel. It is sent again as it stands until the
+    /// log shows what became of it.
+    PendingCommit {
+        /// Which channel.
+        channel: ChannelId,
+        /// Entry id.
+        id: MessageId,
+        /// The commit it follows.
+        after: ChainPoint,
+        /// The entry.
+        sealed: Vec<u8>,
+        /// Sealed GroupInfo of the epoch it begins.
+        group_info: Vec<u8>,
+        /// For a rolling commit.
+        roll: Option<Roll>,
+        /// Keys in force after it.
+        next_keys: Secret<96>,
+        /// Identity parts that the entry announces.
+        records: List<Vec<u8>>,
+        /// Identity hash in the own leaf after it.
+        own_identity_hash: Digest,
+        /// Which process is sending it.
+        lease: Option<Lease>,
+    }
+}
+
+stored_rows! { Conversation = 1, Creation = 1, PendingCommit = 1, }
+
+/// Where conversations are kept.
+pub trait ConversationStore {
+    /// By channel.
+    fn conversation(&self, channel: &ChannelId) -> Result<Option<Conversation>, StoreFault>;
+
+    /// All, by channel id.
+    fn all_conversations(&self) -> Result<Vec<Conversation>, StoreFault>;
+
+    /// Adds or replaces.
+    fn put_conversation(&self, conversation: &Conversation) -> Result<(), StoreFault>;
+
+    /// Removes the row; its log stays.
+    fn delete_conversation(&self, channel: &ChannelId) -> Result<(), StoreFault>;
+
+    /// The unacknowledged creation of a channel.
+    fn creation(&self, channel: &ChannelId) -> Result<Option<Creation>, StoreFault>;
+
+    /// Adds or replaces.
+    fn put_creation(&self, creation: &Creation) -> Result<(), StoreFault>;
+
+    /// Removes it, if present.
+    fn delete_creation(&self, channel: &ChannelId) -> Result<(), StoreFault>;
+
+    /// The commit on its way in a channel.
+    fn pending_commit(&self, channel: &ChannelId) -> Result<Option<PendingCommit>, StoreFault>;
+
+    /// Adds or replaces.
+    fn put_pending_commit(&self, commit: &PendingCommit) -> Result<(), StoreFault>;
+
+    /// Removes it, if present.
+    fn delete_pending_commit(&self, channel: &ChannelId) -> Result<(), StoreFault>;
+}
+
+stored_struct! {
+    /// An identity part that was announced inside a conversation (DESIGN L7: keyrings are sealed to these, never to what the
+    /// directory alone says).
+    AnnouncedRecord {
+        /// Where.
+        channel: ChannelId,
+        /// Whose.
+        account: AccountId,
+        /// Its serial.
+        serial: u64,
+        /// Its identity hash.
+        hash: Digest,
+        /// The signed bytes.
+        part: Vec<u8>,
+    }
+}
+
+stored_rows! { AnnouncedRecord = 1, }
+
+/// Where announced identity parts are kept: all of them, as leaves may name older ones.
+pub trait RecordStore {
+    /// Adds one; the same (channel, hash) again changes nothing.
+    fn put_record(&self, record: &AnnouncedRecord) -> Result<(), StoreFault>;
+
+    /// All of a conversation, by account and then serial.
+    fn records_of(&self, channel: &ChannelId) -> Result<Vec<AnnouncedRecord>, StoreFault>;
+
+    /// By the hash a leaf names.
+    fn record_by_hash(&self, channel: &ChannelId, hash: &Digest) -> Result<Option<AnnouncedRecord>, StoreFault>;
+}

@@ -1,0 +1,92 @@
+//! The readable log of each conversation.
+
+use quicprochat_wire::{AccountId, ChannelId, DeviceId, MessageId, Timestamp};
+
+use super::{
+    StoreFault,
+    codec::{List, stored_enum, stored_rows, stored_struct},
+};
+
+stored_enum! {
+    /// What an entry of the channel meant.
+    LogBody {
+        /// An application message: MIMI content.
+        Content = 0 {
+            /// The decrypted content.
+            content: Vec<u8>,
+        },
+        /// A commit changed who is in the group.
+        Membership = 1 {
+            /// Accounts that had no leaf before.
+            added: List<AccountId>,
+            /// Accounts that have no leaf any more.
+            removed: List<AccountId>,
+            /// Devices added to accounts that were members already.
+            devices_added: u32,
+            /// Devices removed from accounts that stay.
+            devices_removed: u32,
+        },
+        /// A commit changed the title.
+        Renamed = 2 {
+            /// The new title.
+            title: String,
+        },
+        /// The sender wishes to leave.
+        Leave = 3,
+        /// This device made the conversation or joined here.
+        Joined = 4,
+        /// A commit that only renewed a leaf.
+        Updated = 5,
+    }
+}
+
+stored_struct! {
+    /// One entry of a channel's log that this device could read.
+    LogEntry {
+        /// Order of arrival on this device, over all conversations; 0 before it is stored.
+        index: u64,
+        /// Which conversation.
+        channel: ChannelId,
+        /// Position in the channel.
+        seq: u64,
+        /// The entry's id.
+        id: MessageId,
+        /// Who wrote it.
+        sender: AccountId,
+        /// On which device.
+        device: DeviceId,
+        /// When the server took it, to the minute.
+        time: Timestamp,
+        /// When the writer says it was written; the server's time where nothing is said.
+        sent_at: Timestamp,
+        /// What it says.
+        body: LogBody,
+    }
+}
+
+stored_rows! { LogEntry = 1, }
+
+/// Where the logs are kept.
+pub trait MessageStore {
+    /// Appends and returns the entry's index. An entry that stands at (channel, seq) already is kept as it is; its index is
+    /// returned.
+    fn append_message(&self, entry: &LogEntry) -> Result<u64, StoreFault>;
+
+    /// Whether `sender` has written `id` in this channel before (DESIGN L5).
+    fn message_seen(&self, channel: &ChannelId, sender: &AccountId, id: &MessageId) -> Result<bool, StoreFault>;
+
+    /// The entry with this id, by whomever.
+    fn message_by_id(&self, channel: &ChannelId, id: &MessageId) -> Result<Option<LogEntry>, StoreFault>;
+
+    /// Entries of a channel with a position above `after`, in order, at most `limit`.
+    fn messages_of(&self, channel: &ChannelId, after: u64, limit: usize) -> Result<Vec<LogEntry>, StoreFault>;
+
+    /// The last entries of a channel, in order, at most `limit`.
+    fn last_messages(&self, channel: &ChannelId, limit: usize) -> Result<Vec<LogEntry>, StoreFault>;
+
+    /// Entries of all conversations in order of arrival, with an index above `after`, at most `limit`.
+    fn arrivals(&self, after: u64, limit: usize) -> Result<Vec<LogEntry>, StoreFault>;
+
+    /// The highest index there is, 0 for none.
+    fn last_arrival(&self) -> Result<u64, StoreFault>;
+}
