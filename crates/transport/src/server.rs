@@ -28,7 +28,7 @@ pub trait Handler: Send + Sync + 'static {
     /// Answers a well-formed call. Before `hello` has been answered, only `hello` arrives here.
     async fn call(&self, connection: &Arc<Self::Connection>, request: Request) -> Reply;
 
-    /// The connection is over. Calls that were under way on it are being dropped.
+    /// The connection is over and none of its calls runs any more.
     fn close(&self, _connection: &Self::Connection) {}
 }
 
