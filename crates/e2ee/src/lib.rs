@@ -1,12 +1,21 @@
 //! The end-to-end encrypted part: groups, channels, envelopes and the vault. Everything here touches private keys.
+//!
+//! A newcomer starts at [`mls`] (a conversation is an MLS group), then [`channel`] (how its messages travel through the
+//! server's log), [`sealed`] (how somebody is invited) and [`vault`] (how an account survives the loss of its devices).
+//!
+//! The crate is pure: no socket, file, clock or randomness of its own. Randomness comes through `wire::Entropy`, state lies
+//! behind [`mls::MlsStore`].
 #![forbid(unsafe_code)]
 
+mod aead;
 pub mod channel;
 mod envelope;
 pub mod error;
 pub mod mls;
 mod rng;
+pub mod sealed;
 #[cfg(test)]
 mod testing;
+pub mod vault;
 
 pub use error::{E2eeError, MlsStep, RejoinCause, Sealed, StateFault};

@@ -26,6 +26,7 @@ pub use aad::Aad;
 pub use commit::{Change, PendingCommit};
 pub use group::{Group, Member};
 pub use own::{DeviceSigner, OwnDevice, delete_key_package, has_key_package, inspect_key_package, new_key_package};
+pub(crate) use own::{init_public, init_secret};
 
 pub use profile::{ConversationKind, MAX_REMOVED, MAX_TITLE_BYTES, PROFILE_EXTENSION, Profile};
 pub use provider::Provider;

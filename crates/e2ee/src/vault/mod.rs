@@ -1,0 +1,19 @@
+//! The vault: what an account keeps at the server under keys that the server does not have (DESIGN A4).
+//!
+//! ```text
+//!   password ─OPAQUE─▶ export key ──unwrap──▶ RootKey ──▶ identity key (record 1)
+//!                                                └──────▶ StateKey ──▶ inbox keys, devices, jobs (records 2, 3, 4)
+//! ```
+
+mod handover;
+mod keys;
+mod records;
+#[cfg(test)]
+mod tests;
+
+pub use handover::{HANDOVER_RECORDS, open_handover, seal_handover};
+pub use keys::{RootKey, StateKey};
+pub use records::{
+    DevicesRecord, IDENTITY_RECORD, InboxRecord, Job, JobsRecord, RecordHead, StateRecord, open_identity, open_record,
+    seal_identity, seal_record, vault_hash,
+};
