@@ -607,7 +607,7 @@ struct ChannelState {
   # Whether the attached key is the current one.
 
   access @1 :Data;
-  # 32 bytes; the current key. All zero if current is false.
+  # 32 bytes; the key in force, also if it is not the one attached.
 
   accessSince @2 :UInt64;
   # The position since which it is in force.

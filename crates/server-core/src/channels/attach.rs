@@ -13,15 +13,11 @@ use crate::{
     store::{Refusal, read},
 };
 
-/// The holder of a key that ended learns only that it did; the keyring leads on from there.
-const ENDED: ChannelState = ChannelState {
-    current: false,
-    access: AccessPublicKey::new([0; 32]),
-    access_since: 0,
-    last_commit: NOWHERE,
-    last: NOWHERE,
-    first: 0,
-};
+/// The holder of a key that ended learns only which key is in force; the keyring, which is sealed to that key's name, leads on
+/// from there.
+const fn ended(access: AccessPublicKey) -> ChannelState {
+    ChannelState { current: false, access, access_since: 0, last_commit: NOWHERE, last: NOWHERE, first: 0 }
+}
 const NOWHERE: ChainPoint = ChainPoint { position: 0, hash: ChainHash::new([0; 32]) };
 
 pub(crate) async fn attach(
@@ -37,7 +33,7 @@ pub(crate) async fn attach(
     let (row, reach) = read(&*core.store, move |tx| reach(tx, &channel, &access)).await?;
     connection.attach(channel, access)?;
     if reach != Reach::Open {
-        return Ok(ENDED);
+        return Ok(ended(row.access));
     }
     Ok(ChannelState {
         current: true,

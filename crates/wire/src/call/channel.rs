@@ -56,7 +56,8 @@ pub struct ChannelAttach {
 pub struct ChannelState {
     /// Whether the attached key is the current one.
     pub current: bool,
-    /// The current key, so that members can check it against the derived one (L7). All zero if `current` is false.
+    /// The key in force, whether or not it is the one attached: members check it against the derived one, and the keyring opens
+    /// only with it (L7).
     pub access: AccessPublicKey,
     /// Since which position the current key is in force.
     pub access_since: u64,
