@@ -8,6 +8,7 @@ mod codegen;
 mod demo;
 mod docs;
 mod fmt;
+mod fuzz;
 mod tidy;
 mod unit;
 mod wasm;
@@ -24,8 +25,17 @@ use crate::setup::{self, Need};
 use crate::workspace;
 
 /// Every suite, in the order in which they run: the quick ones first.
-pub(crate) const SUITES: &[Suite] =
-    &[fmt::SUITE, tidy::SUITE, codegen::SUITE, clippy::SUITE, unit::SUITE, wasm::SUITE, docs::SUITE, demo::SUITE];
+pub(crate) const SUITES: &[Suite] = &[
+    fmt::SUITE,
+    tidy::SUITE,
+    codegen::SUITE,
+    clippy::SUITE,
+    unit::SUITE,
+    wasm::SUITE,
+    fuzz::SUITE,
+    docs::SUITE,
+    demo::SUITE,
+];
 
 pub(crate) const EXAMPLES: &str = "\
 Examples:
