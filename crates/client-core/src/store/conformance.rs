@@ -10,7 +10,7 @@ use quicprochat_wire::{
 
 use super::{
     AnnouncedRecord, Attempt, Contact, Conversation, ConversationKind, ConversationState, Creation, Delivery,
-    DeliveryBody, Invitation, InvitationState, IssuerPin, KeyPackageState, KeysAhead, Lease, Leaver, LogBody, LogEntry,
+    DeliveryBody, Invitation, InvitationState, KeyPackageState, KeysAhead, Lease, Leaver, LogBody, LogEntry,
     MemberDevice, MessagePurpose, OutboxMessage, OwnAccount, OwnKeyPackage, PendingCommit, RejoinReason, Relation,
     RevocationJob, Roll, Secret, SecretBytes, Standing, StockToken, StoreTx, Stored,
 };
@@ -101,6 +101,8 @@ fn contact(n: u8, name: &str) -> Contact {
         relation: Relation::Contact,
         verified: false,
         changed: None,
+        confirmed: true,
+        pin: vec![4; 20],
         superseded: false,
         first_seen: Timestamp(5),
     }
@@ -113,8 +115,11 @@ fn contacts(backend: &mut dyn Backend) {
         check("put", &store.put_contact(&contact(2, "bob")), &Ok(()));
         check("put", &store.put_contact(&contact(1, "alice")), &Ok(()));
         check("by name", &store.contact_by_name("bob", ""), &Ok(Some(contact(2, "bob"))));
+        let claimed = Contact { confirmed: false, ..contact(4, "carol") };
+        check("put", &store.put_contact(&claimed), &Ok(()));
+        check("a claimed name is nobody's", &store.contact_by_name("carol", ""), &Ok(None));
         check("by name at another host", &store.contact_by_name("bob", "else"), &Ok(None));
-        check("sorted", &store.all_contacts(), &Ok(vec![contact(1, "alice"), contact(2, "bob")]));
+        check("sorted", &store.all_contacts(), &Ok(vec![contact(1, "alice"), contact(2, "bob"), claimed]));
         let superseded = Contact { superseded: true, changed: Some(vec![1]), ..contact(2, "bob") };
         check("put", &store.put_contact(&superseded), &Ok(()));
         check("a superseded name is free", &store.contact_by_name("bob", ""), &Ok(None));
@@ -225,6 +230,7 @@ fn entry(chan: u8, seq: u64, id: u8) -> LogEntry {
         device: DeviceId::new([1; 16]),
         time: Timestamp(60_000),
         sent_at: Timestamp(61_234),
+        intent: Some(message_id(40)),
         body: LogBody::Content { content: vec![id; 9] },
     }
 }
@@ -341,7 +347,6 @@ fn inbox(backend: &mut dyn Backend) {
 
 fn tokens(backend: &mut dyn Backend) {
     let stock = |n: u8, ready: u64| StockToken { token: token(n), ready: Timestamp(ready), expires: Timestamp(99) };
-    let pin = IssuerPin { epoch: 7, public_key: vec![1; 32], redeems_until: Timestamp(9) };
     within(backend, |tx| {
         let store = tx.tokens();
         for item in [stock(1, 30), stock(2, 10), stock(3, 20)] {
@@ -350,9 +355,6 @@ fn tokens(backend: &mut dyn Backend) {
         check("earliest first", &store.stock(), &Ok(vec![stock(2, 10), stock(3, 20), stock(1, 30)]));
         check("delete", &store.delete_token(&[3; 32]), &Ok(()));
         check("deleted", &store.stock(), &Ok(vec![stock(2, 10), stock(1, 30)]));
-        check("no pin", &store.issuer_pin(7), &Ok(None));
-        check("pin", &store.put_issuer_pin(&pin), &Ok(()));
-        check("pinned", &store.issuer_pin(7), &Ok(Some(pin.clone())));
     });
 }
 

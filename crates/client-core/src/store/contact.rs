@@ -38,6 +38,10 @@ stored_struct! {
         verified: bool,
         /// An identity part for the same name under another key: blocks sending and inviting until accepted.
         changed: Option<Vec<u8>>,
+        /// Whether the directory vouched for name and account; otherwise the name is only what the account's record claims.
+        confirmed: bool,
+        /// The pin of a confirmed contact, as `trust::ContactPin` encodes it; empty for others.
+        pin: Vec<u8>,
         /// Whether the name belongs to another account since a changed key was accepted.
         superseded: bool,
         /// When it was first pinned.
@@ -52,7 +56,7 @@ pub trait ContactStore {
     /// By account.
     fn contact(&self, account: &AccountId) -> Result<Option<Contact>, StoreFault>;
 
-    /// The contact that holds a name (never a superseded one).
+    /// The confirmed contact that holds a name (never a superseded one).
     fn contact_by_name(&self, name: &str, host: &str) -> Result<Option<Contact>, StoreFault>;
 
     /// All, by account id.

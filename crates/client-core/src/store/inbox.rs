@@ -19,6 +19,8 @@ stored_enum! {
         Joined = 2,
         /// Turned down.
         Blocked = 3,
+        /// From somebody unknown, whom the directory has not vouched for yet; not shown.
+        Unchecked = 5,
         /// Could not be joined; the conversation's state says why, where there is one.
         Failed = 4,
     }

@@ -13,9 +13,9 @@ use quicprochat_wire::{AccountId, ChannelId, DeviceId, Digest, MessageId};
 
 use super::{
     AccountStore, AnnouncedRecord, Contact, ContactStore, Conversation, ConversationStore, Creation, Delivery,
-    InboxStore, Invitation, IssuerPin, LogEntry, MessageStore, MlsStore, MlsStoreFault, OutboxMessage, OutboxStore,
-    OwnAccount, OwnKeyPackage, PendingCommit, RecordStore, RevocationJob, StockToken, StoreFault, StoreTx, Stored,
-    TokenStore, UpkeepStore,
+    InboxStore, Invitation, LogEntry, MessageStore, MlsStore, MlsStoreFault, OutboxMessage, OutboxStore, OwnAccount,
+    OwnKeyPackage, PendingCommit, RecordStore, RevocationJob, StockToken, StoreFault, StoreTx, Stored, TokenStore,
+    UpkeepStore,
 };
 
 /// The tables, in the order of their key prefix.
@@ -35,7 +35,6 @@ enum Table {
     InboxCursor,
     Invitation,
     Token,
-    Issuer,
     KeyPackage,
     Job,
     Setting,
@@ -269,7 +268,9 @@ impl ContactStore for MemoryTx<'_> {
     }
 
     fn contact_by_name(&self, name: &str, host: &str) -> Result<Option<Contact>, StoreFault> {
-        let named = |contact: &Contact| !contact.superseded && contact.name == name && contact.host == host;
+        let named = |contact: &Contact| {
+            contact.confirmed && !contact.superseded && contact.name == name && contact.host == host
+        };
         Ok(self.all_contacts()?.into_iter().find(named))
     }
 
@@ -510,15 +511,6 @@ impl TokenStore for MemoryTx<'_> {
 
     fn delete_token(&self, nonce: &[u8]) -> Result<(), StoreFault> {
         self.remove(Table::Token, nonce);
-        Ok(())
-    }
-
-    fn issuer_pin(&self, epoch: u32) -> Result<Option<IssuerPin>, StoreFault> {
-        self.row(Table::Issuer, &epoch.to_be_bytes())
-    }
-
-    fn put_issuer_pin(&self, pin: &IssuerPin) -> Result<(), StoreFault> {
-        self.put(Table::Issuer, &pin.epoch.to_be_bytes(), pin.encode());
         Ok(())
     }
 }

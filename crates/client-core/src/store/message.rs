@@ -59,6 +59,8 @@ stored_struct! {
         time: Timestamp,
         /// When the writer says it was written; the server's time where nothing is said.
         sent_at: Timestamp,
+        /// For a message of this device: the intent it was queued under.
+        intent: Option<MessageId>,
         /// What it says.
         body: LogBody,
     }

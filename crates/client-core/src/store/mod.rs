@@ -39,7 +39,7 @@ pub use message::{LogBody, LogEntry, MessageStore};
 pub use outbox::{Attempt, Delivery, DeliveryBody, Lease, MessagePurpose, OutboxMessage, OutboxStore};
 pub use quicprochat_e2ee::mls::{MlsStore, StoreFault as MlsStoreFault};
 pub use secret::{Secret, SecretBytes};
-pub use token::{IssuerPin, StockToken, TokenStore};
+pub use token::{StockToken, TokenStore};
 pub use upkeep::{KeyPackageState, OwnKeyPackage, RevocationJob, UpkeepStore};
 
 /// One transaction on the client's store. Everything read and written through it is of one moment, and either all of it is

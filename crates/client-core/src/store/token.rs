@@ -19,21 +19,9 @@ stored_struct! {
     }
 }
 
-stored_struct! {
-    /// An issuer key as it was first seen: another one for the same epoch is refused.
-    IssuerPin {
-        /// Epoch number.
-        epoch: u32,
-        /// Compressed ristretto255 point.
-        public_key: Vec<u8>,
-        /// Until when its tokens count.
-        redeems_until: Timestamp,
-    }
-}
+stored_rows! { StockToken = 1, }
 
-stored_rows! { StockToken = 1, IssuerPin = 1, }
-
-/// Where tokens and issuer keys are kept.
+/// Where tokens are kept.
 pub trait TokenStore {
     /// Adds one; the nonce identifies it.
     fn put_token(&self, token: &StockToken) -> Result<(), StoreFault>;
@@ -43,10 +31,4 @@ pub trait TokenStore {
 
     /// Removes the token with this nonce, if present.
     fn delete_token(&self, nonce: &[u8]) -> Result<(), StoreFault>;
-
-    /// The key pinned for an epoch.
-    fn issuer_pin(&self, epoch: u32) -> Result<Option<IssuerPin>, StoreFault>;
-
-    /// Pins a key.
-    fn put_issuer_pin(&self, pin: &IssuerPin) -> Result<(), StoreFault>;
 }
