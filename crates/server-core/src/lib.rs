@@ -29,6 +29,9 @@ mod tokens;
 mod vault;
 mod wakers;
 
+#[cfg(test)]
+mod test_support;
+
 pub use config::{Limits, Rate, ServerConfig};
 pub use connection::Connection;
 pub use error::ServerError;

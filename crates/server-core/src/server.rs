@@ -174,3 +174,6 @@ impl core::fmt::Debug for Server {
         f.debug_struct("Server").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,6 +6,8 @@ use std::sync::{
 };
 
 use quicprochat_wire::{AccountId, ChannelId, Entropy, Timestamp, entropy::random_array};
+use sha2::{Digest as _, Sha512};
+use zeroize::Zeroizing;
 
 use crate::{
     auth::OpaqueServer,
@@ -80,13 +82,36 @@ impl Core {
         self.with_entropy(|entropy| random_array(entropy))
     }
 
-    /// Lends the generator for one step.
-    pub(crate) fn with_entropy<T>(&self, step: impl FnOnce(&mut dyn Entropy) -> T) -> T {
+    /// A generator of its own for one longer step, so that nobody waits for it.
+    pub(crate) fn fork_entropy(&self) -> impl Entropy + use<> {
+        Fork { seed: Zeroizing::new(self.random()), blocks: 0 }
+    }
+
+    fn with_entropy<T>(&self, step: impl FnOnce(&mut dyn Entropy) -> T) -> T {
         let mut entropy = self.entropy.lock().unwrap_or_else(PoisonError::into_inner);
         step(&mut **entropy)
     }
 
     pub(crate) fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Acquire)
+    }
+}
+
+/// SHA-512 in counter mode over a fresh seed.
+struct Fork {
+    seed: Zeroizing<[u8; 64]>,
+    blocks: u64,
+}
+
+impl Entropy for Fork {
+    fn fill(&mut self, out: &mut [u8]) {
+        for chunk in out.chunks_mut(64) {
+            let hash = Sha512::new().chain_update(b"qpc/1 entropy\0").chain_update(self.seed.as_slice());
+            let block = Zeroizing::new(<[u8; 64]>::from(hash.chain_update(self.blocks.to_le_bytes()).finalize()));
+            self.blocks = self.blocks.wrapping_add(1);
+            for (byte, random) in chunk.iter_mut().zip(block.iter()) {
+                *byte = *random;
+            }
+        }
     }
 }

@@ -12,7 +12,7 @@ use crate::{
 pub(crate) async fn invite_create(core: &Core, caller: Device, now: Timestamp) -> Result<InviteCreated, Refusal> {
     let limits = &core.config.limits;
     let expires = Day::from(now.after(limits.invite_validity));
-    let row = core.with_entropy(|entropy| fresh_invite(Some(caller.account), expires, entropy));
+    let row = fresh_invite(Some(caller.account), expires, &mut core.fork_entropy());
     let (allowed, fresh) = (limits.invites, row.clone());
     write(&*core.store, move |tx| {
         caller.confirm(tx)?;

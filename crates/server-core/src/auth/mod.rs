@@ -26,3 +26,6 @@ pub(crate) use register_finish::register_finish;
 pub(crate) use register_start::register_start;
 pub(crate) use sign_in_finish::sign_in_finish;
 pub(crate) use sign_in_start::sign_in_start;
+
+#[cfg(test)]
+mod tests;

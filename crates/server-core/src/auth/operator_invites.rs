@@ -10,8 +10,7 @@ use crate::{
 
 pub(crate) async fn operator_invites(core: &Core, count: u32, now: Timestamp) -> Result<Vec<Invite>, Refusal> {
     let expires = Day::from(now.after(core.config.limits.invite_validity));
-    let rows: Vec<InviteRow> =
-        core.with_entropy(|entropy| (0..count).map(|_| fresh_invite(None, expires, entropy)).collect());
+    let rows: Vec<InviteRow> = (0..count).map(|_| fresh_invite(None, expires, &mut core.fork_entropy())).collect();
     let fresh = rows.clone();
     write(&*core.store, move |tx| {
         for row in &fresh {

@@ -2,7 +2,7 @@
 
 use quicprochat_identity::{AccountName, password::DEFAULT_STRETCH};
 use quicprochat_wire::{
-    ErrorCode, Timestamp,
+    AccountId, ErrorCode, Timestamp,
     call::auth::{SignInStart, SignInStarted},
 };
 
@@ -11,6 +11,9 @@ use crate::{
     shared::Core,
     store::{Refusal, read},
 };
+
+/// Looked up for a name that nobody has, so that both cases take the same path. No Ed25519 key is all zero.
+const NOBODY: AccountId = AccountId::new([0; 32]);
 
 pub(crate) async fn sign_in_start(
     core: &Core,
@@ -23,7 +26,7 @@ pub(crate) async fn sign_in_start(
     core.limits.by_name.take(name.as_str().to_owned(), now)?;
     let wanted = name.clone();
     let found = read(&*core.store, move |tx| {
-        let Some(account) = tx.accounts().by_name(wanted.as_str())? else { return Ok(None) };
+        let account = tx.accounts().by_name(wanted.as_str())?.unwrap_or(NOBODY);
         Ok(tx.accounts().load(&account)?.map(|row| (account, row.password)))
     })
     .await?;
@@ -32,7 +35,7 @@ pub(crate) async fn sign_in_start(
         None => (None, DEFAULT_STRETCH, None),
     };
     let (response, login) =
-        core.with_entropy(|entropy| core.opaque.start_login(name, record, subject, &request.request, entropy))?;
+        core.opaque.start_login(name, record, subject, &request.request, &mut core.fork_entropy())?;
     connection.state().login = Some(login);
     Ok(SignInStarted { response, stretch })
 }

@@ -24,3 +24,8 @@ pub(crate) use group_info::group_info;
 pub(crate) use keyring::keyring;
 pub(crate) use read::read;
 pub(crate) use subscribe::subscribe;
+
+#[cfg(test)]
+mod model_tests;
+#[cfg(test)]
+mod tests;

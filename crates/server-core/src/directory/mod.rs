@@ -11,3 +11,6 @@ pub(crate) use own_record::own_record;
 pub(crate) use publish_identity::publish_identity;
 pub(crate) use publish_key_package::publish_key_package;
 pub(crate) use rows::{device_row, identity_row, verify_identity};
+
+#[cfg(test)]
+mod tests;

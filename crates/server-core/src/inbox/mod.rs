@@ -8,3 +8,6 @@ mod subscribe;
 pub(crate) use deliver::deliver;
 pub(crate) use read::read;
 pub(crate) use subscribe::subscribe;
+
+#[cfg(test)]
+mod tests;

@@ -32,5 +32,5 @@ pub(crate) async fn issue(
         Ok(tx.tokens().set_issued(&caller.account, today, count)?)
     })
     .await?;
-    Ok(core.with_entropy(|entropy| core.issuer.evaluate(request.epoch, &blinded, entropy))?)
+    Ok(core.issuer.evaluate(request.epoch, &blinded, &mut core.fork_entropy())?)
 }

@@ -143,13 +143,7 @@ impl Issuer {
         blinded: &Vec<BlindedElement<Ristretto255>>,
         entropy: &mut dyn Entropy,
     ) -> Result<TokensIssued, ErrorCode> {
-        let result = self
-            .key(epoch)?
-            .server
-            .batch_blind_evaluate(&mut EntropyRng::new(entropy), blinded)
-            .map_err(|_| ErrorCode::BadRequest)?;
-        let evaluated = result.messages.iter().map(|message| message.serialize().to_vec()).collect();
-        Ok(TokensIssued { evaluated, proof: result.proof.serialize().to_vec() })
+        self.key(epoch)?.evaluate(blinded, entropy)
     }
 
     /// Recomputes a token's authenticator.
@@ -165,7 +159,7 @@ impl Issuer {
         }
         let nonce = <[u8; 32]>::try_from(token.nonce.as_slice()).map_err(|_| ErrorCode::TokenInvalid)?;
         let key = self.key(token.epoch)?;
-        let expected = key.server.evaluate(&self.input(&nonce, &key.public)).map_err(|_| ErrorCode::TokenInvalid)?;
+        let expected = key.output(&self.input(&nonce, &key.public))?;
         if bool::from(expected.as_slice().ct_eq(&token.authenticator)) {
             Ok(VerifiedToken { epoch: token.epoch, nonce })
         } else {
@@ -211,6 +205,21 @@ impl EpochKey {
     fn new(server: VoprfServer<Ristretto255>) -> Self {
         let public = Ristretto255::serialize_elem(server.get_public_key()).into();
         Self { server, public }
+    }
+
+    fn evaluate(
+        &self,
+        blinded: &Vec<BlindedElement<Ristretto255>>,
+        entropy: &mut dyn Entropy,
+    ) -> Result<TokensIssued, ErrorCode> {
+        let result = self.server.batch_blind_evaluate(&mut EntropyRng::new(entropy), blinded);
+        let result = result.map_err(|_| ErrorCode::BadRequest)?;
+        let evaluated = result.messages.iter().map(|message| message.serialize().to_vec()).collect();
+        Ok(TokensIssued { evaluated, proof: result.proof.serialize().to_vec() })
+    }
+
+    fn output(&self, input: &[u8]) -> Result<[u8; 64], ErrorCode> {
+        self.server.evaluate(input).map(Into::into).map_err(|_| ErrorCode::TokenInvalid)
     }
 }
 

@@ -9,3 +9,6 @@ pub(crate) use issue::issue;
 pub(crate) use issuer::{Issuer, VerifiedToken};
 pub(crate) use keys::keys;
 pub(crate) use spend::spend;
+
+#[cfg(test)]
+mod tests;

@@ -7,3 +7,6 @@ mod store;
 pub(crate) use fetch::fetch;
 pub(crate) use records::{check_wraps, put_records};
 pub(crate) use store::store;
+
+#[cfg(test)]
+mod tests;
