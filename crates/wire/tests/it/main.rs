@@ -3,4 +3,6 @@
 #[cfg(test)]
 mod codec;
 #[cfg(test)]
+mod samples;
+#[cfg(test)]
 mod strategies;
