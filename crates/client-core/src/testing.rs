@@ -1,6 +1,10 @@
 //! What the tests of several modules share.
 
-use quicprochat_wire::Entropy;
+use quicprochat_e2ee::{
+    mls::{self, MemoryMlsStore, OwnDevice, Provider, Suite},
+    vault::{StateKey, open_handover},
+};
+use quicprochat_wire::{AccountId, DeviceId, Entropy};
 use sha2::{Digest as _, Sha256};
 
 /// SHA-256 of a seed and a counter: replayable randomness.
@@ -23,4 +27,21 @@ impl Entropy for SeededEntropy {
             self.counter += 1;
         }
     }
+}
+
+/// A KeyPackage of the device, its private part in the store.
+pub(crate) fn new_key_package(store: &MemoryMlsStore, own: &OwnDevice, entropy: &mut dyn Entropy) -> Vec<u8> {
+    mls::new_key_package(&Provider::new(store, entropy), own, Suite::Hybrid).expect("makes a KeyPackage")
+}
+
+/// The state key of a handover to this KeyPackage, if it is one.
+pub(crate) fn handed_over(
+    store: &MemoryMlsStore,
+    account: AccountId,
+    device: DeviceId,
+    key_package: &[u8],
+    sealed: &[u8],
+) -> Option<StateKey> {
+    let mut entropy = SeededEntropy::new(0);
+    open_handover(&Provider::new(store, &mut entropy), &account, &device, key_package, sealed).ok()
 }

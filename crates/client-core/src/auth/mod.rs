@@ -1,1 +1,49 @@
-//! Ceremonies: registration, sign-in, devices, passwords. Each step takes the last answer and gives the next request; none does I/O.
+//! Ceremonies: registration, sign-in, devices, passwords. Each step takes the last answer and gives the next request; none
+//! does I/O.
+//!
+//! ```text
+//!   register   Registration ──RegisterStarted──▶ PreparedRegistration ──KeyPackage──▶ RegisterFinish + DeviceAccount
+//!   sign in    SignIn ──SignInStarted──▶ ProvedSignIn ──SignedIn──▶ UnwrappedVault ──Record, VaultRecords──▶ OpenVault
+//!   enrol      OpenVault ──enrol──▶ PreparedEnrolment ──KeyPackage──▶ PublishIdentity + DeviceAccount
+//!   revoke     OpenVault ──revoke──▶ PublishIdentity + RolledVault ──apply──▶ DeviceAccount
+//!   the others DeviceAccount ──adopt──▶ DeviceAccount with the new keys, and the jobs to do
+//!   password   OpenVault ──PasswordChange──RegisterStarted──▶ PasswordFinish
+//! ```
+//! The steps that stretch a password ([`Registration::prepare`], [`SignIn::prove`], [`PasswordChange::finish`]) take a
+//! noticeable time and 64 MiB; run them where they block nobody.
+
+mod device;
+mod enrol;
+mod error;
+mod handover;
+mod opaque;
+mod open_vault;
+mod password;
+mod password_change;
+mod records;
+mod register;
+mod revoke;
+mod sign_in;
+#[cfg(test)]
+mod tests;
+
+pub use device::{DeviceAccount, authenticate, rotate_key_package};
+pub use enrol::PreparedEnrolment;
+pub use error::CeremonyError;
+pub use handover::{Adopted, adopt};
+pub use open_vault::OpenVault;
+pub use password::Password;
+pub use password_change::{ChangedPassword, PasswordChange};
+pub use quicprochat_e2ee::vault::Job;
+pub use records::{DeviceLabel, MAX_LABEL_BYTES, device_labels, finish_job, jobs, rename_device};
+pub use register::{PreparedRegistration, Registration};
+pub use revoke::RolledVault;
+pub use sign_in::{ProvedSignIn, SignIn, UnwrappedVault};
+
+use quicprochat_wire::call::auth::AccountDelete;
+
+/// Asks for the account's deletion, on a connection that is signed in. Leave every conversation first: afterwards nobody can.
+#[must_use]
+pub const fn delete_account() -> AccountDelete {
+    AccountDelete {}
+}

@@ -12,7 +12,7 @@ use quicprochat_wire::{
 use voprf::{EvaluationElement, Group as _, Proof, Ristretto255, VoprfClient};
 use zeroize::Zeroizing;
 
-use super::{IssuerPin, TokenError, stored::read_version, token_input};
+use super::{IssuerPin, TokenError, read_version, token_input};
 
 const VERSION: u8 = 1;
 const CLIENT_BYTES: usize = 64;

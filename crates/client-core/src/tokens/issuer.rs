@@ -121,7 +121,7 @@ impl IssuerPins {
     /// Errors:   [`TokenError::Stored`].
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, TokenError> {
         let mut reader = Reader::new(bytes);
-        super::stored::read_version(&mut reader, VERSION)?;
+        super::read_version(&mut reader, VERSION)?;
         let pins = reader
             .list::<_, TokenError>(MAX_PINS, |item| Ok(IssuerPin { epoch: item.u32()?, public_key: item.array()? }))?;
         reader.finish()?;

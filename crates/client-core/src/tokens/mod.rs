@@ -9,16 +9,14 @@
 
 mod batch;
 mod issuer;
-mod stored;
 #[cfg(test)]
 pub(crate) mod testing;
 
-use quicprochat_wire::{DecodeError, Digest, Fingerprint, Writer};
+use quicprochat_wire::{DecodeError, Digest, Fingerprint, Reader, Writer};
 use sha2::{Digest as _, Sha256};
 
 pub use batch::PendingBatch;
 pub use issuer::{IssuerPin, IssuerPins};
-pub use stored::StoredToken;
 
 /// Type number of batched VOPRF tokens with ristretto255.
 ///
@@ -90,4 +88,9 @@ pub fn token_input(fingerprint: &Fingerprint, public_key: &[u8; 32], nonce: &[u8
 
 fn hash(bytes: &[u8]) -> Digest {
     Digest::new(Sha256::digest(bytes).into())
+}
+
+/// Reads the version byte that every stored structure begins with.
+fn read_version(reader: &mut Reader<'_>, version: u8) -> Result<(), DecodeError> {
+    if reader.u8()? == version { Ok(()) } else { Err(DecodeError::WrongLabel) }
 }

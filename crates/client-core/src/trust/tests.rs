@@ -112,6 +112,17 @@ fn a_changed_key_blocks_until_a_person_accepts_exactly_that_key() {
 }
 
 #[test]
+fn a_key_with_the_same_classical_half_is_a_changed_key_too() {
+    let bob = Person::new("bob", 1, 1);
+    let mut seeds = *bob.key.seeds();
+    seeds[0] ^= 1;
+    let forger = Person { key: IdentitySecretKey::from_seeds(&seeds), ..Person::new("bob", 1, 1) };
+    assert_eq!(forger.key.public().account_id(), bob.key.public().account_id());
+    let mut pin = ContactPin::first_use(&bob.part(5, &[0]), NOW);
+    assert!(matches!(pin.observe(&forger.part(6, &[0])), Err(TrustError::ChangedKey(_))));
+}
+
+#[test]
 fn a_dismissed_change_leaves_the_pin_as_it_was() {
     let (bob, mallory) = (Person::new("bob", 1, 1), Person::new("bob", 2, 1));
     let mut pin = ContactPin::first_use(&bob.part(5, &[0]), NOW);

@@ -1,6 +1,4 @@
 //! The public interface, from outside.
 
-#[cfg(test)]
 mod groups;
-#[cfg(test)]
 mod world;

@@ -1,9 +1,5 @@
 use super::*;
-use crate::{
-    testing::SeededEntropy,
-    tokens::{StoredToken, testing::Issuer},
-    vectors,
-};
+use crate::{testing::SeededEntropy, tokens::testing::Issuer, vectors};
 
 const FINGERPRINT: Fingerprint = Fingerprint::new([4; 32]);
 
@@ -67,17 +63,6 @@ fn refuses_another_key_and_any_changed_answer() {
         bad.evaluated[31] = element;
         assert_eq!(finish(&bad), Some(TokenError::Malformed));
     }
-}
-
-#[test]
-fn a_token_survives_storage_and_lapses() {
-    use quicprochat_wire::Timestamp;
-    let token = Token { epoch: 3, nonce: vec![1; 32], authenticator: vec![2; 64] };
-    let stored = StoredToken { token, redeems_until: Timestamp(10) };
-    assert_eq!(StoredToken::from_bytes(&stored.to_bytes()), Ok(stored.clone()));
-    assert!(stored.is_redeemable(Timestamp(9)) && !stored.is_redeemable(Timestamp(10)));
-    assert!(StoredToken::from_bytes(&stored.to_bytes()[1..]).is_err());
-    assert_eq!(format!("{stored:?}"), "StoredToken(epoch 3)");
 }
 
 /// RFC 9497, appendix A.1.2: ristretto255-SHA512 in mode VOPRF, the batch of two among them.

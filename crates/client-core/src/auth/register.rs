@@ -1,0 +1,162 @@
+//! Registration: a new account with its first device.
+
+use core::fmt;
+
+use quicprochat_e2ee::{
+    mls::OwnDevice,
+    sealed::InboxSecretKey,
+    vault::{RootKey, StateKey},
+};
+use quicprochat_identity::{
+    AccountName, DeviceSecretKey, IdentityDraft, IdentitySecretKey, VerifiedIdentity, check_password_strength,
+    password::DEFAULT_STRETCH,
+};
+use quicprochat_wire::{
+    DeviceId, Entropy, Fingerprint, Timestamp,
+    call::{
+        auth::{RegisterFinish, RegisterStart, RegisterStarted},
+        directory::IdentityPart,
+        vault::{VaultRecord, VaultWrap},
+    },
+    entropy::random_array,
+};
+
+use super::{
+    CeremonyError, DeviceAccount, Password,
+    device::{key_package_part, own_device},
+    opaque::RegistrationExchange,
+    records::{self, DeviceLabel},
+};
+
+/// A registration whose first request is made.
+pub struct Registration {
+    name: AccountName,
+    invite: Option<String>,
+    exchange: RegistrationExchange,
+}
+
+impl Registration {
+    /// Checks the password and makes the first request.
+    ///
+    /// Errors:   [`CeremonyError::PasswordWeak`].
+    pub fn start(
+        name: AccountName,
+        password: Password,
+        invite: Option<String>,
+        entropy: &mut dyn Entropy,
+    ) -> Result<(RegisterStart, Self), CeremonyError> {
+        check_password_strength(password.as_str(), Some(&name))?;
+        let (request, exchange) = RegistrationExchange::start(password, entropy)?;
+        let request = RegisterStart { name: name.to_string(), invite: invite.clone(), request };
+        Ok((request, Self { name, invite, exchange }))
+    }
+
+    /// Takes the server's answer; makes the identity, the device and the vault. `label` is the device's name for people.
+    ///
+    /// Slow: stretches the password.
+    ///
+    /// Errors:   [`CeremonyError::Malformed`], [`CeremonyError::LabelTooLong`].
+    pub fn prepare(
+        self,
+        answer: &RegisterStarted,
+        server: &Fingerprint,
+        label: &str,
+        now: Timestamp,
+        entropy: &mut dyn Entropy,
+    ) -> Result<PreparedRegistration, CeremonyError> {
+        let Self { name, invite, exchange } = self;
+        let stretch = DEFAULT_STRETCH;
+        let (upload, export_key) = exchange.finish(&answer.response, &name, server, &stretch, entropy)?;
+
+        let identity_key = IdentitySecretKey::generate(entropy);
+        let account = identity_key.public().account_id();
+        let inbox_keys = vec![InboxSecretKey::generate(entropy)];
+        let root = RootKey::generate(entropy);
+        let state_key = root.state_key();
+        let device = DeviceId::new(random_array(entropy));
+        let device_key = DeviceSecretKey::generate(entropy);
+        let labels = [DeviceLabel::new(device, label)?];
+
+        let sealed_identity = records::seal_identity(&root, account, 1, &identity_key, entropy)?;
+        let records = vec![
+            sealed_identity,
+            records::seal_inbox(&state_key, account, 1, &inbox_keys, entropy)?,
+            records::seal_labels(&state_key, account, 1, &labels, entropy)?,
+        ];
+        let wraps = vec![records::wrap(&root, &export_key, account, entropy)?];
+        let mut draft = IdentityDraft {
+            name,
+            serial: 1,
+            time: now,
+            inbox_key: records::inbox_public(&inbox_keys)?,
+            devices: Vec::new(),
+            removed: Vec::new(),
+            vault_version: 1,
+            vault_hash: records::vault_hash(&records)?,
+        };
+        draft.add_device(&identity_key, device, device_key.public());
+        let identity = draft.sign(&identity_key, entropy)?;
+        Ok(PreparedRegistration { invite, upload, wraps, records, identity, device, device_key, state_key, inbox_keys })
+    }
+}
+
+impl fmt::Debug for Registration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Registration({:?})", self.name)
+    }
+}
+
+/// A registration that lacks only its KeyPackage.
+pub struct PreparedRegistration {
+    invite: Option<String>,
+    upload: Vec<u8>,
+    wraps: Vec<VaultWrap>,
+    records: Vec<VaultRecord>,
+    identity: VerifiedIdentity,
+    device: DeviceId,
+    device_key: DeviceSecretKey,
+    state_key: StateKey,
+    inbox_keys: Vec<InboxSecretKey>,
+}
+
+impl PreparedRegistration {
+    /// What the first KeyPackage is to be made for.
+    ///
+    /// Errors:   none in practice: the identity part was made with this device.
+    pub fn own_device(&self) -> Result<OwnDevice, CeremonyError> {
+        let unknown = CeremonyError::UnknownDevice { device: self.device };
+        let entry = self.identity.device(&self.device).ok_or(unknown)?;
+        Ok(own_device(&self.identity, entry, &self.device_key))
+    }
+
+    /// Makes the last request, and what the device is to store before it sends the request.
+    ///
+    /// Errors:   [`CeremonyError::Record`] for a KeyPackage that does not fit its row.
+    pub fn finish(self, key_package: &[u8], now: Timestamp) -> Result<(RegisterFinish, DeviceAccount), CeremonyError> {
+        let account = self.identity.account();
+        let request = RegisterFinish {
+            name: self.identity.name().to_string(),
+            invite: self.invite,
+            upload: self.upload,
+            stretch: DEFAULT_STRETCH,
+            identity: IdentityPart(self.identity.signed_bytes().to_vec()),
+            key_package: key_package_part(account, self.device, &self.device_key, key_package, now)?,
+            wraps: self.wraps,
+            records: self.records,
+        };
+        let account = DeviceAccount {
+            identity: self.identity,
+            device: self.device,
+            device_key: self.device_key,
+            state_key: self.state_key,
+            inbox_keys: self.inbox_keys,
+        };
+        Ok((request, account))
+    }
+}
+
+impl fmt::Debug for PreparedRegistration {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PreparedRegistration({:?})", self.identity)
+    }
+}
