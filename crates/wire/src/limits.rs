@@ -40,9 +40,9 @@ pub const MAX_VAULT_WRAPS: usize = 16;
 pub const MAX_VAULT_RECORDS: usize = 64;
 /// Most entries in one page of a channel or an inbox.
 pub const MAX_PAGE_ENTRIES: u16 = 512;
-/// Most bytes of sealed entries in one page. A server ends a page before the entry that would go beyond; an entry that is
-/// larger by itself travels in a page of its own.
-pub const MAX_PAGE_BYTES: usize = 4 * 1024 * 1024;
+/// A server ends a page with the entry that makes its sealed bytes this many, or more. Chosen so that the largest page, with
+/// the largest entry coming last, fits a frame.
+pub const MAX_PAGE_BYTES: usize = 2 * 1024 * 1024;
 /// Tokens in a batch: the one size there is (DESIGN A6).
 pub const TOKEN_BATCH: usize = 32;
 /// A ristretto255 element: blinded, evaluated, or an issuer's public key.

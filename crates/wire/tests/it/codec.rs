@@ -8,16 +8,17 @@ use proptest::{
     test_runner::{Config, TestRunner},
 };
 use quicprochat_wire::{
-    Answer, CodecError, ErrorCode, MessageId, Request,
+    Answer, CodecError, ErrorCode, MessageId, Request, Timestamp,
     call::{
-        channel::{ChainPoint, ChannelAttach, ChannelEnqueue},
+        channel::{ChainPoint, ChannelAttach, ChannelEnqueue, ChannelEntry, ChannelPage, EntryKind},
         directory::{Lookup, Subject},
+        inbox::{InboxEntry, InboxPage},
         session::Hello,
         token::TokenIssue,
     },
     codec::{self, decode_request, decode_response, encode_request, encode_response, refusal},
     id::{AccessPublicKey, ChainHash, ChannelId},
-    limits,
+    limits::{self, MAX_INBOX_BYTES},
 };
 
 use crate::strategies::{answers, requests};
@@ -159,6 +160,34 @@ fn reserved_and_later_methods_are_unknown() {
         assert_eq!(refusal(&error), ErrorCode::UnknownMethod);
     }
     assert_eq!(decode_request(&bytes), Ok(hello));
+}
+
+#[test]
+fn the_largest_pages_fit_a_frame() {
+    let entries = usize::from(limits::MAX_PAGE_ENTRIES);
+    // One byte short of the page's limit, in all entries but the last, which is as large as any.
+    let before = limits::MAX_PAGE_BYTES - 1;
+    let mut lengths = vec![before / (entries - 1); entries - 2];
+    lengths.push(before - lengths.iter().sum::<usize>());
+    let id = MessageId::new([1; 16]);
+    let inbox = |len: usize| InboxEntry { seq: u64::MAX, id, sealed: vec![1; len] };
+    let largest = [MAX_INBOX_BYTES];
+    let page = InboxPage { entries: lengths.iter().chain(&largest).map(|len| inbox(*len)).collect(), more: true };
+    assert_eq!(page.entries.len(), entries);
+    codec::frame::encode_response(&Ok(page.into())).expect("an inbox page fits");
+
+    let channel = |len: usize| ChannelEntry {
+        seq: u64::MAX,
+        id,
+        kind: EntryKind::Commit,
+        after_commit: ChainPoint { position: u64::MAX, hash: ChainHash::new([2; 32]) },
+        sealed: vec![1; len],
+        next_access: Some(AccessPublicKey::new([3; 32])),
+        time: Timestamp(u64::MAX),
+    };
+    let largest = [limits::MAX_COMMIT_BYTES];
+    let page = ChannelPage { entries: lengths.iter().chain(&largest).map(|len| channel(*len)).collect(), more: true };
+    codec::frame::encode_response(&Ok(page.into())).expect("a channel page fits");
 }
 
 #[test]
