@@ -7,6 +7,10 @@
 //! behind [`mls::MlsStore`].
 #![forbid(unsafe_code)]
 
+// The world of the tests names this crate from outside; unit tests use it, too.
+#[cfg(test)]
+extern crate self as quicprochat_e2ee;
+
 mod aead;
 pub mod channel;
 mod envelope;
@@ -17,5 +21,9 @@ pub mod sealed;
 #[cfg(test)]
 mod testing;
 pub mod vault;
+#[cfg(test)]
+#[path = "../tests/it/world.rs"]
+#[expect(dead_code, reason = "shared with the tests from outside, which use more of it")]
+mod world;
 
 pub use error::{E2eeError, MlsStep, RejoinCause, Sealed, StateFault};

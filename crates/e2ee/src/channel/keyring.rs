@@ -79,7 +79,7 @@ pub fn open_keyring(
             let opened = envelope::open::<ChaCha20Poly1305, XWing>(secret.as_bytes(), output, &info, &[], ciphertext);
             let Ok(opened) = opened.map(Zeroizing::new) else { continue };
             let mut reader = Reader::new(&opened);
-            let keys = ChannelKeys::from_bytes(&*Zeroizing::new(reader.array()?));
+            let keys = ChannelKeys::from_bytes(&Zeroizing::new(reader.array()?));
             if keys.access_public() == *access {
                 return Ok(Some((keys, reader.u64()?)));
             }

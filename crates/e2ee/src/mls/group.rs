@@ -128,10 +128,12 @@ impl Group {
         if staged.group_context().group_id() != &group_id(&channel) {
             return Err(Invalid::OtherGroup.into());
         }
+        Suite::from_ciphersuite(staged.group_context().ciphersuite())?;
+        let roster = rules::roster(staged.members(), staged.group_context().extensions().iter())?;
+        rules::check_roster(&roster.members)?;
+        rules::check_removed(&roster.profile, &roster.members)?;
         let inner = staged.into_group(provider).map_err(|error| refusal(&error, refused))?;
-        let group = Self { inner, channel };
-        group.check_rules()?;
-        Ok(group)
+        Ok(Self { inner, channel })
     }
 
     /// The group of a channel, if the store has one.
@@ -225,15 +227,7 @@ impl Group {
     }
 
     pub(super) fn roster(&self) -> Result<Roster, Invalid> {
-        rules::roster(&self.inner)
-    }
-
-    fn check_rules(&self) -> Result<(), E2eeError> {
-        self.suite()?;
-        let roster = self.roster()?;
-        rules::check_roster(&roster.members)?;
-        rules::check_removed(&roster.profile, &roster.members)?;
-        Ok(())
+        rules::roster(self.inner.members(), self.inner.extensions().iter())
     }
 }
 

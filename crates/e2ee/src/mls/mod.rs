@@ -20,6 +20,8 @@ mod rules;
 mod storage;
 mod store;
 mod suite;
+#[cfg(test)]
+mod tests;
 mod welcome;
 
 pub use aad::Aad;

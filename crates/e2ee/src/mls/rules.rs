@@ -4,7 +4,8 @@
 //! directory, no setting. [`judge`] works on plain values; `receive` and `commit` take them out of OpenMLS's types.
 
 use openmls::prelude::{
-    Credential, CredentialType, Extension, ExtensionType, LeafNode, MlsGroup, Proposal, ProposalOrRefType, StagedCommit,
+    Credential, CredentialType, Extension, ExtensionType, LeafNode, Member as MlsMember, MlsGroup, Proposal,
+    ProposalOrRefType, StagedCommit,
 };
 use openmls::treesync::LeafNodeSource;
 use quicprochat_identity::{CREDENTIAL_TYPE, LeafCredential};
@@ -229,17 +230,19 @@ fn check(holds: bool, otherwise: Invalid) -> Result<(), Invalid> {
     if holds { Ok(()) } else { Err(otherwise) }
 }
 
-/// The group as the rules see it.
-pub(super) fn roster(group: &MlsGroup) -> Result<Roster, Invalid> {
-    let members = group
-        .members()
+/// A group as the rules see it.
+pub(super) fn roster<'a>(
+    members: impl Iterator<Item = MlsMember>,
+    extensions: impl Iterator<Item = &'a Extension>,
+) -> Result<Roster, Invalid> {
+    let members = members
         .map(|member| {
             let credential = leaf_credential(&member.credential, &member.signature_key)?;
             let key = DeviceKey::from_slice(&member.signature_key).ok_or(Invalid::Certificate)?;
             Ok(Member { leaf: member.index.u32(), credential, key })
         })
         .collect::<Result<_, Invalid>>()?;
-    Ok(Roster { profile: context_profile(group.extensions().iter(), None)?, members })
+    Ok(Roster { profile: context_profile(extensions, None)?, members })
 }
 
 /// The commit as the rules see it.

@@ -68,7 +68,7 @@ impl Invitation {
         let start = ChainPoint { position: reader.u64()?, hash: ChainHash::new(reader.array()?) };
         let commit = MessageId::new(reader.array()?);
         let welcome = reader.bytes(MAX_INBOX_BYTES)?.to_vec();
-        let keys = ChannelKeys::from_bytes(&*Zeroizing::new(reader.array()?));
+        let keys = ChannelKeys::from_bytes(&Zeroizing::new(reader.array()?));
         let since = reader.u64()?;
         let records =
             reader.list::<_, DecodeError>(MAX_GROUP_LEAVES, |item| Ok(item.bytes(IDENTITY_ROW_BYTES)?.to_vec()))?;

@@ -64,7 +64,7 @@ pub fn open_handover(
         return Err(DecodeError::WrongLabel.into());
     }
     let named = DeviceId::new(reader.array()?);
-    let key = StateKey::from_bytes(&*Zeroizing::new(reader.array()?));
+    let key = StateKey::from_bytes(&Zeroizing::new(reader.array()?));
     reader.finish()?;
     if named == *device { Ok(key) } else { Err(refused) }
 }

@@ -122,7 +122,7 @@ impl StateRecord for InboxRecord {
     fn parse(bytes: &[u8]) -> Result<Self, E2eeError> {
         let mut reader = versioned(bytes)?;
         let keys = reader.list::<_, DecodeError>(MAX_INBOX_KEYS, |item| {
-            Ok(InboxSecretKey::from_bytes(&*Zeroizing::new(item.array()?)))
+            Ok(InboxSecretKey::from_bytes(&Zeroizing::new(item.array()?)))
         })?;
         reader.finish()?;
         Ok(Self(keys))

@@ -1,4 +1,6 @@
 //! The public interface, from outside.
 
+#[cfg(test)]
 mod groups;
+#[cfg(test)]
 mod world;

@@ -4,9 +4,8 @@ use quicprochat_e2ee::mls::{
     Aad, Change, EntryRecords, Group, MemoryMlsStore, OwnDevice, PendingCommit, Profile, Provider, Received, Suite,
     new_key_package, welcome_for,
 };
-use quicprochat_identity::{
-    AccountName, DeviceSecretKey, IdentityDraft, IdentitySecretKey, InboxPublicKey, VerifiedIdentity,
-};
+use quicprochat_e2ee::sealed::InboxSecretKey;
+use quicprochat_identity::{AccountName, DeviceSecretKey, IdentityDraft, IdentitySecretKey, VerifiedIdentity};
 use quicprochat_wire::{
     ChannelId, DeviceId, Digest, Entropy, MessageId, Timestamp,
     call::channel::{ChainPoint, EntryKind},
@@ -42,7 +41,8 @@ impl Entropy for SeededEntropy {
 pub(crate) struct Account {
     pub(crate) key: IdentitySecretKey,
     pub(crate) identity: VerifiedIdentity,
-    pub(crate) entropy: SeededEntropy,
+    pub(crate) inbox: InboxSecretKey,
+    entropy: SeededEntropy,
     devices: Vec<(DeviceId, [u8; 32])>,
 }
 
@@ -52,11 +52,12 @@ impl Account {
         let seed = u64::from_le_bytes(Sha256::digest(name)[..8].try_into().expect("eight bytes"));
         let mut entropy = SeededEntropy::new(seed);
         let key = IdentitySecretKey::generate(&mut entropy);
+        let inbox = InboxSecretKey::generate(&mut entropy);
         let mut draft = IdentityDraft {
             name: AccountName::parse(name).expect("a valid name"),
             serial: 1,
             time: Timestamp(1_700_000_000_000),
-            inbox_key: InboxPublicKey::new([5; InboxPublicKey::LEN]),
+            inbox_key: inbox.public(),
             devices: Vec::new(),
             removed: Vec::new(),
             vault_version: 1,
@@ -72,7 +73,7 @@ impl Account {
             secrets.push((device, *secret.to_bytes()));
         }
         let identity = draft.sign(&key, &mut entropy).expect("a valid part");
-        Self { key, identity, entropy, devices: secrets }
+        Self { key, identity, inbox, entropy, devices: secrets }
     }
 
     /// The account's next identity part.
