@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 use tls_codec::Serialize as _;
 
 use super::{
-    Aad, CommitEffect, Group, OwnDevice, Profile, Provider,
+    Aad, CommitEffect, Group, OwnDevice, Profile, Provider, RecordBook,
     group::{Pending, context_extensions, keys_from_exporter},
     own::{self, refusal},
     records::Trusting,
@@ -72,7 +72,7 @@ impl Group {
         }
         let pending = result?;
         let digest = Sha256::digest(&pending.message).into();
-        provider.storage().write_side(self.channel.as_bytes(), &Pending { id: *aad.id.as_bytes(), digest })?;
+        provider.storage().write_side(self.channel.as_bytes(), &Pending { digest, aad: aad.encode() })?;
         Ok(pending)
     }
 
@@ -190,15 +190,21 @@ impl Group {
             welcome: messages.welcome.map(bytes).transpose()?,
             group_info: bytes(messages.group_info)?,
             ratchet_tree: tree.tls_serialize_detached().map_err(|error| refusal(&error, refused.clone()))?,
-            effect: self.own_effect(provider)?,
+            effect: self.own_effect(provider, &Trusting)?,
         })
     }
 
     /// What the pending commit does.
-    pub(super) fn own_effect(&self, provider: &Provider<'_>) -> Result<CommitEffect, E2eeError> {
+    ///
+    /// Errors:   [`E2eeError::Forbidden`] if it does not count.
+    pub(super) fn own_effect(
+        &self,
+        provider: &Provider<'_>,
+        records: &dyn RecordBook,
+    ) -> Result<CommitEffect, E2eeError> {
         let staged = self.inner.pending_commit().ok_or(StateFault::NoPendingCommit)?;
         let proposed = rules::proposed(&self.inner, self.own_leaf(), staged)?;
-        let verdict = rules::judge(&self.roster()?, &proposed, &Trusting)?;
+        let verdict = rules::judge(&self.roster()?, &proposed, records)?;
         self.effect(provider, staged, verdict)
     }
 

@@ -40,6 +40,8 @@ pub struct Crypto<'a> {
     entropy: Mutex<&'a mut dyn Entropy>,
     /// Drawn when the first seal asks for it; see [`DerivedRng`].
     seed: Mutex<Option<Zeroizing<[u8; 32]>>>,
+    /// Plaintexts opened since [`Self::watch`]; `None` while nobody watches.
+    opened: Mutex<Option<Vec<Zeroizing<Vec<u8>>>>>,
 }
 
 /// Runs an HPKE operation with the types of a configuration.
@@ -62,13 +64,23 @@ macro_rules! with_hpke {
 impl<'a> Crypto<'a> {
     /// Draws from `entropy` from now on.
     pub(crate) fn new(entropy: &'a mut dyn Entropy) -> Self {
-        Self { entropy: Mutex::new(entropy), seed: Mutex::new(None) }
+        Self { entropy: Mutex::new(entropy), seed: Mutex::new(None), opened: Mutex::new(None) }
     }
 
     /// Lends the source of randomness.
     pub(crate) fn with_entropy<T>(&self, draw: impl FnOnce(&mut dyn Entropy) -> T) -> T {
         let mut entropy = self.entropy.lock().unwrap_or_else(PoisonError::into_inner);
         draw(&mut **entropy)
+    }
+
+    /// Keeps what the AEAD opens from now on.
+    pub(super) fn watch(&self) {
+        *self.opened.lock().unwrap_or_else(PoisonError::into_inner) = Some(Vec::new());
+    }
+
+    /// What the AEAD has opened since [`Self::watch`], in order, and ends watching.
+    pub(super) fn opened(&self) -> Vec<Zeroizing<Vec<u8>>> {
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default()
     }
 
     fn derived(&self, inputs: &[&[u8]]) -> DerivedRng {
@@ -134,7 +146,11 @@ impl OpenMlsCrypto for Crypto<'_> {
         aad: &[u8],
     ) -> Result<Vec<u8>, CryptoError> {
         check_nonce(nonce)?;
-        FORWARD.aead_decrypt(aead, key, ciphertext, nonce, aad)
+        let plaintext = FORWARD.aead_decrypt(aead, key, ciphertext, nonce, aad)?;
+        if let Some(opened) = self.opened.lock().unwrap_or_else(PoisonError::into_inner).as_mut() {
+            opened.push(Zeroizing::new(plaintext.clone()));
+        }
+        Ok(plaintext)
     }
 
     fn signature_key_gen(&self, scheme: SignatureScheme) -> Result<(Vec<u8>, Vec<u8>), CryptoError> {

@@ -54,8 +54,10 @@ pub struct Group {
 /// What we keep beside OpenMLS's state: the pending commit, by which its echo is recognised.
 #[derive(Serialize, Deserialize, Clone, PartialEq, Eq)]
 pub(super) struct Pending {
-    pub(super) id: [u8; 16],
+    /// SHA-256 of the message.
     pub(super) digest: [u8; 32],
+    /// Its authenticated data.
+    pub(super) aad: Vec<u8>,
 }
 
 impl Group {

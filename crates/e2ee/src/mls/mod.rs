@@ -11,6 +11,7 @@ mod aad;
 mod commit;
 mod crypto;
 mod group;
+mod opened;
 mod own;
 mod profile;
 mod provider;

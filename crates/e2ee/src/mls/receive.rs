@@ -3,17 +3,18 @@
 use openmls::{
     group::{ProcessMessageError, StageCommitError},
     prelude::{
-        ApplyUpdatePathError, ContentType, MlsMessageBodyIn, MlsMessageIn, ProcessedMessageContent, Sender,
-        StagedCommit as MlsStagedCommit,
+        ApplyUpdatePathError, ContentType, MlsGroup, MlsMessageBodyIn, MlsMessageIn, PrivateMessageIn,
+        ProcessedMessageContent, Sender, StagedCommit as MlsStagedCommit,
     },
 };
 use openmls_traits::OpenMlsProvider as _;
 use quicprochat_wire::call::channel::EntryKind;
 use sha2::{Digest as _, Sha256};
 use tls_codec::DeserializeBytes as _;
+use zeroize::Zeroizing;
 
 use super::{
-    Aad, Group, Invalid, Member, Profile, Provider, RecordBook, StoreFault, group::Pending, own::refusal, rules,
+    Aad, Group, Invalid, Member, Profile, Provider, RecordBook, StoreFault, group::Pending, opened, own::refusal, rules,
 };
 use crate::{
     channel::ChannelKeys,
@@ -84,10 +85,11 @@ impl Group {
         entry: &Aad,
         records: &dyn RecordBook,
     ) -> Result<Received, E2eeError> {
-        if self.is_pending(provider, message, entry)? {
-            return Ok(Received::OwnPending(Box::new(self.own_effect(provider)?)));
-        }
-        match self.process(provider, kind, message, entry, records) {
+        let taken = match self.pending_aad(provider, message)? {
+            Some(aad) => self.take_pending(provider, kind, &aad, entry, records),
+            None => self.process(provider, kind, message, entry, records),
+        };
+        match taken {
             Ok(received) => Ok(received),
             Err(Refusal::Skip(reason)) => Ok(Received::Skipped(reason)),
             Err(Refusal::Fail(error)) => Err(error),
@@ -102,13 +104,43 @@ impl Group {
         Ok(provider.storage().delete_side(self.channel.as_bytes())?)
     }
 
-    fn is_pending(&self, provider: &Provider<'_>, message: &[u8], entry: &Aad) -> Result<bool, E2eeError> {
+    /// The authenticated data of the pending commit, if `message` is that commit.
+    fn pending_aad(&self, provider: &Provider<'_>, message: &[u8]) -> Result<Option<Vec<u8>>, E2eeError> {
         if !self.has_pending() {
-            return Ok(false);
+            return Ok(None);
         }
-        let digest = Sha256::digest(message).into();
+        let digest: [u8; 32] = Sha256::digest(message).into();
         let pending: Option<Pending> = provider.storage().read_side(self.channel.as_bytes())?;
-        Ok(pending == Some(Pending { id: *entry.id.as_bytes(), digest }))
+        Ok(pending.filter(|pending| pending.digest == digest).map(|pending| pending.aad))
+    }
+
+    /// Judges the pending commit as everybody else judges it. One that does not count is dropped.
+    fn take_pending(
+        &mut self,
+        provider: &Provider<'_>,
+        kind: EntryKind,
+        aad: &[u8],
+        entry: &Aad,
+        records: &dyn RecordBook,
+    ) -> Result<Received, Refusal> {
+        let verdict = if kind != EntryKind::Commit {
+            Err(Invalid::OtherKind)
+        } else if *aad != entry.encode() {
+            Err(Invalid::OtherEntry)
+        } else {
+            match self.own_effect(provider, records) {
+                Ok(effect) => Ok(effect),
+                Err(E2eeError::Forbidden(reason)) => Err(reason),
+                Err(error) => return Err(error.into()),
+            }
+        };
+        match verdict {
+            Ok(effect) => Ok(Received::OwnPending(Box::new(effect))),
+            Err(reason) => {
+                self.clear_pending(provider)?;
+                Err(reason.into())
+            }
+        }
     }
 
     fn process(
@@ -140,28 +172,94 @@ impl Group {
         if message.aad() != entry.encode() {
             return Err(Invalid::OtherEntry.into());
         }
+        match kind {
+            EntryKind::Message => self.process_content(provider, message),
+            EntryKind::Commit => self.process_commit(provider, message, records),
+        }
+    }
+
+    fn process_content(&mut self, provider: &Provider<'_>, message: PrivateMessageIn) -> Result<Received, Refusal> {
         let processed = self.inner.process_message(provider, message).map_err(refused)?;
         let Sender::Member(leaf) = *processed.sender() else { return Err(Invalid::Mls.into()) };
-        let roster = self.roster()?;
         match processed.into_content() {
             ProcessedMessageContent::ApplicationMessage(content) => {
-                let sender = roster.members.into_iter().find(|member| member.leaf == leaf.u32()).ok_or(Invalid::Mls)?;
+                let members = self.roster()?.members;
+                let sender = members.into_iter().find(|member| member.leaf == leaf.u32()).ok_or(Invalid::Mls)?;
                 Ok(Received::Message { sender, content: content.into_bytes() })
             }
-            ProcessedMessageContent::StagedCommitMessage(staged) => {
-                let proposed = rules::proposed(&self.inner, leaf.u32(), &staged)?;
-                let verdict = rules::judge(&roster, &proposed, records)?;
+            ProcessedMessageContent::OwnPrivateMessage => Ok(Received::OwnMessage),
+            ProcessedMessageContent::StagedCommitMessage(_)
+            | ProcessedMessageContent::ProposalMessage(_)
+            | ProcessedMessageContent::ExternalJoinProposalMessage(_)
+            | ProcessedMessageContent::OwnPendingCommit => Err(Invalid::OtherKind.into()),
+        }
+    }
+
+    fn process_commit(
+        &mut self,
+        provider: &Provider<'_>,
+        message: PrivateMessageIn,
+        records: &dyn RecordBook,
+    ) -> Result<Received, Refusal> {
+        let roster = self.roster()?;
+        let secrets = provider.storage().message_secrets_bytes(self.inner.group_id()).map_err(E2eeError::from)?;
+        provider.crypto().watch();
+        let processed = self.inner.process_message(provider, message);
+        let opened = provider.crypto().opened();
+        let processed = processed.map_err(|error| match refused(error) {
+            Refusal::Fail(E2eeError::NeedsRejoin { cause }) => judge_unread(&roster, &opened, records, cause),
+            other @ (Refusal::Fail(_) | Refusal::Skip(_)) => other,
+        })?;
+        let sender = processed.sender().clone();
+        let judged = match (processed.into_content(), sender) {
+            (ProcessedMessageContent::StagedCommitMessage(staged), Sender::Member(leaf)) => {
+                let proposed = rules::proposed(&self.inner, leaf.u32(), &staged);
+                #[cfg(test)]
+                assert_eq!(opened::proposed(&opened[0], &opened[1]), proposed, "both ways to read a commit agree");
+                proposed.and_then(|proposed| rules::judge(&roster, &proposed, records)).map(|verdict| (staged, verdict))
+            }
+            (ProcessedMessageContent::OwnPrivateMessage, _) => Err(Invalid::NotOurs),
+            _ => Err(Invalid::OtherKind),
+        };
+        match judged {
+            Ok((staged, verdict)) => {
                 let effect = self.effect(provider, &staged, verdict)?;
                 Ok(Received::Commit(Box::new(StagedCommit { effect, inner: staged })))
             }
-            ProcessedMessageContent::OwnPrivateMessage => match kind {
-                EntryKind::Message => Ok(Received::OwnMessage),
-                EntryKind::Commit => Err(Invalid::NotOurs.into()),
-            },
-            ProcessedMessageContent::ProposalMessage(_)
-            | ProcessedMessageContent::ExternalJoinProposalMessage(_)
-            | ProcessedMessageContent::OwnPendingCommit => Err(Invalid::ByReference.into()),
+            Err(reason) => {
+                self.forget(provider, secrets.as_deref().map(Vec::as_slice))?;
+                Err(reason.into())
+            }
         }
+    }
+
+    /// Undoes what decrypting a commit changed. A commit that does not count must leave no trace: those for whom its path did
+    /// not decrypt have none either, and a later entry may use the same generation.
+    fn forget(&mut self, provider: &Provider<'_>, secrets: Option<&[u8]>) -> Result<(), E2eeError> {
+        let group = self.inner.group_id().clone();
+        provider.storage().restore_message_secrets(&group, secrets.ok_or(StoreFault::Damaged)?)?;
+        self.inner = MlsGroup::load(provider.storage(), &group)?.ok_or(StoreFault::Damaged)?;
+        Ok(())
+    }
+}
+
+/// A commit that this member cannot follow: skipped if it does not count anyway.
+///
+/// A commit without a path holds nothing for this member alone, so if its confirmation tag is wrong, it is so for all.
+fn judge_unread(
+    roster: &rules::Roster,
+    opened: &[Zeroizing<Vec<u8>>],
+    records: &dyn RecordBook,
+    cause: RejoinCause,
+) -> Refusal {
+    let rejoin = Refusal::Fail(E2eeError::NeedsRejoin { cause });
+    let [sender_data, content] = opened else { return rejoin };
+    let judged = opened::proposed(sender_data, content)
+        .and_then(|proposed| rules::judge(roster, &proposed, records).map(|_| proposed.path.is_some()));
+    match judged {
+        Err(reason) => reason.into(),
+        Ok(false) if cause == RejoinCause::ConfirmationTag => Invalid::Mls.into(),
+        Ok(_) => rejoin,
     }
 }
 
@@ -207,14 +305,16 @@ fn invalid_commit(error: StageCommitError) -> Refusal {
             ApplyUpdatePathError::UnableToDecrypt
             | ApplyUpdatePathError::PathMismatch
             | ApplyUpdatePathError::MissingCiphertext => rejoin(RejoinCause::PathSecret),
+            // So the library calls it when none of this member's keys fits the path.
+            ApplyUpdatePathError::MissingSender | ApplyUpdatePathError::MissingOwnLeaf => {
+                rejoin(RejoinCause::MissingKey)
+            }
             ApplyUpdatePathError::LibraryError(_) => rejoin(RejoinCause::Library),
             ApplyUpdatePathError::PathLengthMismatch
             | ApplyUpdatePathError::ParentHashMismatch
             | ApplyUpdatePathError::MissingParentHash
-            | ApplyUpdatePathError::MissingSender
             | ApplyUpdatePathError::TreeFull
-            | ApplyUpdatePathError::InconsistentSenderIndex
-            | ApplyUpdatePathError::MissingOwnLeaf => Invalid::Mls.into(),
+            | ApplyUpdatePathError::InconsistentSenderIndex => Invalid::Mls.into(),
         };
     }
     if matches!(error, StageCommitError::ConfirmationTagMismatch) {

@@ -113,7 +113,7 @@ pub(super) struct Roster {
 }
 
 /// A leaf that a commit brings.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct NewLeaf {
     pub(super) credential: LeafCredential,
     pub(super) key: DeviceKey,
@@ -121,7 +121,7 @@ pub(super) struct NewLeaf {
 }
 
 /// A commit, as far as the rules look at it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(super) struct Proposed {
     pub(super) committer: u32,
     /// In the order of the proposals; whether the lifetime is unlimited.
@@ -295,8 +295,17 @@ pub(super) fn context_profile<'a>(
 
 /// A leaf's credential, with its certificate checked.
 pub(super) fn leaf_credential(credential: &Credential, signature_key: &[u8]) -> Result<LeafCredential, Invalid> {
-    check(credential.credential_type() == CredentialType::Other(CREDENTIAL_TYPE), Invalid::Credential)?;
-    let parsed = LeafCredential::parse(credential.serialized_content()).map_err(|_| Invalid::Credential)?;
+    credential_of(credential.credential_type().into(), credential.serialized_content(), signature_key)
+}
+
+/// A credential of this type with this content, with its certificate checked.
+pub(super) fn credential_of(
+    credential_type: u16,
+    content: &[u8],
+    signature_key: &[u8],
+) -> Result<LeafCredential, Invalid> {
+    check(credential_type == CREDENTIAL_TYPE, Invalid::Credential)?;
+    let parsed = LeafCredential::parse(content).map_err(|_| Invalid::Credential)?;
     parsed.verify(signature_key).map_err(|_| Invalid::Certificate)?;
     Ok(parsed)
 }

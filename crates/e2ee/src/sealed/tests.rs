@@ -33,7 +33,7 @@ fn only_the_recipient_learns_who_wrote() {
     let open = |account: &AccountId, keys: &[InboxSecretKey], id: &MessageId, bytes: &[u8]| {
         open_inbox(account, keys, id, bytes).err()
     };
-    assert_eq!(open(&account, &[mallory.inbox.clone()], &ID, &bytes), Some(refused.clone()));
+    assert_eq!(open(&account, std::slice::from_ref(&mallory.inbox), &ID, &bytes), Some(refused.clone()));
     assert_eq!(open(&account, &keys, &MessageId::new([8; 16]), &bytes), Some(refused.clone()));
     assert_eq!(open(&mallory.identity.account(), &keys, &ID, &bytes), Some(refused.clone()));
     for index in [1, 1121, bytes.len() - 1] {
@@ -59,7 +59,7 @@ fn a_device_cannot_write_for_another_account_or_device() {
         let key = bob.identity.inbox_key();
         let bytes =
             seal_inbox(&account, key, &ID, InboxKind::Invitation, &sender, b"body", &mut entropy).expect("seals");
-        let opened = open_inbox(&account, &[bob.inbox.clone()], &ID, &bytes).expect("opens");
+        let opened = open_inbox(&account, std::slice::from_ref(&bob.inbox), &ID, &bytes).expect("opens");
         assert!(matches!(opened.verify(), Err(E2eeError::Identity(_))));
     }
 }

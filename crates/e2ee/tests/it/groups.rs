@@ -130,10 +130,10 @@ fn a_removed_member_is_cut_off_and_the_others_roll() {
     let mut entropy = SeededEntropy::new(9);
     let keyring = seal_keyring(&CHANNEL, &keys[0], keyring_epoch, &publics, &mut entropy).expect("seals");
     for account in remaining {
-        let opened = open_keyring(&CHANNEL, &keys[0].access_public(), &keyring, &[account.inbox.clone()]);
+        let opened = open_keyring(&CHANNEL, &keys[0].access_public(), &keyring, std::slice::from_ref(&account.inbox));
         assert_eq!(opened, Ok(Some((keys[0].clone(), keyring_epoch))));
     }
-    let carols = open_keyring(&CHANNEL, &keys[0].access_public(), &keyring, &[accounts[2].inbox.clone()]);
+    let carols = open_keyring(&CHANNEL, &keys[0].access_public(), &keyring, std::slice::from_ref(&accounts[2].inbox));
     assert_eq!(carols, Ok(None));
 
     devices[0].message(&mut log, "without her");

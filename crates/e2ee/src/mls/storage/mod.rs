@@ -65,6 +65,25 @@ impl<'a> Storage<'a> {
         self.remove(Label::Side, &serde_bytes::Bytes::new(group))
     }
 
+    /// A group's message secrets as they are stored, so that they can be put back.
+    pub(super) fn message_secrets_bytes<G: traits::GroupId<V>>(
+        &self,
+        group: &G,
+    ) -> Result<Option<Zeroizing<Vec<u8>>>, StoreFault> {
+        pages::read(self.store, &storage_key(Label::MessageSecrets, group)?)
+    }
+
+    /// Puts back what [`Self::message_secrets_bytes`] returned.
+    pub(super) fn restore_message_secrets<G: traits::GroupId<V>>(
+        &self,
+        group: &G,
+        content: &[u8],
+    ) -> Result<(), StoreFault> {
+        let mut bytes = Zeroizing::new(vec![0]);
+        bytes.extend_from_slice(content);
+        pages::write(self.store, &storage_key(Label::MessageSecrets, group)?, &mut bytes)
+    }
+
     fn write<K: Serialize, T: Serialize>(&self, label: Label, key: &K, value: &T) -> Result<(), StoreFault> {
         let mut bytes = Zeroizing::new(vec![0]);
         encode::encode_onto(&mut bytes, value)?;

@@ -1,5 +1,7 @@
 //! Entries that must not count: every member skips them alike, and the group goes on.
 
+mod spoilt;
+
 use openmls::{
     ciphersuite::signature::SignaturePublicKey,
     group::GroupId,
@@ -534,6 +536,31 @@ fn a_welcome_into_a_group_against_the_rules_is_refused() {
         super::Group::join(provider, quicprochat_wire::ChannelId::new([1; 32]), &welcome, &tree).err()
     });
     assert_eq!(elsewhere, Some(Invalid::OtherGroup.into()));
+}
+
+#[test]
+fn an_own_commit_is_judged_like_any_other() {
+    let carol = Account::new("carol", 1);
+    let package = carol.device(0).key_package(Suite::Classical);
+    let scene = || {
+        let mut scene = Scene::new();
+        let change = Change { add: vec![package.clone()], ..Change::default() };
+        let (aad, pending) = scene.devices[2].commit(&scene.log, &change);
+        (scene, aad, pending)
+    };
+    let elsewhere = Aad { id: quicprochat_wire::MessageId::new([1; 16]), ..scene().1 };
+    for (kind, moved, records, reason) in [
+        (EntryKind::Commit, false, vec![], Invalid::MissingRecord),
+        (EntryKind::Commit, true, vec![carol.record()], Invalid::OtherEntry),
+        (EntryKind::Message, false, vec![carol.record()], Invalid::OtherKind),
+    ] {
+        let (mut scene, aad, pending) = scene();
+        scene.log.append(kind, if moved { elsewhere } else { aad }, pending.message, records);
+        let received = scene.devices[2].catch_up(&scene.log);
+        assert!(matches!(received[..], [Received::Skipped(found)] if found == reason), "{received:?}");
+        assert!(!scene.mallory().with_group(|group, _, _| group.has_pending()), "dropped");
+        scene.assert_skipped(reason);
+    }
 }
 
 #[test]
