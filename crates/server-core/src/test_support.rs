@@ -180,7 +180,7 @@ impl<T: TryFrom<Response, Error = Response>> Items<T> {
     pub(crate) fn next(&mut self) -> Option<Result<T, CallFailure>> {
         use futures::{FutureExt as _, StreamExt as _};
         let item = self.stream.next().now_or_never()?.expect("asked no more after the end");
-        Some(item.map(|response| response.try_into().ok().expect("the method's own response")))
+        Some(item.map(|response| response.try_into().expect("the method's own response")))
     }
 
     pub(crate) fn ended(&mut self) -> bool {
