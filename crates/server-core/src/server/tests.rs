@@ -156,3 +156,14 @@ fn a_call_that_the_store_fails_is_unavailable_and_can_be_repeated() {
     store.restart();
     assert!(alice.register(&sam).is_ok());
 }
+
+#[test]
+fn calls_can_be_answered_on_any_thread() {
+    fn sendable<T: Send>(_: &T) {}
+    let sam = Sam::new();
+    let connection = sam.server.open();
+    let hello = Hello { version: PROTOCOL_VERSION, kind: ConnectionKind::Lookup };
+    let answer = sam.server.handle(&connection, hello.into(), sam.now());
+    sendable(&answer);
+    assert!(matches!(futures::executor::block_on(answer), Reply::One(_)));
+}
