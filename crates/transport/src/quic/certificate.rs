@@ -41,9 +41,21 @@ impl ServerIdentity {
     /// Clients know the server by its key, so `host` and dates are for people only.
     pub fn generate(host: &str) -> Result<Self, CertificateError> {
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).map_err(CertificateError::Generate)?;
+        Self::self_signed(host, &key)
+    }
+
+    /// Makes a self-signed certificate for a key that there is (PKCS #8, DER): the fingerprint stays.
+    pub fn from_key(host: &str, key: &[u8]) -> Result<Self, CertificateError> {
+        let key = PrivatePkcs8KeyDer::from(key);
+        let key = KeyPair::from_pkcs8_der_and_sign_algo(&key, &PKCS_ECDSA_P256_SHA256)
+            .map_err(|_| CertificateError::Key)?;
+        Self::self_signed(host, &key)
+    }
+
+    fn self_signed(host: &str, key: &KeyPair) -> Result<Self, CertificateError> {
         let mut params = CertificateParams::new(vec![host.to_owned()]).map_err(CertificateError::Generate)?;
         params.distinguished_name.push(DnType::CommonName, host);
-        let certificate = params.self_signed(&key).map_err(CertificateError::Generate)?;
+        let certificate = params.self_signed(key).map_err(CertificateError::Generate)?;
         Self::from_der(certificate.der().to_vec(), key.serialize_der())
     }
 
