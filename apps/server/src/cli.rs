@@ -6,7 +6,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Layers, LogFormat, LogLevel, Registration};
 
-const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 the command line, environment or configuration file is wrong.";
+const EXIT_CODES: &str =
+    "Exit codes: 0 done, 1 failed, 2 the command line, environment or configuration file is wrong.";
 
 /// The server of quicprochat: keeps and orders ciphertext for people who chat end to end.
 #[derive(Debug, Parser)]
@@ -134,11 +135,8 @@ impl Settings {
     ///
     /// Errors:   the name of a flag whose value is not text.
     pub fn layers(self, environment: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Layers, &'static str> {
-        let mut flags: Vec<(String, String, String)> = self
-            .set
-            .into_iter()
-            .map(|(key, value)| (format!("--set {key}"), key, value))
-            .collect();
+        let mut flags: Vec<(String, String, String)> =
+            self.set.into_iter().map(|(key, value)| (format!("--set {key}"), key, value)).collect();
         let mut flag = |name: &str, key: &str, value: Option<String>| {
             flags.extend(value.map(|value| (name.to_owned(), key.to_owned(), value)));
         };

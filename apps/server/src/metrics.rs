@@ -79,7 +79,8 @@ impl Metrics {
             let Some(name) = method.name.get() else { continue };
             for (outcome, counter) in (0u16..).zip(&method.outcomes) {
                 let count = counter.load(Ordering::Relaxed);
-                let outcome = if outcome == 0 { "ok" } else { ErrorCode::from_number(outcome).map_or("?", ErrorCode::name) };
+                let outcome =
+                    if outcome == 0 { "ok" } else { ErrorCode::from_number(outcome).map_or("?", ErrorCode::name) };
                 if count > 0 {
                     calls.push((*name, outcome, count));
                 }

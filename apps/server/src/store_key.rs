@@ -96,8 +96,7 @@ impl StoreKey {
     pub fn load(file: &Path) -> Result<Option<Self>, StoreKeyError> {
         let Some(content) = private_file::read_private(file)? else { return Ok(None) };
         let origin = file.display().to_string();
-        let text =
-            core::str::from_utf8(&content).map_err(|_| StoreKeyError::Malformed { origin: origin.clone() })?;
+        let text = core::str::from_utf8(&content).map_err(|_| StoreKeyError::Malformed { origin: origin.clone() })?;
         Self::parse(text, &origin).map(Some)
     }
 

@@ -39,7 +39,9 @@ pub fn init(section: &LogSection) -> Result<(), TelemetryError> {
     let filter = EnvFilter::try_new(format!("{others},{}", directives.join(",")))?;
     let lines = fmt::layer().with_writer(io::stderr).with_target(false);
     match section.format {
-        LogFormat::Text => tracing_subscriber::registry().with(lines.with_ansi(false).with_filter(filter)).try_init()?,
+        LogFormat::Text => {
+            tracing_subscriber::registry().with(lines.with_ansi(false).with_filter(filter)).try_init()?
+        }
         LogFormat::Json => {
             tracing_subscriber::registry().with(lines.json().flatten_event(true).with_filter(filter)).try_init()?;
         }

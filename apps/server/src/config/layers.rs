@@ -136,10 +136,8 @@ fn read_file(path: &Path, _origin: &Origin) -> Result<Table, ConfigError> {
 
 /// Every key with its default.
 pub(super) fn known_keys() -> Result<BTreeMap<String, Value>, ConfigError> {
-    let defaults = Table::try_from(Config::default()).map_err(|error| ConfigError::File {
-        path: PathBuf::new(),
-        detail: error.to_string(),
-    })?;
+    let defaults = Table::try_from(Config::default())
+        .map_err(|error| ConfigError::File { path: PathBuf::new(), detail: error.to_string() })?;
     Ok(leaves(&defaults).into_iter().collect())
 }
 

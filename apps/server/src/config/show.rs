@@ -44,10 +44,8 @@ impl Effective {
     fn entries(&self) -> Result<Vec<(String, toml::Value, Origin)>, ConfigError> {
         let mut shown = self.config.clone();
         shown.host = shown.effective_host();
-        let table = Table::try_from(&shown).map_err(|error| ConfigError::File {
-            path: self.config.data_dir.clone(),
-            detail: error.to_string(),
-        })?;
+        let table = Table::try_from(&shown)
+            .map_err(|error| ConfigError::File { path: self.config.data_dir.clone(), detail: error.to_string() })?;
         let mut entries: Vec<_> = leaves(&table)
             .into_iter()
             .map(|(key, value)| {
@@ -55,7 +53,8 @@ impl Effective {
                 (key, value, origin)
             })
             .collect();
-        entries.sort_by_key(|(key, _, _)| (key.contains('.'), key.rsplit_once('.').map(|(prefix, _)| prefix.to_owned())));
+        entries
+            .sort_by_key(|(key, _, _)| (key.contains('.'), key.rsplit_once('.').map(|(prefix, _)| prefix.to_owned())));
         Ok(entries)
     }
 }

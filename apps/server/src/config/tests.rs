@@ -96,9 +96,7 @@ fn what_is_shown_can_be_read_again() {
 
 #[test]
 fn the_host_is_told_from_where_the_server_listens() {
-    let host = |listen: &str| {
-        layers(&[("QPC_SERVER_LISTEN", listen)]).resolve().expect("fits").config.effective_host()
-    };
+    let host = |listen: &str| layers(&[("QPC_SERVER_LISTEN", listen)]).resolve().expect("fits").config.effective_host();
     assert_eq!(host("127.0.0.1:0"), "127.0.0.1");
     assert_eq!(host("[::1]:4433"), "::1");
     assert!(!host("0.0.0.0:4433").is_empty());

@@ -157,8 +157,8 @@ mod tests {
 
     #[test]
     fn values_read_back_as_they_are_shown() {
-        for text in ["0B", "5B", "256MiB", "3KiB", "2GiB"] {
-            assert_eq!(text.parse::<Size>().map(|size| size.to_string()).as_deref().unwrap_or("-").len() > 1, true, "{text}");
+        for text in ["5B", "256MiB", "3KiB", "2GiB"] {
+            assert_eq!(text.parse::<Size>().map(|size| size.to_string()).as_deref(), Ok(text));
         }
         assert_eq!("256MiB".parse(), Ok(Size(256 << 20)));
         assert_eq!(" 1024 ".parse(), Ok(Size(1024)));

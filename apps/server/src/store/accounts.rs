@@ -166,10 +166,5 @@ impl InviteStore for SqliteTx<'_> {
 
 fn invite(row: &Row<'_>) -> Result<InviteRow, Error> {
     let maker: Option<[u8; 32]> = row.get(1)?;
-    Ok(InviteRow {
-        code: row.get(0)?,
-        maker: maker.map(AccountId::new),
-        expires: Day(row.get(2)?),
-        used: row.get(3)?,
-    })
+    Ok(InviteRow { code: row.get(0)?, maker: maker.map(AccountId::new), expires: Day(row.get(2)?), used: row.get(3)? })
 }

@@ -72,7 +72,9 @@ impl Location {
         let db = Connection::open_with_flags(&self.path, flags)?;
         db.execute_batch("PRAGMA cipher_log_level = NONE")?;
         db.execute_batch(&self.key.pragma())?;
-        db.execute_batch(&format!("PRAGMA cipher_page_size = {PAGE_BYTES}; PRAGMA cipher_hmac_algorithm = HMAC_SHA256;"))?;
+        db.execute_batch(&format!(
+            "PRAGMA cipher_page_size = {PAGE_BYTES}; PRAGMA cipher_hmac_algorithm = HMAC_SHA256;"
+        ))?;
         if pragma_text(&db, "cipher_version")?.is_none_or(|version| version.is_empty()) {
             return Err(OpenFault::NoCipher);
         }

@@ -35,7 +35,7 @@ pub fn dump(location: &Location, out: &mut dyn Write) -> Result<(), DumpError> {
     db.execute_batch("BEGIN").map_err(failed)?;
     for table in tables(&db).map_err(failed)? {
         let mut query = db.prepare(&format!("SELECT * FROM {table}")).map_err(failed)?;
-        let columns: Vec<String> = query.column_names().into_iter().map(str::to_owned).collect();
+        let columns: Vec<String> = query.column_names().map(str::to_owned).collect();
         let mut rows = query.query([]).map_err(failed)?;
         while let Some(row) = rows.next().map_err(failed)? {
             let mut object = Map::new();

@@ -73,6 +73,7 @@ pub enum OpenError {
 }
 
 /// The services' view of a fault of SQLite.
+#[expect(clippy::wildcard_enum_match_arm, reason = "every other error is the same to a caller")]
 pub(super) fn fault(error: &Error) -> StoreFault {
     match error {
         Error::SqliteFailure(failure, _) => {
@@ -96,12 +97,6 @@ fn code_fault(code: ErrorCode, extended: i32) -> StoreFault {
 }
 
 /// Whether the database itself is what cannot be read.
-#[expect(clippy::wildcard_enum_match_arm, reason = "SQLite has many other codes")]
 pub(super) fn is_damage(error: &Error) -> bool {
-    match error {
-        Error::SqliteFailure(failure, _) => {
-            matches!(failure.code, ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
-        }
-        _ => false,
-    }
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
 }

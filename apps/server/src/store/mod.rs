@@ -28,12 +28,12 @@ use futures::future::{BoxFuture, FutureExt as _};
 use quicprochat_server_core::store::{Job, Store, StoreFault};
 use tokio::sync::{mpsc, oneshot};
 
+use self::{checkpoint::Checkpointer, connection::Purpose, reader::Readers, writer::Waiting, writer::Writer};
 pub use self::{
     connection::Location,
     error::OpenError,
     stats::{StoreCounts, StoreStats},
 };
-use self::{checkpoint::Checkpointer, connection::Purpose, reader::Readers, writer::Waiting, writer::Writer};
 
 /// How a store is opened.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -35,9 +35,8 @@ pub(super) fn migrate(db: &mut Connection, path: &Path) -> Result<(), OpenError>
 ///
 /// Errors:   [`OpenError::TooNew`] if it is beyond ours.
 pub(super) fn check_version(db: &Connection, path: &Path) -> Result<u32, OpenError> {
-    let found = db
-        .query_row("PRAGMA user_version", [], |row| row.get::<_, u32>(0))
-        .map_err(|error| explain(path, error))?;
+    let found =
+        db.query_row("PRAGMA user_version", [], |row| row.get::<_, u32>(0)).map_err(|error| explain(path, error))?;
     if found > known_version() {
         return Err(OpenError::TooNew { path: path.to_owned(), found, known: known_version() });
     }

@@ -1,8 +1,6 @@
 //! Vaults, tokens, and what the server itself must remember.
 
-use quicprochat_server_core::store::{
-    Day, StateKey, StateStore, StoreFault, TokenStore, VaultRow, VaultStore,
-};
+use quicprochat_server_core::store::{Day, StateKey, StateStore, StoreFault, TokenStore, VaultRow, VaultStore};
 use quicprochat_wire::{
     AccountId,
     call::vault::{VaultRecord, VaultWrap},

@@ -40,11 +40,7 @@ pub(super) struct Writer {
 }
 
 /// Starts the writer on its connection.
-pub(super) fn start(
-    db: Connection,
-    stats: Arc<StoreStats>,
-    bell: CheckpointBell,
-) -> Result<Writer, OpenError> {
+pub(super) fn start(db: Connection, stats: Arc<StoreStats>, bell: CheckpointBell) -> Result<Writer, OpenError> {
     let (queue, jobs) = mpsc::channel(QUEUE);
     let run = move || Batches { db, jobs, cache: ChannelCache::default(), stats, bell }.run();
     let thread = std::thread::Builder::new().name("store-writer".to_owned()).spawn(run).map_err(OpenError::Thread)?;
@@ -87,7 +83,8 @@ impl Batches {
             if self.db.is_autocommit() {
                 // SQLite rolled the whole transaction back, as it does when the disk is full.
                 let lost = outcome.err().unwrap_or(StoreFault::Full);
-                let all: Vec<_> = finished.into_iter().map(|(done, _)| done).chain(jobs.map(|left| left.done)).collect();
+                let all: Vec<_> =
+                    finished.into_iter().map(|(done, _)| done).chain(jobs.map(|left| left.done)).collect();
                 self.fail(lost, all);
                 return;
             }

@@ -47,8 +47,8 @@ impl ServerIdentity {
     /// Makes a self-signed certificate for a key that there is (PKCS #8, DER): the fingerprint stays.
     pub fn from_key(host: &str, key: &[u8]) -> Result<Self, CertificateError> {
         let key = PrivatePkcs8KeyDer::from(key);
-        let key = KeyPair::from_pkcs8_der_and_sign_algo(&key, &PKCS_ECDSA_P256_SHA256)
-            .map_err(|_| CertificateError::Key)?;
+        let key =
+            KeyPair::from_pkcs8_der_and_sign_algo(&key, &PKCS_ECDSA_P256_SHA256).map_err(|_| CertificateError::Key)?;
         Self::self_signed(host, &key)
     }
 

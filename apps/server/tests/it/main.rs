@@ -1,0 +1,12 @@
+//! The server as a process: what its command line, its signals and its files do.
+
+#[cfg(test)]
+mod channel;
+#[cfg(test)]
+mod commands;
+#[cfg(test)]
+mod crash;
+#[cfg(test)]
+mod lifecycle;
+#[cfg(test)]
+mod process;
