@@ -131,6 +131,9 @@ impl Group {
             return Err(Invalid::OtherGroup.into());
         }
         Suite::from_ciphersuite(staged.group_context().ciphersuite())?;
+        for member in staged.members() {
+            rules::leaf_credential(&member.credential, &member.signature_key)?;
+        }
         let roster = rules::roster(staged.members(), staged.group_context().extensions().iter())?;
         rules::check_roster(&roster.members)?;
         rules::check_removed(&roster.profile, &roster.members)?;

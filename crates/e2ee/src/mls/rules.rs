@@ -230,19 +230,20 @@ fn check(holds: bool, otherwise: Invalid) -> Result<(), Invalid> {
     if holds { Ok(()) } else { Err(otherwise) }
 }
 
-/// A group as the rules see it.
+/// A group as the rules see it. Its leaves were checked when they came in.
 pub(super) fn roster<'a>(
     members: impl Iterator<Item = MlsMember>,
     extensions: impl Iterator<Item = &'a Extension>,
 ) -> Result<Roster, Invalid> {
-    let members = members
-        .map(|member| {
-            let credential = leaf_credential(&member.credential, &member.signature_key)?;
-            let key = DeviceKey::from_slice(&member.signature_key).ok_or(Invalid::Certificate)?;
-            Ok(Member { leaf: member.index.u32(), credential, key })
-        })
-        .collect::<Result<_, Invalid>>()?;
+    let members = members.map(|member| known_member(&member)).collect::<Result<_, Invalid>>()?;
     Ok(Roster { profile: context_profile(extensions, None)?, members })
+}
+
+/// A member whose certificate was checked when its leaf came in.
+pub(super) fn known_member(member: &MlsMember) -> Result<Member, Invalid> {
+    let credential = LeafCredential::parse(member.credential.serialized_content()).map_err(|_| Invalid::Credential)?;
+    let key = DeviceKey::from_slice(&member.signature_key).ok_or(Invalid::Certificate)?;
+    Ok(Member { leaf: member.index.u32(), credential, key })
 }
 
 /// The commit as the rules see it.
@@ -320,4 +321,77 @@ fn new_leaf(leaf: &LeafNode) -> Result<NewLeaf, Invalid> {
         key: DeviceKey::from_slice(key).ok_or(Invalid::Certificate)?,
         capable,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use quicprochat_wire::{AccountId, Digest};
+
+    use super::*;
+
+    fn member(leaf: u32, account: u8, device: u16) -> Member {
+        let mut id = [0; 16];
+        id[..2].copy_from_slice(&device.to_le_bytes());
+        let credential = LeafCredential {
+            account: AccountId::new([account; 32]),
+            device: DeviceId::new(id),
+            certificate: [0; 64],
+            identity_hash: Digest::new([account; 32]),
+        };
+        Member { leaf, credential, key: DeviceKey::new([0; 32]) }
+    }
+
+    fn added(account: u8, device: u16) -> (NewLeaf, bool) {
+        let Member { credential, key, .. } = member(0, account, device);
+        (NewLeaf { credential, key, capable: true }, true)
+    }
+
+    /// Eight devices each of `accounts` accounts.
+    fn roster_of(accounts: u16) -> Roster {
+        let count = accounts * 8;
+        let member = |leaf: u16| member(leaf.into(), u8::try_from(leaf / 8).expect("few accounts"), leaf);
+        Roster { profile: Profile::group("large"), members: (0..count).map(member).collect() }
+    }
+
+    struct NoRecords;
+
+    impl RecordBook for NoRecords {
+        fn holds(&self, _: &AccountId, _: &Digest) -> bool {
+            false
+        }
+    }
+
+    #[test]
+    fn a_group_has_at_most_256_leaves() {
+        let (full, mut almost) = (roster_of(32), roster_of(32));
+        almost.members.pop();
+        let one_more = Proposed { added: vec![added(31, 1000)], ..Proposed::default() };
+        assert_eq!(judge(&almost, &one_more, &NoRecords).map(|verdict| verdict.added[0].leaf), Ok(255));
+        assert_eq!(judge(&full, &one_more, &NoRecords).err(), Some(Invalid::TooManyLeaves));
+        // Making room in the same commit is enough: the leaf is taken over.
+        let mut profile = full.profile.clone();
+        profile.removed.push(full.members[255].credential.device);
+        let replaced = Proposed { removed: vec![255], profile: Some(profile), ..one_more };
+        assert_eq!(judge(&full, &replaced, &NoRecords).map(|verdict| verdict.added[0].leaf), Ok(255));
+    }
+
+    #[test]
+    fn each_rule_for_new_leaves_has_its_reason() {
+        let roster = roster_of(1);
+        let with = |leaf: (NewLeaf, bool)| Proposed { added: vec![leaf], removed: vec![7], ..Proposed::default() };
+        let mut incapable = added(0, 100);
+        incapable.0.capable = false;
+        let cases = [
+            (with((added(0, 100).0, false)), Invalid::Lifetime),
+            (with(incapable), Invalid::Capabilities),
+            (with(added(1, 100)), Invalid::MissingRecord),
+            (with(added(0, 3)), Invalid::DuplicateDevice { device: member(0, 0, 3).credential.device }),
+            (with(added(0, 100)), Invalid::RemovedList),
+            (Proposed { removed: vec![8], ..Proposed::default() }, Invalid::Mls),
+            (Proposed { committer: 8, ..Proposed::default() }, Invalid::Mls),
+        ];
+        for (proposed, reason) in cases {
+            assert_eq!(judge(&roster, &proposed, &NoRecords).err(), Some(reason));
+        }
+    }
 }

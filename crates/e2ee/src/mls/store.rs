@@ -28,12 +28,12 @@ pub enum StoreFault {
     Unencodable,
 }
 
-/// A map from keys (at most 24 bytes) to values, all of whose changes belong to one transaction of the client's store.
+/// A map from keys (at most 33 bytes) to values (seldom above 8 KiB), all of whose changes belong to one transaction of the client's store.
 ///
 /// Methods take `&self` because OpenMLS does; how an implementation changes itself is its own business.
 ///
-/// Secrets:  values are secret. The implementation encrypts and authenticates them at rest, and a delete is a real delete:
-///           forward secrecy rests on it.
+/// Secrets:  values are secret, and keys hold digests of them. The implementation encrypts and authenticates both at rest, and
+///           a delete is a real delete: forward secrecy rests on it.
 pub trait MlsStore {
     /// The value at `key`.
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreFault>;

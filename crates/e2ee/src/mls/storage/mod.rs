@@ -1,7 +1,7 @@
 //! OpenMLS's storage over [`MlsStore`]: CBOR values, in pages when they are large.
 //!
-//! Shape:    key = label byte || first 16 bytes of SHA-256(label byte || CBOR of the parts of OpenMLS's key), and a page
-//!           index for pages; see [`pages`] for the values, whose first byte is their version.
+//! Shape:    key = label byte || first 16 bytes of SHA-256(label byte || CBOR of the parts of OpenMLS's key), and 16 bytes more
+//!           for pages; see [`pages`] for the values, whose first byte is their version.
 
 mod encode;
 mod pages;

@@ -1,6 +1,7 @@
 //! Entries that must not count: every member skips them alike, and the group goes on.
 
 mod spoilt;
+mod vectors;
 
 use openmls::{
     ciphersuite::signature::SignaturePublicKey,
