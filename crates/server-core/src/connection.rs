@@ -42,6 +42,17 @@ impl Connection {
         })
     }
 
+    /// Every account, device, name, channel and access key that is remembered with this connection: for whoever looks
+    /// whether one of them leads to another.
+    #[must_use]
+    pub fn identifiers(&self) -> Vec<Vec<u8>> {
+        match self.kind.get() {
+            None | Some(Kind::Lookup(_)) => Vec::new(),
+            Some(Kind::Account(connection)) => connection.state().identifiers(),
+            Some(Kind::Channel(connection)) => connection.identifiers(),
+        }
+    }
+
     pub(crate) fn inner(&self) -> Option<&Kind> {
         self.kind.get()
     }
@@ -84,6 +95,19 @@ pub(crate) struct AccountState {
     pub(crate) changing_password: bool,
     pub(crate) signed_in: Option<SignedIn>,
     pub(crate) device: Option<Device>,
+}
+
+impl AccountState {
+    fn identifiers(&self) -> Vec<Vec<u8>> {
+        let Self { registering, login, changing_password: _, signed_in, device } = self;
+        let mut found: Vec<Vec<u8>> = registering.iter().map(|name| name.clone().into_bytes()).collect();
+        found.extend(login.iter().filter_map(|login| login.subject).map(|(account, _)| account.as_bytes().to_vec()));
+        found.extend(signed_in.iter().map(|signed_in| signed_in.account.as_bytes().to_vec()));
+        for Device { account, device } in device {
+            found.extend([account.as_bytes().to_vec(), device.as_bytes().to_vec()]);
+        }
+        found
+    }
 }
 
 /// Somebody whose password was proved on this connection.
@@ -166,6 +190,16 @@ impl ChannelConnection {
         Ok(())
     }
 
+    fn identifiers(&self) -> Vec<Vec<u8>> {
+        let keys = lock(&self.keys);
+        let mut found = Vec::new();
+        for (channel, attached) in &keys.by_channel {
+            found.push(channel.as_bytes().to_vec());
+            found.extend(attached.iter().map(|key| key.as_bytes().to_vec()));
+        }
+        found
+    }
+
     /// The keys attached for a channel.
     ///
     /// Errors:   `access-denied` if there is none.
@@ -204,5 +238,8 @@ mod tests {
         }
         assert_eq!(connection.attach(pair, AccessPublicKey::new([7; 32])), Err(ErrorCode::QuotaFull));
         assert_eq!(connection.attach(pair, AccessPublicKey::new([1; 32])), Ok(()), "attached already");
+        let found = connection.identifiers();
+        assert_eq!(found.len(), 2 + 6, "channels and keys");
+        assert!(found.contains(&team.as_bytes().to_vec()) && found.contains(&vec![8; 32]));
     }
 }

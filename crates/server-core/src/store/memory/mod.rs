@@ -2,6 +2,7 @@
 
 mod accounts;
 mod channels;
+mod dump;
 mod inboxes;
 mod table;
 mod tables;
@@ -9,6 +10,8 @@ mod tables;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::future::{BoxFuture, FutureExt as _};
+
+pub use dump::{Cell, DumpTable};
 
 use self::tables::Tables;
 use super::{Job, Store, StoreFault, Verdict};
@@ -72,6 +75,23 @@ impl MemoryStore {
     /// Comes back after a crash with what was durable.
     pub fn restart(&self) {
         self.lock().crashed = false;
+    }
+
+    /// Another store with what is durable in this one, and without its faults.
+    #[must_use]
+    pub fn snapshot(&self) -> Self {
+        let mut inner = self.lock();
+        inner.tables.undo();
+        let copy = Inner { tables: inner.tables.clone(), hook: None, crashed: false };
+        Self { inner: Arc::new(Mutex::new(copy)) }
+    }
+
+    /// Every row that is durable, as it stands: what a thief of the database would have.
+    #[must_use]
+    pub fn dump(&self) -> Vec<DumpTable> {
+        let mut inner = self.lock();
+        inner.tables.undo();
+        inner.tables.dump()
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {

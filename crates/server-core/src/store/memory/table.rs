@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, ops::RangeBounds};
 
 /// Rows by key, with a journal of what the open transaction replaced.
+#[derive(Clone)]
 pub(super) struct Table<K, V> {
     rows: BTreeMap<K, V>,
     journal: Vec<(K, Option<V>)>,

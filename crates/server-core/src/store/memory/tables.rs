@@ -18,7 +18,7 @@ use crate::store::{
 };
 
 /// Whether a write is open, and every table.
-#[derive(Default)]
+#[derive(Default, Clone)]
 pub(super) struct Tables {
     pub(super) writable: bool,
     pub(super) accounts: Table<AccountId, AccountRow>,
@@ -28,8 +28,8 @@ pub(super) struct Tables {
     pub(super) invites: Table<String, InviteRow>,
     pub(super) wraps: Table<AccountId, Vec<VaultWrap>>,
     pub(super) records: Table<(AccountId, u32), VaultRecord>,
-    issued: Table<(AccountId, Day), u32>,
-    spent: Table<(u32, [u8; 32]), ()>,
+    pub(super) issued: Table<(AccountId, Day), u32>,
+    pub(super) spent: Table<(u32, [u8; 32]), ()>,
     pub(super) inboxes: Table<AccountId, InboxRow>,
     pub(super) inbox_entries: Table<(AccountId, u64), InboxEntryRow>,
     pub(super) channels: Table<ChannelId, ChannelRow>,
@@ -39,7 +39,7 @@ pub(super) struct Tables {
     pub(super) keys: Table<(ChannelId, AccessPublicKey), KeyRow>,
     pub(super) group_infos: Table<(ChannelId, u64), GroupInfoRow>,
     pub(super) keyrings: Table<ChannelId, KeyringRow>,
-    state: Table<StateKey, Vec<u8>>,
+    pub(super) state: Table<StateKey, Vec<u8>>,
 }
 
 macro_rules! every_table {
