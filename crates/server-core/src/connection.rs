@@ -103,7 +103,7 @@ impl AccountState {
         let mut found: Vec<Vec<u8>> = registering.iter().map(|name| name.clone().into_bytes()).collect();
         found.extend(login.iter().filter_map(|login| login.subject).map(|(account, _)| account.as_bytes().to_vec()));
         found.extend(signed_in.iter().map(|signed_in| signed_in.account.as_bytes().to_vec()));
-        for Device { account, device } in device {
+        if let Some(Device { account, device }) = device {
             found.extend([account.as_bytes().to_vec(), device.as_bytes().to_vec()]);
         }
         found
