@@ -31,7 +31,7 @@ class Server:
         self._log = folder / "server.log"
         command = [program("QPC_SERVER_BIN"), "--data-dir", folder / "data", "--listen", "127.0.0.1:0"]
         # aioquic has no hybrid group.
-        command.append("--accept-classical")
+        command += ["--set", "transport.accept_classical=true"]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 command, env=_environment(folder), stdout=subprocess.PIPE, stderr=log, text=True

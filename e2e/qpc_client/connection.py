@@ -163,9 +163,7 @@ class _Protocol(QuicConnectionProtocol):
 @asynccontextmanager
 async def _connect(link: Link) -> AsyncIterator[_Protocol]:
     # Names and dates of the certificate do not matter: its key is compared with the link's fingerprint.
-    configuration = QuicConfiguration(
-        is_client=True, alpn_protocols=[ALPN], verify_mode=ssl.CERT_NONE, server_name=link.server_name
-    )
+    configuration = QuicConfiguration(is_client=True, alpn_protocols=[ALPN], verify_mode=ssl.CERT_NONE)
     loop = asyncio.get_running_loop()
     family, _, _, _, address = (await loop.getaddrinfo(link.host, link.port, type=socket.SOCK_DGRAM))[0]
     local = "::" if family == socket.AF_INET6 else "0.0.0.0"

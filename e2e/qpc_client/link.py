@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import ipaddress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -35,15 +34,6 @@ class Link:
         if parts.path != "/" or parts.query or parts.username is not None:
             raise BadLink("nothing but / stands between port and #")
         return cls(parts.hostname, port, _fingerprint(parts.fragment))
-
-    @property
-    def server_name(self) -> str | None:
-        """What is sent as SNI: the host, unless it is an address."""
-        try:
-            ipaddress.ip_address(self.host)
-        except ValueError:
-            return self.host
-        return None
 
 
 def _fingerprint(text: str) -> bytes:
