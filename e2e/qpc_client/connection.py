@@ -63,7 +63,7 @@ class Connection:
         self.hello = await self.call("hello", version=version, kind=kind)
         return self.hello
 
-    async def call(self, name: str, **fields: Any) -> dict[str, Any]:
+    async def call(self, name: str, /, **fields: Any) -> dict[str, Any]:
         """One request, one answer.
 
         Raises: Refused if the answer is an error.
@@ -82,7 +82,7 @@ class Connection:
                 answers.append(response(message))
         return answers
 
-    async def subscribe(self, name: str, **fields: Any) -> Subscription:
+    async def subscribe(self, name: str, /, **fields: Any) -> Subscription:
         """A call whose answers keep coming."""
         reader, stream = await self._send(frame(request(name, fields)), end=True)
         return Subscription(self._protocol, reader, stream, self._limit())
