@@ -1,6 +1,6 @@
 //! What a person or program asks of the engine, and what they get back.
 
-use quicprochat_wire::{AccountId, ChannelId, DeviceId, ErrorCode, MessageId, call::channel::ChainPoint};
+use quicprochat_wire::{AccountId, ChannelId, DeviceId, ErrorCode, MessageId};
 
 use crate::store::{ConversationState, InvitationState};
 
@@ -135,7 +135,7 @@ pub enum Outcome {
     /// A commit was accepted.
     Committed {
         /// Where.
-        at: ChainPoint,
+        seq: u64,
         /// Accounts it added, whose invitations were delivered.
         added: Vec<AccountId>,
         /// Accounts whose invitation is still to be delivered by the next `Sync` or `Listen`.
@@ -156,6 +156,11 @@ pub enum Outcome {
         channel: ChannelId,
         /// The intent, under which events speak of it.
         intent: MessageId,
+    },
+    /// A conversation was joined.
+    Joined {
+        /// Which.
+        channel: ChannelId,
     },
     /// A look-up found this account.
     Found {
@@ -261,6 +266,9 @@ pub enum CommandError {
         /// How it stands.
         state: InvitationState,
     },
+    /// The invitation leads nowhere any more.
+    #[error("the invitation cannot be followed; ask for another")]
+    JoinFailed,
     /// No token in stock, and none to be had.
     #[error("no tokens to pay with")]
     NoTokens,

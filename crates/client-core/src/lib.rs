@@ -6,21 +6,33 @@
 #![forbid(unsafe_code)]
 
 pub mod auth;
+mod channels;
 pub mod command;
+mod commands;
 pub mod content;
+mod deliveries;
 pub mod effect;
+mod engine;
+pub mod error;
 pub mod event;
+mod fetch;
+mod inbox;
 pub mod input;
+mod stock;
 pub mod store;
 #[cfg(test)]
 mod testing;
 pub mod tokens;
 pub mod trust;
+mod upkeep;
 #[cfg(test)]
 mod vectors;
+pub mod views;
 
 pub use command::{Command, CommandError, CommandId, Outcome, SuiteChoice};
 pub use effect::Effect;
+pub use engine::Engine;
+pub use error::EngineError;
 pub use event::{Event, TrustWarning};
 pub use input::{CallError, Input, LinkDownReason, RequestId, SubscriptionId};
 pub use store::{StoreFault, StoreTx};

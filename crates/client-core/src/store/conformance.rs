@@ -144,9 +144,14 @@ fn conversation(n: u8) -> Conversation {
         keys: Secret::new([n; 96]),
         keys_since: 2,
         ahead: Some(KeysAhead { keys: Secret::new([1; 96]), epoch: 7 }),
-        members: vec![MemberDevice { leaf: 0, account: account_id(1), device: DeviceId::new([1; 16]) }].into(),
+        members: vec![MemberDevice {
+            leaf: 0,
+            account: account_id(1),
+            device: DeviceId::new([1; 16]),
+            identity_hash: Digest::new([2; 32]),
+        }]
+        .into(),
         leavers: vec![Leaver { account: account_id(2), since: Timestamp(8) }].into(),
-        own_identity_hash: Digest::new([2; 32]),
         leaf_updated: Timestamp(1),
         fresh_leaf: true,
         since: Timestamp(2),
@@ -171,7 +176,6 @@ fn conversations(backend: &mut dyn Backend) {
         roll: Some(Roll { access: AccessPublicKey::new([7; 32]), keyring: vec![8] }),
         next_keys: Secret::new([5; 96]),
         records: vec![vec![1, 2], vec![]].into(),
-        own_identity_hash: Digest::new([6; 32]),
         lease: Some(Lease { owner: [1; 16], until: Timestamp(9) }),
     };
     within(backend, |tx| {

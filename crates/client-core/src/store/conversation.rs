@@ -83,6 +83,8 @@ stored_struct! {
         account: AccountId,
         /// Which device.
         device: DeviceId,
+        /// Which identity part the leaf names.
+        identity_hash: Digest,
     }
 }
 
@@ -139,8 +141,6 @@ stored_struct! {
         members: List<MemberDevice>,
         /// Who waits to be removed.
         leavers: List<Leaver>,
-        /// Identity hash in the own leaf.
-        own_identity_hash: Digest,
         /// When the own leaf was last replaced.
         leaf_updated: Timestamp,
         /// Whether the own leaf is still the one from the KeyPackage (M3).
@@ -198,8 +198,6 @@ stored_struct! {
         next_keys: Secret<96>,
         /// Identity parts that the entry announces.
         records: List<Vec<u8>>,
-        /// Identity hash in the own leaf after it.
-        own_identity_hash: Digest,
         /// Which process is sending it.
         lease: Option<Lease>,
     }
@@ -269,4 +267,12 @@ pub trait RecordStore {
 
     /// By the hash a leaf names.
     fn record_by_hash(&self, channel: &ChannelId, hash: &Digest) -> Result<Option<AnnouncedRecord>, StoreFault>;
+}
+
+impl Conversation {
+    /// Whether there is still something to do at the server: it is being created, or this device is in it.
+    #[must_use]
+    pub fn is_live(&self) -> bool {
+        matches!(self.state, ConversationState::Creating | ConversationState::Active | ConversationState::Leaving)
+    }
 }

@@ -33,7 +33,7 @@ const UNREACHABLE: &[(&str, &[&str])] = &[
 ];
 
 /// What integration tests may use besides: the simulated world.
-const MAY_BE_DEV_DEPENDENCY: &[&str] = &["testkit"];
+const MAY_BE_DEV_DEPENDENCY: &[&str] = &["testkit", "server-core"];
 
 struct Layer {
     name: &'static str,

@@ -1,0 +1,291 @@
+//! Entries of the log, strictly in order (L2, L4, L9).
+//!
+//! ```text
+//!   entry at cursor + 1 ──▶ names the last commit? ──▶ own attempt? ──▶ outer AEAD ──▶ MLS ──▶ log, merge
+//!                              │ no                                       │ no        │ no
+//!                              └──────────────────────▶ skipped ◀─────────┴───────────┘
+//!   every commit, also a skipped one, is the last commit from then on: whatever of ours named another one has lost
+//! ```
+
+use quicprochat_e2ee::{
+    E2eeError,
+    channel::{EntryBody, EntryHead, open_entry},
+    mls::{EntryRecords, Group, Received},
+};
+use quicprochat_wire::{
+    call::channel::{ChainPoint, ChannelEntry, ChannelPage, EntryKind},
+    chain,
+};
+
+use super::{merge, session::Session};
+use crate::{
+    content::{Control, MimiContent},
+    deliveries,
+    engine::{Cx, keys},
+    error::EngineError,
+    event::Event,
+    store::{Conversation, ConversationState, Leaver, LogBody, LogEntry, MessagePurpose, OutboxMessage, RejoinReason},
+};
+
+/// Applies a page; stops where the conversation does.
+pub(super) fn page(
+    cx: &mut Cx<'_>,
+    session: &mut Session,
+    conversation: &mut Conversation,
+    page: &ChannelPage,
+) -> Result<(), EngineError> {
+    for received in &page.entries {
+        if !conversation.is_live() {
+            break;
+        }
+        if received.seq <= conversation.cursor.position {
+            continue;
+        }
+        if received.seq != conversation.cursor.position.saturating_add(1) {
+            conversation.state = ConversationState::NeedsRejoin { reason: RejoinReason::EntriesExpired };
+            break;
+        }
+        entry(cx, conversation, received)?;
+    }
+    let reached = conversation.cursor.position;
+    session.head = if page.more { session.head.max(reached.saturating_add(1)) } else { session.head.max(reached) };
+    if !page.more && page.entries.is_empty() {
+        session.head = reached;
+    }
+    conversation.head = session.head;
+    Ok(())
+}
+
+/// Applies the entry after the cursor.
+pub(super) fn entry(cx: &mut Cx<'_>, conversation: &mut Conversation, entry: &ChannelEntry) -> Result<(), EngineError> {
+    let after = entry.after_commit;
+    if after.position == conversation.last_commit.position && after != conversation.last_commit {
+        // The writer saw another past at this position than we did.
+        conversation.state = ConversationState::Diverged;
+        return Ok(());
+    }
+    let at = ChainPoint {
+        position: entry.seq,
+        hash: chain::link(&conversation.cursor.hash, entry.seq, &entry.id, entry.kind, &after, &entry.sealed),
+    };
+    let in_place = after == conversation.last_commit;
+    let outcome = match entry.kind {
+        _ if !in_place => Ok(()),
+        EntryKind::Message => message(cx, conversation, entry, at),
+        EntryKind::Commit => commit(cx, conversation, entry, at),
+    };
+    match outcome {
+        Ok(()) => {}
+        Err(Trouble::Rejoin(reason)) => conversation.state = ConversationState::NeedsRejoin { reason },
+        Err(Trouble::Fail(error)) => return Err(error),
+    }
+    conversation.cursor = at;
+    if entry.kind == EntryKind::Commit {
+        conversation.last_commit = at;
+        lost(cx, conversation, at)?;
+        check_key(conversation, entry);
+    }
+    Ok(())
+}
+
+/// Why an entry stops a conversation, or the transaction.
+enum Trouble {
+    Rejoin(RejoinReason),
+    Fail(EngineError),
+}
+
+impl<E: Into<EngineError>> From<E> for Trouble {
+    fn from(error: E) -> Self {
+        Self::Fail(error.into())
+    }
+}
+
+/// A failure of the group: only this device has it (L9), or it is the store's.
+fn trouble(error: E2eeError) -> Trouble {
+    if matches!(error, E2eeError::Store(_)) {
+        Trouble::Fail(error.into())
+    } else {
+        tracing::debug!(?error, "a commit cannot be followed");
+        Trouble::Rejoin(RejoinReason::CommitFailed)
+    }
+}
+
+fn open(conversation: &Conversation, entry: &ChannelEntry) -> Option<(EntryHead, EntryBody)> {
+    let head = EntryHead { channel: conversation.channel, id: entry.id, kind: entry.kind, after: entry.after_commit };
+    match open_entry(&keys(&conversation.keys), &head, &entry.sealed) {
+        Ok(body) => Some((head, body)),
+        Err(error) => {
+            tracing::debug!(?error, seq = entry.seq, "an entry does not open and is skipped");
+            None
+        }
+    }
+}
+
+fn message(
+    cx: &mut Cx<'_>,
+    conversation: &mut Conversation,
+    entry: &ChannelEntry,
+    at: ChainPoint,
+) -> Result<(), Trouble> {
+    let waiting = cx.tx.outbox().outbox_of(&conversation.channel)?;
+    let own = waiting.into_iter().find(|row| {
+        row.attempt.as_ref().is_some_and(|attempt| attempt.id == entry.id && attempt.sealed == entry.sealed)
+    });
+    if let Some(row) = own {
+        return Ok(own_message(cx, conversation, entry, at, row)?);
+    }
+    let Some((head, body)) = open(conversation, entry) else { return Ok(()) };
+    let channel = conversation.channel;
+    let provider = cx.provider();
+    let Some(mut group) = Group::load(&provider, channel).map_err(trouble)? else {
+        return Err(Trouble::Rejoin(RejoinReason::GroupLost));
+    };
+    let received =
+        group.receive(&provider, entry.kind, &body.mls, &head.aad(), &EntryRecords::default()).map_err(trouble)?;
+    drop(provider);
+    match received {
+        Received::Message { sender, content } => {
+            let (account, device) = (sender.credential.account, sender.credential.device);
+            if cx.tx.messages().message_seen(&channel, &account, &entry.id)? {
+                return Ok(());
+            }
+            let control = MimiContent::decode(&content).ok().map(|content| content.as_control());
+            let body = match control {
+                Some(Ok(Some(Control::Leave))) => {
+                    note_leaver(cx, conversation, account);
+                    LogBody::Leave
+                }
+                // A control message of a later version: nothing to show.
+                Some(Err(_)) => return Ok(()),
+                Some(Ok(None)) | None => LogBody::Content { content },
+            };
+            log(cx, conversation, entry, at, (account, device), None, body)?;
+        }
+        Received::OwnMessage | Received::Commit(_) | Received::OwnPending(_) => {}
+        Received::Skipped(reason) => tracing::debug!(?reason, seq = entry.seq, "an entry is skipped"),
+    }
+    Ok(())
+}
+
+/// A message of this device came back, or was acknowledged right behind the cursor: it stands in the log.
+fn own_message(
+    cx: &mut Cx<'_>,
+    conversation: &mut Conversation,
+    entry: &ChannelEntry,
+    at: ChainPoint,
+    row: OutboxMessage,
+) -> Result<(), EngineError> {
+    let own = (cx.own()?.row.account, cx.own()?.row.device);
+    let body = match row.purpose {
+        MessagePurpose::Content => LogBody::Content { content: row.content },
+        MessagePurpose::Leave => LogBody::Leave,
+    };
+    let leaves = body == LogBody::Leave;
+    cx.tx.outbox().delete_outbox(row.row)?;
+    log(cx, conversation, entry, at, own, Some(row.intent), body)?;
+    cx.notify(Event::Accepted { channel: conversation.channel, intent: row.intent, id: entry.id, seq: entry.seq });
+    if leaves {
+        merge::leave(cx, conversation)?;
+    }
+    Ok(())
+}
+
+fn commit(
+    cx: &mut Cx<'_>,
+    conversation: &mut Conversation,
+    entry: &ChannelEntry,
+    at: ChainPoint,
+) -> Result<(), Trouble> {
+    let Some((head, body)) = open(conversation, entry) else { return Ok(()) };
+    let records = EntryRecords::check(&body.records);
+    let provider = cx.provider();
+    let Some(mut group) = Group::load(&provider, conversation.channel).map_err(trouble)? else {
+        return Err(Trouble::Rejoin(RejoinReason::GroupLost));
+    };
+    let received = group.receive(&provider, entry.kind, &body.mls, &head.aad(), &records).map_err(trouble)?;
+    let (effect, own) = match received {
+        Received::OwnPending(effect) => {
+            group.merge_pending(&provider).map_err(trouble)?;
+            (*effect, true)
+        }
+        Received::Commit(staged) => {
+            let effect = staged.effect.clone();
+            group.merge_staged(&provider, *staged).map_err(trouble)?;
+            (effect, false)
+        }
+        Received::Skipped(reason) => {
+            tracing::debug!(?reason, seq = entry.seq, "a commit is skipped");
+            return Ok(());
+        }
+        Received::Message { .. } | Received::OwnMessage => return Ok(()),
+    };
+    drop(provider);
+    Ok(merge::merged(cx, conversation, entry, at, &group, &effect, &records, own)?)
+}
+
+/// What of ours named an earlier commit than `at` can no longer be accepted; had it been, it would have been met before.
+fn lost(cx: &mut Cx<'_>, conversation: &Conversation, at: ChainPoint) -> Result<(), EngineError> {
+    let channel = conversation.channel;
+    let pending = cx.tx.conversations().pending_commit(&channel)?;
+    if let Some(pending) = pending.filter(|pending| pending.after != at) {
+        let provider = cx.provider();
+        if let Some(mut group) = Group::load(&provider, channel)? {
+            group.clear_pending(&provider)?;
+        }
+        drop(provider);
+        cx.tx.conversations().delete_pending_commit(&channel)?;
+        deliveries::withdraw(cx, &channel, &pending.id)?;
+    }
+    for mut row in cx.tx.outbox().outbox_of(&channel)? {
+        if row.attempt.as_ref().is_some_and(|attempt| attempt.after != at) {
+            row.attempt = None;
+            row.tries = row.tries.saturating_add(1);
+            cx.tx.outbox().put_outbox(&row)?;
+        }
+    }
+    Ok(())
+}
+
+/// L7: the server recorded a next key exactly if the commit rolls, and then the derived one.
+fn check_key(conversation: &mut Conversation, entry: &ChannelEntry) {
+    if !conversation.is_live() {
+        return;
+    }
+    let derived = (conversation.keys_since == entry.seq).then(|| keys(&conversation.keys).access_public());
+    if entry.next_access != derived {
+        conversation.state = ConversationState::Spoilt;
+    }
+}
+
+fn note_leaver(cx: &Cx<'_>, conversation: &mut Conversation, account: quicprochat_wire::AccountId) {
+    if conversation.leavers.iter().all(|leaver| leaver.account != account) {
+        conversation.leavers.push(Leaver { account, since: cx.now });
+    }
+}
+
+/// Appends to the readable log.
+pub(super) fn log(
+    cx: &Cx<'_>,
+    conversation: &Conversation,
+    entry: &ChannelEntry,
+    at: ChainPoint,
+    (sender, device): (quicprochat_wire::AccountId, quicprochat_wire::DeviceId),
+    intent: Option<quicprochat_wire::MessageId>,
+    body: LogBody,
+) -> Result<(), EngineError> {
+    let time = if entry.time.0 == 0 { cx.now } else { entry.time };
+    let row = LogEntry {
+        index: 0,
+        channel: conversation.channel,
+        seq: at.position,
+        id: entry.id,
+        sender,
+        device,
+        time,
+        sent_at: time,
+        intent,
+        body,
+    };
+    cx.tx.messages().append_message(&row)?;
+    Ok(())
+}

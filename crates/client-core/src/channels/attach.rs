@@ -1,0 +1,151 @@
+//! Attaching with the right key (L7, L8): the derived one, or the newer one that the keyring holds.
+
+use quicprochat_e2ee::channel::{ChannelKeys, open_keyring};
+use quicprochat_identity::attach_text;
+use quicprochat_wire::{
+    AccessPublicKey, CallFailure, ConnectionKind, ErrorCode,
+    call::channel::{ChannelAttach, ChannelKeyring, ChannelState, Keyring},
+};
+
+use super::session::{ChannelCall, Session};
+use crate::{
+    engine::{Cx, Purpose, keys, stored_keys},
+    error::EngineError,
+    store::{Conversation, ConversationState, KeysAhead, RejoinReason},
+};
+
+/// The newest keys this device has for attaching.
+pub(super) fn newest_keys(conversation: &Conversation) -> ChannelKeys {
+    keys(conversation.ahead.as_ref().map_or(&conversation.keys, |ahead| &ahead.keys))
+}
+
+/// Whether the newest key is attached; attaches it if not.
+pub(super) fn drive(cx: &mut Cx<'_>, session: &mut Session, conversation: &Conversation) -> Result<bool, EngineError> {
+    let keys = newest_keys(conversation);
+    if session.attached == Some(keys.access_public()) {
+        return Ok(true);
+    }
+    if let Some(stream) = session.stream.take() {
+        cx.unsubscribe(stream);
+    }
+    session.attached = None;
+    if !session.attaching {
+        session.attaching = true;
+        call_attach(cx, conversation.channel, &keys, ChannelCall::Attach(keys.access_public()))?;
+    }
+    Ok(false)
+}
+
+/// Signs the link's challenge with an access key.
+pub(crate) fn call_attach(
+    cx: &mut Cx<'_>,
+    channel: quicprochat_wire::ChannelId,
+    keys: &ChannelKeys,
+    call: ChannelCall,
+) -> Result<(), EngineError> {
+    let request = attach_request(cx, channel, keys)?;
+    cx.call(ConnectionKind::Channel, request, Purpose::Channel(channel, call));
+    Ok(())
+}
+
+/// See [`call_attach`].
+pub(crate) fn attach_request(
+    cx: &Cx<'_>,
+    channel: quicprochat_wire::ChannelId,
+    keys: &ChannelKeys,
+) -> Result<ChannelAttach, EngineError> {
+    let challenge = cx.net.challenge(ConnectionKind::Channel).ok_or(EngineError::OwnState)?;
+    let access = keys.access_public();
+    let text = attach_text(cx.own()?.row.server.fingerprint(), &challenge, &channel, &access);
+    Ok(ChannelAttach { channel, access, signature: keys.access().sign(&text).to_vec() })
+}
+
+pub(super) fn attached(
+    cx: &mut Cx<'_>,
+    session: &mut Session,
+    conversation: &mut Conversation,
+    key: AccessPublicKey,
+    state: &ChannelState,
+) -> Result<(), EngineError> {
+    if key != newest_keys(conversation).access_public() {
+        // The keys rolled while the call was on its way: the next round attaches the right one.
+        return Ok(());
+    }
+    if !state.current {
+        session.attaching = true;
+        let channel = conversation.channel;
+        let purpose = Purpose::Channel(channel, ChannelCall::Keyring(state.access));
+        cx.call(ConnectionKind::Channel, ChannelKeyring { channel }, purpose);
+        return Ok(());
+    }
+    session.refused = None;
+    session.attached = Some(key);
+    session.look_again = false;
+    session.head = state.last.position;
+    conversation.head = state.last.position;
+    let cursor = conversation.cursor;
+    let same_past = match state.last.position.cmp(&cursor.position) {
+        core::cmp::Ordering::Less => false,
+        core::cmp::Ordering::Equal => state.last.hash == cursor.hash,
+        core::cmp::Ordering::Greater => {
+            state.last_commit.position > cursor.position || state.last_commit == conversation.last_commit
+        }
+    };
+    if state.access != key {
+        conversation.state = ConversationState::Spoilt;
+    } else if !same_past {
+        conversation.state = ConversationState::Diverged;
+    } else if state.last.position > cursor.position && state.first > cursor.position.saturating_add(1) {
+        conversation.state = ConversationState::NeedsRejoin { reason: RejoinReason::EntriesExpired };
+    }
+    Ok(())
+}
+
+pub(super) fn refused(
+    cx: &mut Cx<'_>,
+    session: &mut Session,
+    conversation: &mut Conversation,
+    failure: CallFailure,
+) -> Result<(), EngineError> {
+    match failure.code {
+        ErrorCode::AccessDenied | ErrorCode::NotFound if conversation.ahead.is_some() => {
+            // What the keyring held was never a key of the channel.
+            conversation.ahead = None;
+            conversation.state = ConversationState::Spoilt;
+        }
+        ErrorCode::AccessDenied | ErrorCode::NotFound => conversation.state = ConversationState::Gone,
+        _ => session.back_off(cx, failure),
+    }
+    Ok(())
+}
+
+/// The keyring came: with newer keys, or without any for this account, which means that it was removed.
+pub(super) fn keyring(
+    cx: &mut Cx<'_>,
+    session: &mut Session,
+    conversation: &mut Conversation,
+    access: &AccessPublicKey,
+    keyring: &Keyring,
+) -> Result<(), EngineError> {
+    match newer_keys(cx, &conversation.channel, access, keyring)? {
+        Some((keys, epoch)) if epoch > conversation.epoch => {
+            conversation.ahead = Some(KeysAhead { keys: stored_keys(&keys), epoch });
+        }
+        Some(_) => session.back_off(cx, ErrorCode::AccessDenied.into()),
+        // Another roll may have come between the two answers: only a second look at the same key's keyring counts.
+        None if session.missed != Some(*access) => session.missed = Some(*access),
+        None => conversation.state = ConversationState::Removed,
+    }
+    Ok(())
+}
+
+/// The keys of a keyring, if one of its items is for this account.
+pub(crate) fn newer_keys(
+    cx: &Cx<'_>,
+    channel: &quicprochat_wire::ChannelId,
+    access: &AccessPublicKey,
+    keyring: &Keyring,
+) -> Result<Option<(ChannelKeys, u64)>, EngineError> {
+    // A keyring that does not parse holds nothing for anybody.
+    Ok(open_keyring(channel, access, &keyring.keyring, &cx.own()?.inbox_secrets()).unwrap_or(None))
+}

@@ -1,0 +1,171 @@
+//! What a commit that counted changes here: members, keys, records, state.
+
+use quicprochat_e2ee::mls::{CommitEffect, EntryRecords, Group, Member};
+use quicprochat_wire::{
+    AccountId,
+    call::channel::{ChainPoint, ChannelEntry},
+};
+
+use super::{apply, records};
+use crate::{
+    deliveries,
+    engine::{Cx, stored_keys},
+    error::EngineError,
+    fetch,
+    store::{Conversation, ConversationKind, ConversationState, LogBody, MemberDevice},
+};
+
+/// Takes over what a merged commit did. `group` is of the epoch it began.
+#[expect(clippy::too_many_arguments, reason = "one commit has as many sides; they are used once")]
+pub(super) fn merged(
+    cx: &mut Cx<'_>,
+    conversation: &mut Conversation,
+    entry: &ChannelEntry,
+    at: ChainPoint,
+    group: &Group,
+    effect: &CommitEffect,
+    entry_records: &EntryRecords,
+    own: bool,
+) -> Result<(), EngineError> {
+    let before = accounts(&conversation.members);
+    let committer = effect.committer.credential.account;
+    let sender = (committer, effect.committer.credential.device);
+    let body = describe(conversation, effect, &before);
+    conversation.epoch = effect.epoch;
+    if effect.removes_me {
+        apply::log(cx, conversation, entry, at, sender, None, body)?;
+        conversation.members.retain(|member| effect.removed.iter().all(|gone| gone.leaf != member.leaf));
+        let own = cx.own()?.row.account;
+        let leaves = conversation.leavers.iter().any(|leaver| leaver.account == own);
+        conversation.state = if leaves { ConversationState::Left } else { ConversationState::Removed };
+        conversation.ahead = None;
+        return clear(cx, conversation, true);
+    }
+    let announced: Vec<AccountId> =
+        effect.added.iter().map(|member| member.credential.account).chain([committer]).collect();
+    records::announce(cx, conversation.channel, entry_records, &announced)?;
+    remember_added(cx, effect, entry_records)?;
+    view(conversation, group)?;
+    if let (true, Some(next)) = (effect.rolls, &effect.keys) {
+        conversation.keys = stored_keys(next);
+        conversation.keys_since = at.position;
+    }
+    if conversation.ahead.as_ref().is_some_and(|ahead| ahead.epoch <= conversation.epoch) {
+        conversation.ahead = None;
+    }
+    if let Some(profile) = &effect.profile {
+        conversation.title.clone_from(&profile.title);
+    }
+    let after = accounts(&conversation.members);
+    conversation.leavers.retain(|leaver| after.contains(&leaver.account));
+    if own {
+        conversation.fresh_leaf = group.has_fresh_leaf();
+        if !conversation.fresh_leaf {
+            conversation.leaf_updated = cx.now;
+        }
+        cx.tx.conversations().delete_pending_commit(&conversation.channel)?;
+    }
+    apply::log(cx, conversation, entry, at, sender, None, body)?;
+    if own {
+        deliveries::release(cx, conversation, &entry.id, at)?;
+    }
+    Ok(())
+}
+
+/// This device's own wish to leave stands in the log: nothing more is read or written here.
+pub(super) fn leave(cx: &mut Cx<'_>, conversation: &mut Conversation) -> Result<(), EngineError> {
+    conversation.state = ConversationState::Left;
+    clear(cx, conversation, false)
+}
+
+/// Drops what only a member needs; the readable log stays.
+pub(crate) fn clear(cx: &mut Cx<'_>, conversation: &Conversation, keep_outbox: bool) -> Result<(), EngineError> {
+    let channel = conversation.channel;
+    let provider = cx.provider();
+    if let Some(group) = Group::load(&provider, channel)? {
+        group.delete(&provider)?;
+    }
+    drop(provider);
+    if let Some(pending) = cx.tx.conversations().pending_commit(&channel)? {
+        cx.tx.conversations().delete_pending_commit(&channel)?;
+        deliveries::withdraw(cx, &channel, &pending.id)?;
+    }
+    if !keep_outbox {
+        for row in cx.tx.outbox().outbox_of(&channel)? {
+            cx.tx.outbox().delete_outbox(row.row)?;
+        }
+    }
+    Ok(())
+}
+
+/// Copies what people ask for out of the group.
+pub(crate) fn view(conversation: &mut Conversation, group: &Group) -> Result<(), EngineError> {
+    let leaf = |member: &Member| MemberDevice {
+        leaf: member.leaf,
+        account: member.credential.account,
+        device: member.credential.device,
+        identity_hash: member.credential.identity_hash,
+    };
+    conversation.members = group.members()?.iter().map(leaf).collect::<Vec<_>>().into();
+    conversation.epoch = group.epoch();
+    Ok(())
+}
+
+/// The accounts of leaves, each once, in order of their first leaf.
+pub(crate) fn accounts(members: &[MemberDevice]) -> Vec<AccountId> {
+    let mut accounts: Vec<AccountId> = Vec::new();
+    for member in members {
+        if !accounts.contains(&member.account) {
+            accounts.push(member.account);
+        }
+    }
+    accounts
+}
+
+fn describe(conversation: &Conversation, effect: &CommitEffect, before: &[AccountId]) -> LogBody {
+    let has_leaf = |account: &AccountId| {
+        let stays = |leaf: &&MemberDevice| effect.removed.iter().all(|gone| gone.leaf != leaf.leaf);
+        conversation.members.iter().filter(stays).any(|leaf| leaf.account == *account)
+            || effect.added.iter().any(|member| member.credential.account == *account)
+    };
+    let mut added: Vec<AccountId> = Vec::new();
+    let mut devices_added = 0;
+    for member in &effect.added {
+        let account = member.credential.account;
+        if before.contains(&account) {
+            devices_added += 1;
+        } else if !added.contains(&account) {
+            added.push(account);
+        }
+    }
+    let mut removed: Vec<AccountId> = Vec::new();
+    let mut devices_removed = 0;
+    for member in &effect.removed {
+        let account = member.credential.account;
+        if has_leaf(&account) {
+            devices_removed += 1;
+        } else if !removed.contains(&account) {
+            removed.push(account);
+        }
+    }
+    if !effect.added.is_empty() || !effect.removed.is_empty() {
+        return LogBody::Membership { added: added.into(), removed: removed.into(), devices_added, devices_removed };
+    }
+    match &effect.profile {
+        Some(profile) if conversation.kind == ConversationKind::Group && profile.title != conversation.title => {
+            LogBody::Renamed { title: profile.title.clone() }
+        }
+        Some(_) | None => LogBody::Updated,
+    }
+}
+
+/// Remembers accounts that a commit added, as far as their whole record verifies.
+fn remember_added(cx: &mut Cx<'_>, effect: &CommitEffect, records: &EntryRecords) -> Result<(), EngineError> {
+    for record in records.identities() {
+        let added = effect.added.iter().any(|member| member.credential.account == record.account());
+        if added && let Ok(identity) = fetch::stored_identity(record.signed_bytes()) {
+            fetch::remember(cx, &identity)?;
+        }
+    }
+    Ok(())
+}

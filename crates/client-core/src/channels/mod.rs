@@ -1,0 +1,305 @@
+//! Channels and their groups: reading in order, the chain, compare-and-set, commits, keys.
+//!
+//! ```text
+//!   attach ──▶ read or subscribe ──▶ entries, one by one ──▶ cursor at the head ──▶ pending commit ──▶ next message
+//!     │ earlier key                    │ open, MLS, merge                               │ Stale: read on, rebuild
+//!     └──▶ keyring ──▶ attach again    └──▶ log, members, keys, state
+//! ```
+//!
+//! A [`Session`] is what one link knows of a channel; everything else is in the conversation's row.
+#![expect(clippy::wildcard_enum_match_arm, reason = "a refusal that is not named is waited out, whatever its code")]
+
+mod apply;
+pub(crate) mod attach;
+pub(crate) mod commit;
+pub(crate) mod create;
+pub(crate) mod merge;
+pub(crate) mod records;
+mod session;
+mod tend;
+pub(crate) mod write;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use quicprochat_wire::{
+    ChannelId, ConnectionKind, ErrorCode, MessageId, Response,
+    call::channel::{ChannelRead, ChannelSubscribe},
+    limits::MAX_PAGE_ENTRIES,
+};
+
+pub(crate) use session::{ChannelCall, Session};
+
+use crate::{
+    engine::{Cx, LinkStatus, Mode, Purpose, Stream, keys},
+    error::EngineError,
+    event::Event,
+    input::CallError,
+    stock::Stock,
+    store::{Conversation, ConversationState},
+};
+
+/// All channels this engine works on.
+#[derive(Default)]
+pub(crate) struct Channels {
+    sessions: BTreeMap<ChannelId, Session>,
+    /// Channels to work on, beside those of the mode.
+    wanted: BTreeSet<ChannelId>,
+    /// Channels whose state may have changed since they were last looked at.
+    touched: BTreeSet<ChannelId>,
+    everything: bool,
+}
+
+impl Channels {
+    /// Forgets what was known of a channel that is entered anew.
+    pub(crate) fn renew(&mut self, cx: &mut Cx<'_>, channel: &ChannelId) {
+        if let Some(stream) = self.sessions.remove(channel).and_then(|session| session.stream) {
+            cx.unsubscribe(stream);
+        }
+    }
+
+    /// Works on a channel from now on.
+    pub(crate) fn want(&mut self, channel: ChannelId) {
+        self.wanted.insert(channel);
+        self.touch(channel);
+    }
+
+    /// Looks at a channel again in this round.
+    pub(crate) fn touch(&mut self, channel: ChannelId) {
+        self.touched.insert(channel);
+    }
+
+    /// Looks at every channel again.
+    pub(crate) fn touch_all(&mut self) {
+        self.everything = true;
+    }
+
+    pub(crate) fn is_touched(&self) -> bool {
+        self.everything || !self.touched.is_empty()
+    }
+
+    /// Whether the cursor is at the end of the log, as far as this link knows.
+    pub(crate) fn caught_up(&self, conversation: &Conversation) -> bool {
+        self.sessions.get(&conversation.channel).is_some_and(|session| session.caught_up(conversation))
+    }
+
+    /// Why nothing moves in a channel, if the server refused something.
+    pub(crate) fn refused(&self, channel: &ChannelId) -> Option<quicprochat_wire::CallFailure> {
+        self.sessions.get(channel)?.refused
+    }
+
+    /// Whether a call of the channel is in flight.
+    pub(crate) fn is_calling(&self, channel: &ChannelId) -> bool {
+        self.sessions.get(channel).is_some_and(Session::is_calling)
+    }
+
+    /// Forgets what an earlier command was refused.
+    pub(crate) fn forgive(&mut self, channel: &ChannelId) {
+        if let Some(session) = self.sessions.get_mut(channel) {
+            session.refused = None;
+            session.rest_until = None;
+        }
+    }
+
+    /// Works on every channel from now on: what was refused is tried again, what was read is read on.
+    pub(crate) fn again(&mut self) {
+        self.everything = true;
+        for session in self.sessions.values_mut() {
+            session.look_again = true;
+            session.refused = None;
+            session.rest_until = None;
+        }
+    }
+
+    pub(crate) fn link_lost(&mut self) {
+        self.sessions.clear();
+        self.touch_all();
+    }
+
+    pub(crate) fn drive(&mut self, cx: &mut Cx<'_>, mode: Mode, stock: &mut Stock) -> Result<(), EngineError> {
+        if core::mem::take(&mut self.everything) {
+            if mode.active() {
+                let all = cx.tx.conversations().all_conversations()?;
+                let live = all.iter().filter(|conversation| conversation.is_live());
+                self.wanted.extend(live.map(|conversation| conversation.channel));
+            }
+            self.touched.extend(self.wanted.iter().copied());
+        }
+        for channel in core::mem::take(&mut self.touched) {
+            self.drive_one(cx, mode, channel, stock)?;
+        }
+        Ok(())
+    }
+
+    fn drive_one(
+        &mut self,
+        cx: &mut Cx<'_>,
+        mode: Mode,
+        channel: ChannelId,
+        stock: &mut Stock,
+    ) -> Result<(), EngineError> {
+        let Some(mut conversation) = cx.tx.conversations().conversation(&channel)? else { return Ok(()) };
+        if !conversation.is_live() {
+            if let Some(stream) = self.sessions.remove(&channel).and_then(|session| session.stream) {
+                cx.unsubscribe(stream);
+            }
+            self.wanted.remove(&channel);
+            return Ok(());
+        }
+        let session = self.sessions.entry(channel).or_default();
+        if let Some(until) = session.rest_until.filter(|until| *until > cx.now) {
+            cx.wake(until);
+            return Ok(());
+        }
+        if cx.link(ConnectionKind::Channel) != LinkStatus::Ready {
+            return Ok(());
+        }
+        if conversation.state == ConversationState::Creating {
+            return create::drive(cx, session, &conversation, stock);
+        }
+        if !attach::drive(cx, session, &conversation)? {
+            return Ok(());
+        }
+        if mode.listen && session.stream.is_none() {
+            let after = conversation.cursor.position;
+            let request = ChannelSubscribe { channel, after };
+            session.stream = Some(cx.subscribe(ConnectionKind::Channel, request, Stream::Channel(channel)));
+        } else if !mode.listen
+            && let Some(stream) = session.stream.take()
+        {
+            cx.unsubscribe(stream);
+        }
+        if session.stream.is_some() {
+            session.look_again = false;
+        }
+        if session.look_again || conversation.cursor.position < session.head {
+            if session.stream.is_none() && !session.reading {
+                session.reading = true;
+                session.look_again = false;
+                let request = ChannelRead { channel, after: conversation.cursor.position, limit: MAX_PAGE_ENTRIES };
+                cx.call(ConnectionKind::Channel, request, Purpose::Channel(channel, ChannelCall::Read));
+            }
+            return Ok(());
+        }
+        write::drive(cx, session, &mut conversation)?;
+        if mode.active() && !session.sending && conversation.is_live() {
+            tend::drive(cx, session, &mut conversation)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn respond(
+        &mut self,
+        cx: &mut Cx<'_>,
+        channel: ChannelId,
+        call: ChannelCall,
+        result: Result<Response, CallError>,
+    ) -> Result<(), EngineError> {
+        self.touch(channel);
+        let session = self.sessions.entry(channel).or_default();
+        session.ended(&call);
+        let Some(mut conversation) = cx.tx.conversations().conversation(&channel)? else { return Ok(()) };
+        let before = conversation.state.clone();
+        match (call, result) {
+            (_, Err(CallError::LinkLost)) => return Ok(()),
+            (ChannelCall::Attach(key), Ok(Response::ChannelState(state))) => {
+                attach::attached(cx, session, &mut conversation, key, &state)?;
+            }
+            (ChannelCall::Attach(_), Err(CallError::Refused(failure))) => {
+                attach::refused(cx, session, &mut conversation, failure)?;
+            }
+            (ChannelCall::Keyring(key), Ok(Response::Keyring(keyring))) => {
+                attach::keyring(cx, session, &mut conversation, &key, &keyring)?;
+            }
+            (ChannelCall::Read, Ok(Response::ChannelPage(page))) => {
+                apply::page(cx, session, &mut conversation, &page)?;
+            }
+            (ChannelCall::Create, Ok(Response::Done(_))) => create::created(cx, &mut conversation)?,
+            (ChannelCall::Create, Err(CallError::Refused(failure))) => {
+                create::refused(cx, session, &mut conversation, failure)?;
+            }
+            (ChannelCall::Message { row, id }, Ok(Response::Enqueued(enqueued))) => {
+                write::enqueued(cx, session, &mut conversation, Some(row), &id, &enqueued)?;
+            }
+            (ChannelCall::Commit { id }, Ok(Response::Enqueued(enqueued))) => {
+                write::enqueued(cx, session, &mut conversation, None, &id, &enqueued)?;
+            }
+            (ChannelCall::Message { row, id }, Err(CallError::Refused(failure))) => {
+                write::message_refused(cx, session, &conversation, row, &id, failure)?;
+            }
+            (ChannelCall::Commit { id }, Err(CallError::Refused(failure))) => {
+                write::commit_refused(cx, session, &conversation, &id, failure)?;
+            }
+            (ChannelCall::Delete, Ok(Response::Done(_))) => {
+                conversation.state = ConversationState::Left;
+                merge::clear(cx, &conversation, false)?;
+            }
+            (ChannelCall::Keyring(_) | ChannelCall::Read | ChannelCall::Delete, Err(CallError::Refused(failure))) => {
+                if failure.code == ErrorCode::AccessDenied && session.attached.take().is_some() {
+                    // The key was replaced: attaching anew says what became of it.
+                    return Ok(());
+                }
+                session.back_off(cx, failure);
+            }
+            (_, Ok(_)) => session.back_off(cx, ErrorCode::BadRequest.into()),
+        }
+        settle(cx, &before, &conversation)
+    }
+
+    /// A page of a subscription.
+    pub(crate) fn push(&mut self, cx: &mut Cx<'_>, channel: ChannelId, item: Response) -> Result<(), EngineError> {
+        self.touch(channel);
+        let Response::ChannelPage(page) = item else { return Ok(()) };
+        let Some(mut conversation) = cx.tx.conversations().conversation(&channel)? else { return Ok(()) };
+        let Some(session) = self.sessions.get_mut(&channel) else { return Ok(()) };
+        let before = conversation.state.clone();
+        if conversation.is_live() {
+            apply::page(cx, session, &mut conversation, &page)?;
+        }
+        settle(cx, &before, &conversation)
+    }
+
+    pub(crate) fn stream_ended(&mut self, cx: &mut Cx<'_>, channel: ChannelId, error: &CallError) {
+        self.touch(channel);
+        if let Some(session) = self.sessions.get_mut(&channel) {
+            session.stream = None;
+            if let CallError::Refused(failure) = error {
+                // Most often the key was replaced: attach anew, which says what became of the channel.
+                session.attached = None;
+                if failure.code != ErrorCode::AccessDenied {
+                    session.back_off(cx, *failure);
+                }
+            }
+        }
+    }
+
+    /// Deletes a channel whose last member this is.
+    pub(crate) fn delete(&mut self, cx: &mut Cx<'_>, conversation: &Conversation) -> bool {
+        let channel = conversation.channel;
+        let Some(session) = self.sessions.get_mut(&channel) else { return false };
+        if session.attached != Some(keys(&conversation.keys).access_public()) || session.deleting {
+            return session.deleting;
+        }
+        session.deleting = true;
+        let request = quicprochat_wire::call::channel::ChannelDelete { channel };
+        cx.call(ConnectionKind::Channel, request, Purpose::Channel(channel, ChannelCall::Delete));
+        true
+    }
+
+    /// What the server answered to an attempt of this engine last, for whoever asked for the attempt.
+    pub(crate) fn rejected(&mut self, intent: &MessageId) -> Option<quicprochat_wire::CallFailure> {
+        self.sessions.values_mut().find_map(|session| session.rejected.remove(intent))
+    }
+}
+
+/// Stores a conversation and tells of a change of its state.
+pub(crate) fn settle(
+    cx: &mut Cx<'_>,
+    before: &ConversationState,
+    conversation: &Conversation,
+) -> Result<(), EngineError> {
+    cx.tx.conversations().put_conversation(conversation)?;
+    if *before != conversation.state {
+        cx.notify(Event::State { channel: conversation.channel, state: conversation.state.clone() });
+    }
+    Ok(())
+}

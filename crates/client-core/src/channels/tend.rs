@@ -1,0 +1,98 @@
+//! What a conversation needs now and then: members that wait to be removed (L10), fresh leaves (M3), revoked devices (A5).
+
+use quicprochat_wire::{AccountId, DeviceId, Timestamp, time::Duration};
+
+use super::{
+    commit::{self, Plan},
+    session::Session,
+    write,
+};
+use crate::{
+    engine::Cx,
+    error::EngineError,
+    store::{Conversation, ConversationState, RejoinReason},
+};
+
+/// How long each member in line leaves a removal to those before it.
+const TURN: Duration = Duration::from_secs(20);
+/// Spread within a turn.
+const TURN_SPREAD_MS: u64 = 5_000;
+/// Within which time a new leaf is updated if nothing is written (M3).
+const FRESH_LEAF_SPREAD_MS: u64 = 20 * 3600 * 1000;
+
+/// Stages and sends what is due. The cursor is at the head and nothing else is to be written.
+pub(super) fn drive(
+    cx: &mut Cx<'_>,
+    session: &mut Session,
+    conversation: &mut Conversation,
+) -> Result<(), EngineError> {
+    if conversation.state != ConversationState::Active
+        || cx.tx.conversations().pending_commit(&conversation.channel)?.is_some()
+    {
+        return Ok(());
+    }
+    let Some(plan) = due(cx, conversation)? else { return Ok(()) };
+    match commit::stage(cx, conversation, &plan)? {
+        Ok(_) => write::drive(cx, session, conversation),
+        Err(_) => {
+            conversation.state = ConversationState::NeedsRejoin { reason: RejoinReason::GroupLost };
+            super::settle(cx, &ConversationState::Active, conversation)
+        }
+    }
+}
+
+fn due(cx: &mut Cx<'_>, conversation: &Conversation) -> Result<Option<Plan>, EngineError> {
+    let own = cx.own()?;
+    let (account, device) = (own.row.account, own.row.device);
+    let revoked: Vec<u32> = revoked_leaves(cx, conversation, account)?;
+    if !revoked.is_empty() {
+        return Ok(Some(Plan { remove: revoked, ..Plan::default() }));
+    }
+    if let Some(at) = removal_due(conversation, device) {
+        if at <= cx.now {
+            return Ok(Some(Plan::default()));
+        }
+        cx.wake(at);
+    }
+    if conversation.fresh_leaf {
+        let at = conversation.since.after(Duration::from_millis(spread(device, FRESH_LEAF_SPREAD_MS)));
+        if at <= cx.now {
+            return Ok(Some(Plan::update()));
+        }
+        cx.wake(at);
+    }
+    Ok(None)
+}
+
+fn revoked_leaves(cx: &Cx<'_>, conversation: &Conversation, account: AccountId) -> Result<Vec<u32>, EngineError> {
+    let jobs = cx.tx.upkeep().revocation_jobs()?;
+    let revoked = |member: &&crate::store::MemberDevice| {
+        member.account == account && jobs.iter().any(|job| job.device == member.device)
+    };
+    Ok(conversation.members.iter().filter(revoked).map(|member| member.leaf).collect())
+}
+
+/// When this device is to remove those who left: member i of those that stay, by leaf, waits i turns.
+fn removal_due(conversation: &Conversation, device: DeviceId) -> Option<Timestamp> {
+    let leaving = |account: &AccountId| conversation.leavers.iter().any(|leaver| leaver.account == *account);
+    let since = conversation
+        .leavers
+        .iter()
+        .filter(|leaver| conversation.members.iter().any(|member| member.account == leaver.account))
+        .map(|leaver| leaver.since)
+        .min()?;
+    let rank = conversation
+        .members
+        .iter()
+        .filter(|member| !leaving(&member.account))
+        .position(|member| member.device == device)?;
+    let rank = u32::try_from(rank).unwrap_or(u32::MAX);
+    let jitter = if rank == 0 { 0 } else { spread(device, TURN_SPREAD_MS) };
+    Some(since.after(TURN.saturating_mul(rank) + Duration::from_millis(jitter)))
+}
+
+/// A share of `range` that differs between devices and stays the same for one.
+fn spread(device: DeviceId, range: u64) -> u64 {
+    let number = device.as_bytes().iter().fold(0_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(*byte)));
+    number % range.max(1)
+}

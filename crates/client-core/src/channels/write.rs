@@ -1,0 +1,266 @@
+//! Writing at the end of the log: the pending commit first, then one message after the other (L3, L4, L5).
+
+use quicprochat_e2ee::{
+    channel::{EntryBody, EntryHead, seal_entry},
+    mls::Group,
+};
+use quicprochat_wire::{
+    CallFailure, ConnectionKind, ErrorCode, MessageId, Timestamp,
+    call::channel::{AccessRoll, ChannelEnqueue, ChannelEntry, CommitParts, Enqueued, EntryKind},
+    time::Duration,
+};
+
+use super::{
+    apply,
+    commit::{self, Plan},
+    session::{ChannelCall, Session},
+};
+use crate::{
+    deliveries,
+    engine::{Cx, Purpose, keys},
+    error::EngineError,
+    event::Event,
+    store::{Attempt, Conversation, ConversationState, MessagePurpose, OutboxMessage, PendingCommit, RejoinReason},
+};
+
+/// A leaf older than this is renewed before the next message (M3).
+const LEAF_AGE: Duration = Duration::from_secs(7 * 24 * 3600);
+/// Groups of up to this many leaves have new leaves updated before their first message (M3).
+const UPDATE_FIRST_LEAVES: usize = 32;
+/// First step of the pause after losing against a commit; doubles with each loss.
+const BACK_OFF: Duration = Duration::from_millis(50);
+
+/// Sends what is next, if anything is. The cursor is at the head.
+pub(super) fn drive(
+    cx: &mut Cx<'_>,
+    session: &mut Session,
+    conversation: &mut Conversation,
+) -> Result<(), EngineError> {
+    if session.sending {
+        return Ok(());
+    }
+    if let Some(pending) = cx.tx.conversations().pending_commit(&conversation.channel)? {
+        // A message prefers to wait for a commit in flight over losing against it.
+        if !cx.held_by_another(pending.lease.as_ref()) {
+            send_commit(cx, session, pending)?;
+        }
+        return Ok(());
+    }
+    let Some(row) = cx.tx.outbox().outbox_of(&conversation.channel)?.into_iter().next() else { return Ok(()) };
+    if row.not_before > cx.now {
+        cx.wake(row.not_before);
+        return Ok(());
+    }
+    if cx.held_by_another(row.lease.as_ref()) {
+        return Ok(());
+    }
+    if row.attempt.is_none() && row.purpose == MessagePurpose::Content && leaf_is_due(cx.now, conversation) {
+        return match commit::stage(cx, conversation, &Plan::update())? {
+            Ok(_) => drive(cx, session, conversation),
+            Err(_) => {
+                conversation.state = ConversationState::NeedsRejoin { reason: RejoinReason::GroupLost };
+                super::settle(cx, &ConversationState::Active, conversation)
+            }
+        };
+    }
+    send_message(cx, session, conversation, row)
+}
+
+/// M3: whether the own leaf is to be renewed before a message is written.
+fn leaf_is_due(now: Timestamp, conversation: &Conversation) -> bool {
+    (conversation.fresh_leaf && conversation.members.len() <= UPDATE_FIRST_LEAVES)
+        || (!conversation.fresh_leaf && now.since(conversation.leaf_updated) > LEAF_AGE)
+}
+
+fn send_commit(cx: &mut Cx<'_>, session: &mut Session, mut pending: PendingCommit) -> Result<(), EngineError> {
+    pending.lease = Some(cx.lease());
+    cx.tx.conversations().put_pending_commit(&pending)?;
+    session.sending = true;
+    let PendingCommit { channel, id, after, sealed, group_info, roll, .. } = pending;
+    let roll = roll.map(|roll| AccessRoll { access: roll.access, keyring: roll.keyring });
+    let commit = Some(CommitParts { group_info, roll });
+    let request = ChannelEnqueue { channel, id, after_commit: after, sealed, commit };
+    cx.call(ConnectionKind::Channel, request, Purpose::Channel(channel, ChannelCall::Commit { id }));
+    Ok(())
+}
+
+fn send_message(
+    cx: &mut Cx<'_>,
+    session: &mut Session,
+    conversation: &mut Conversation,
+    mut row: OutboxMessage,
+) -> Result<(), EngineError> {
+    let attempt = match row.attempt.take() {
+        Some(attempt) => attempt,
+        None => match encrypt(cx, conversation, &row.content)? {
+            Some(attempt) => attempt,
+            None => {
+                conversation.state = ConversationState::NeedsRejoin { reason: RejoinReason::GroupLost };
+                return super::settle(cx, &ConversationState::Active, conversation);
+            }
+        },
+    };
+    row.attempt = Some(attempt.clone());
+    row.lease = Some(cx.lease());
+    cx.tx.outbox().put_outbox(&row)?;
+    session.sending = true;
+    let Attempt { id, after, sealed } = attempt;
+    let channel = conversation.channel;
+    let request = ChannelEnqueue { channel, id, after_commit: after, sealed, commit: None };
+    let call = ChannelCall::Message { row: row.row, id };
+    cx.call(ConnectionKind::Channel, request, Purpose::Channel(channel, call));
+    Ok(())
+}
+
+/// Encrypts for the last commit read; `None` if the group is not there.
+fn encrypt(cx: &mut Cx<'_>, conversation: &Conversation, content: &[u8]) -> Result<Option<Attempt>, EngineError> {
+    let (channel, after) = (conversation.channel, conversation.last_commit);
+    let id = cx.random_id();
+    let head = EntryHead { channel, id, kind: EntryKind::Message, after };
+    let own = cx.own()?.device();
+    let provider = cx.provider();
+    let Some(mut group) = Group::load(&provider, channel)? else { return Ok(None) };
+    let mls = group.encrypt(&provider, &own, &head.aad(), content)?;
+    let body = EntryBody { mls, records: Vec::new() };
+    let sealed = provider.with_entropy(|entropy| seal_entry(&keys(&conversation.keys), &head, &body, entropy))?;
+    Ok(Some(Attempt { id, after, sealed }))
+}
+
+/// The server's verdict on an entry of ours. It only says where to read on: what is in the log decides.
+pub(super) fn enqueued(
+    cx: &mut Cx<'_>,
+    session: &mut Session,
+    conversation: &mut Conversation,
+    row: Option<u64>,
+    id: &MessageId,
+    enqueued: &Enqueued,
+) -> Result<(), EngineError> {
+    session.refused = None;
+    match enqueued {
+        Enqueued::Accepted { at } => {
+            session.head = session.head.max(at.position);
+            let is_next = at.position == conversation.cursor.position.saturating_add(1);
+            if is_next && let Some(entry) = own_entry(cx, conversation, id, at.position)? {
+                apply::entry(cx, conversation, &entry)?;
+                if conversation.cursor != *at && conversation.is_live() {
+                    conversation.state = ConversationState::Diverged;
+                }
+            }
+        }
+        Enqueued::Stale { last_commit } => {
+            session.head = session.head.max(last_commit.position);
+            if last_commit.position <= conversation.cursor.position && *last_commit != conversation.last_commit {
+                conversation.state = ConversationState::Diverged;
+            }
+            if let Some(row) = row {
+                pause_message(cx, conversation, row)?;
+            }
+        }
+        Enqueued::Diverged { .. } => conversation.state = ConversationState::Diverged,
+    }
+    conversation.head = session.head;
+    Ok(())
+}
+
+/// The entry that was just acknowledged, as reading the log would show it.
+fn own_entry(
+    cx: &Cx<'_>,
+    conversation: &Conversation,
+    id: &MessageId,
+    seq: u64,
+) -> Result<Option<ChannelEntry>, EngineError> {
+    let channel = conversation.channel;
+    let entry = |kind, after_commit, sealed, next_access| ChannelEntry {
+        seq,
+        id: *id,
+        kind,
+        after_commit,
+        sealed,
+        next_access,
+        time: Timestamp(cx.now.0 - cx.now.0 % 60_000),
+    };
+    if let Some(pending) = cx.tx.conversations().pending_commit(&channel)?.filter(|pending| pending.id == *id) {
+        let next_access = pending.roll.as_ref().map(|roll| roll.access);
+        return Ok(Some(entry(EntryKind::Commit, pending.after, pending.sealed, next_access)));
+    }
+    let rows = cx.tx.outbox().outbox_of(&channel)?;
+    let attempt = rows.into_iter().filter_map(|row| row.attempt).find(|attempt| attempt.id == *id);
+    Ok(attempt.map(|attempt| entry(EntryKind::Message, attempt.after, attempt.sealed, None)))
+}
+
+/// A message lost against a commit: jittered, growing pause, then it is encrypted anew.
+fn pause_message(cx: &mut Cx<'_>, conversation: &Conversation, row: u64) -> Result<(), EngineError> {
+    let rows = cx.tx.outbox().outbox_of(&conversation.channel)?;
+    if let Some(mut row) = rows.into_iter().find(|waiting| waiting.row == row) {
+        let spread = BACK_OFF * (1 << row.tries.min(6));
+        row.not_before = cx.jittered(spread);
+        cx.wake(row.not_before);
+        cx.tx.outbox().put_outbox(&row)?;
+    }
+    Ok(())
+}
+
+/// The server refused a message.
+pub(super) fn message_refused(
+    cx: &mut Cx<'_>,
+    session: &mut Session,
+    conversation: &Conversation,
+    row: u64,
+    id: &MessageId,
+    failure: CallFailure,
+) -> Result<(), EngineError> {
+    if failure.code == ErrorCode::AccessDenied {
+        session.attached = None;
+        return Ok(());
+    }
+    let rows = cx.tx.outbox().outbox_of(&conversation.channel)?;
+    let ours = |waiting: &OutboxMessage| {
+        waiting.row == row && waiting.attempt.as_ref().is_some_and(|attempt| attempt.id == *id)
+    };
+    let Some(row) = rows.into_iter().find(ours) else { return Ok(()) };
+    match failure.code {
+        ErrorCode::TooLarge | ErrorCode::BadRequest => {
+            cx.tx.outbox().delete_outbox(row.row)?;
+            session.rejected.insert(row.intent, failure);
+            let (channel, intent) = (conversation.channel, row.intent);
+            cx.notify(Event::Rejected { channel, intent, code: failure.code });
+        }
+        _ => session.back_off(cx, failure),
+    }
+    Ok(())
+}
+
+/// The server refused a commit.
+pub(super) fn commit_refused(
+    cx: &mut Cx<'_>,
+    session: &mut Session,
+    conversation: &Conversation,
+    id: &MessageId,
+    failure: CallFailure,
+) -> Result<(), EngineError> {
+    match failure.code {
+        ErrorCode::AccessDenied => session.attached = None,
+        ErrorCode::TooLarge | ErrorCode::BadRequest => {
+            drop_pending(cx, conversation, id)?;
+            session.refused = Some(failure);
+        }
+        _ => session.back_off(cx, failure),
+    }
+    Ok(())
+}
+
+/// Takes back a pending commit that the server refused for good.
+pub(crate) fn drop_pending(cx: &mut Cx<'_>, conversation: &Conversation, id: &MessageId) -> Result<(), EngineError> {
+    let channel = conversation.channel;
+    let pending = cx.tx.conversations().pending_commit(&channel)?;
+    if pending.is_some_and(|pending| pending.id == *id) {
+        let provider = cx.provider();
+        if let Some(mut group) = Group::load(&provider, channel)? {
+            group.clear_pending(&provider)?;
+        }
+        drop(provider);
+        cx.tx.conversations().delete_pending_commit(&channel)?;
+        deliveries::withdraw(cx, &channel, id)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,80 @@
+//! `AcceptRequest` and `BlockRequest`.
+
+use quicprochat_wire::{ConnectionKind, MessageId};
+
+use super::{Step, Task};
+use crate::{
+    command::{CommandError, Outcome},
+    engine::{Cx, LinkStatus, Parts},
+    error::EngineError,
+    fetch::{self, stored_identity},
+    inbox::set_state,
+    store::{InvitationState, Relation},
+};
+
+/// Accepts, and waits until the conversation is joined.
+pub(crate) struct Accept {
+    invitation: MessageId,
+    accepted: bool,
+}
+
+impl Accept {
+    pub(crate) const fn new(invitation: MessageId) -> Self {
+        Self { invitation, accepted: false }
+    }
+}
+
+impl Task for Accept {
+    fn step(&mut self, cx: &mut Cx<'_>, parts: &mut Parts) -> Result<Step, EngineError> {
+        let Some(invitation) = cx.tx.inbox().invitation(&self.invitation)? else {
+            return Ok(CommandError::UnknownRequest.into());
+        };
+        if !self.accepted {
+            if invitation.state != InvitationState::Request {
+                return Ok(CommandError::RequestState { state: invitation.state }.into());
+            }
+            let contact = cx.tx.contacts().contact_by_name(&invitation.from_name, "")?;
+            if let Some(contact) = contact.filter(|contact| contact.changed.is_some()) {
+                return Ok(CommandError::KeyChanged { name: contact.name }.into());
+            }
+            fetch::remember(cx, &stored_identity(&invitation.identity)?)?;
+            fetch::befriend(cx, &invitation.from)?;
+            set_state(cx, invitation, InvitationState::Joining)?;
+            parts.inbox.touch();
+            self.accepted = true;
+            return Ok(Step::Moved);
+        }
+        match invitation.state {
+            InvitationState::Joined => {}
+            InvitationState::Failed | InvitationState::Blocked => return Ok(CommandError::JoinFailed.into()),
+            InvitationState::Joining | InvitationState::Request | InvitationState::Unchecked => {
+                let down = matches!(cx.link(ConnectionKind::Channel), LinkStatus::Down(_));
+                return Ok(if down { CommandError::Unreachable { unfinished: true }.into() } else { Step::Wait });
+            }
+        }
+        Ok(Outcome::Joined { channel: invitation.channel }.into())
+    }
+}
+
+/// Turns an invitation down; later ones of its sender are dropped.
+pub(crate) struct Block {
+    pub(crate) invitation: MessageId,
+}
+
+impl Task for Block {
+    fn step(&mut self, cx: &mut Cx<'_>, _: &mut Parts) -> Result<Step, EngineError> {
+        let Some(invitation) = cx.tx.inbox().invitation(&self.invitation)? else {
+            return Ok(CommandError::UnknownRequest.into());
+        };
+        if invitation.state != InvitationState::Request {
+            return Ok(CommandError::RequestState { state: invitation.state }.into());
+        }
+        fetch::remember(cx, &stored_identity(&invitation.identity)?)?;
+        if let Some(mut contact) = cx.tx.contacts().contact(&invitation.from)? {
+            contact.relation = Relation::Blocked;
+            cx.tx.contacts().put_contact(&contact)?;
+        }
+        set_state(cx, invitation, InvitationState::Blocked)?;
+        Ok(Outcome::Done.into())
+    }
+}

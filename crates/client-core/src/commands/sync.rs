@@ -1,0 +1,125 @@
+//! `Sync` and `Listen`.
+
+use quicprochat_wire::ConnectionKind;
+
+use super::{Step, Task};
+use crate::{
+    command::{CommandError, Outcome},
+    engine::{Cx, LinkStatus, Parts},
+    error::EngineError,
+    store::Conversation,
+};
+
+/// Catches up with everything once.
+pub(crate) struct Sync;
+
+impl Sync {
+    pub(crate) fn begin(_: &mut Cx<'_>, parts: &mut Parts) -> Self {
+        parts.mode.sync = true;
+        parts.inbox.again();
+        parts.upkeep.again();
+        parts.stock.again();
+        parts.channels.again();
+        Self
+    }
+}
+
+impl Task for Sync {
+    fn step(&mut self, cx: &mut Cx<'_>, parts: &mut Parts) -> Result<Step, EngineError> {
+        for kind in [ConnectionKind::Account, ConnectionKind::Channel] {
+            // The channel link is only asked for where there are channels.
+            let status = match kind {
+                ConnectionKind::Account => cx.link(kind),
+                ConnectionKind::Channel | ConnectionKind::Lookup => match cx.net.down(kind) {
+                    Some(reason) => LinkStatus::Down(reason),
+                    None => LinkStatus::Waiting,
+                },
+            };
+            match status {
+                LinkStatus::Down(_) => {
+                    parts.mode.sync = false;
+                    return Ok(CommandError::Unreachable { unfinished: false }.into());
+                }
+                LinkStatus::Refused => {
+                    parts.mode.sync = false;
+                    return Ok(CommandError::DeviceRevoked.into());
+                }
+                LinkStatus::Ready | LinkStatus::Waiting => {}
+            }
+        }
+        if cx.net.is_busy() || parts.channels.is_touched() {
+            return Ok(Step::Wait);
+        }
+        if !(parts.inbox.is_idle() && parts.stock.is_idle() && parts.upkeep.is_idle()) {
+            return Ok(Step::Wait);
+        }
+        let mut waiting = 0;
+        for conversation in cx.tx.conversations().all_conversations()? {
+            if conversation.is_live() {
+                match settled(cx, parts, &conversation)? {
+                    Some(left) => waiting += left,
+                    None => return Ok(Step::Wait),
+                }
+            }
+        }
+        let undelivered = cx.tx.outbox().deliveries()?.len();
+        if undelivered > 0 && parts.deliveries.blocked().is_none() {
+            return Ok(Step::Wait);
+        }
+        parts.mode.sync = false;
+        Ok(Outcome::Synced { waiting, undelivered }.into())
+    }
+}
+
+/// How many messages a conversation still has waiting, once nothing more can be done; `None` while something can.
+fn settled(cx: &mut Cx<'_>, parts: &Parts, conversation: &Conversation) -> Result<Option<usize>, EngineError> {
+    let channel = conversation.channel;
+    let waiting = cx.tx.outbox().outbox_of(&channel)?.len();
+    if parts.channels.refused(&channel).is_some() && !parts.channels.is_calling(&channel) {
+        return Ok(Some(waiting));
+    }
+    let busy = waiting > 0
+        || cx.tx.conversations().pending_commit(&channel)?.is_some()
+        || cx.tx.conversations().creation(&channel)?.is_some()
+        || !parts.channels.caught_up(conversation);
+    Ok(if busy { None } else { Some(0) })
+}
+
+/// Stays subscribed until stopped.
+pub(crate) struct Listen {
+    stopped: bool,
+}
+
+impl Listen {
+    pub(crate) fn begin(parts: &mut Parts) -> Self {
+        parts.mode.listen = true;
+        parts.inbox.again();
+        parts.upkeep.again();
+        parts.stock.again();
+        parts.channels.again();
+        Self { stopped: false }
+    }
+}
+
+impl Task for Listen {
+    fn step(&mut self, cx: &mut Cx<'_>, parts: &mut Parts) -> Result<Step, EngineError> {
+        if self.stopped {
+            parts.mode.listen = false;
+            parts.channels.touch_all();
+            parts.inbox.stop(cx);
+            return Ok(Outcome::Done.into());
+        }
+        // Both links are wanted all the time; while one is down, this asks for the next attempt.
+        if cx.link(ConnectionKind::Account) == LinkStatus::Refused {
+            parts.mode.listen = false;
+            return Ok(CommandError::DeviceRevoked.into());
+        }
+        cx.link(ConnectionKind::Channel);
+        Ok(Step::Wait)
+    }
+
+    fn stop(&mut self) -> bool {
+        self.stopped = true;
+        true
+    }
+}

@@ -1,0 +1,198 @@
+//! Deliveries to other people's inboxes: staged with their commit, released when it is in the log, paid with a token.
+//!
+//! ```text
+//!   Staged (with the commit) ──commit read back──▶ Sealed, not before a random moment ──token──▶ inbox-deliver ──▶ gone
+//!          └─commit lost─▶ gone
+//! ```
+#![expect(clippy::wildcard_enum_match_arm, reason = "a refusal that is not named is waited out, whatever its code")]
+
+use std::collections::BTreeSet;
+
+use quicprochat_e2ee::{
+    E2eeError,
+    sealed::{InboxKind, InboxSender, Invitation, seal_inbox},
+};
+use quicprochat_identity::InboxPublicKey;
+use quicprochat_wire::{
+    AccountId, ChannelId, ConnectionKind, ErrorCode, MessageId, Response, call::channel::ChainPoint,
+    call::inbox::InboxDeliver, time::Duration,
+};
+
+use crate::{
+    command::CommandError,
+    engine::{Cx, LinkStatus, Purpose, keys},
+    error::EngineError,
+    event::Event,
+    input::CallError,
+    stock::{Stock, Take},
+    store::{Conversation, Delivery, DeliveryBody},
+};
+
+/// Spread of the delay between a commit's acceptance and the deliveries (M1).
+const RELEASE_DELAY: Duration = Duration::from_secs(2);
+/// Pause after a refusal that names none.
+const RETRY_PAUSE: Duration = Duration::from_secs(5);
+/// Refusals after which a delivery is given up.
+const MAX_TRIES: u32 = 20;
+
+/// Which deliveries are on their way.
+#[derive(Default)]
+pub(crate) struct Deliveries {
+    calling: BTreeSet<MessageId>,
+    blocked: Option<CommandError>,
+}
+
+impl Deliveries {
+    /// Deliveries of a commit that are not done.
+    pub(crate) fn of_commit(cx: &Cx<'_>, commit: &MessageId) -> Result<Vec<AccountId>, EngineError> {
+        let rows = cx.tx.outbox().deliveries()?;
+        Ok(rows.iter().filter(|row| row.commit == *commit).map(|row| row.account).collect())
+    }
+
+    /// How many deliveries for a conversation are not done.
+    pub(crate) fn of_channel(cx: &Cx<'_>, channel: &ChannelId) -> Result<usize, EngineError> {
+        Ok(cx.tx.outbox().deliveries()?.iter().filter(|row| row.channel == *channel).count())
+    }
+
+    /// Why deliveries wait, if something other than time holds them up.
+    pub(crate) const fn blocked(&self) -> Option<&CommandError> {
+        self.blocked.as_ref()
+    }
+
+    pub(crate) fn drive(&mut self, cx: &mut Cx<'_>, stock: &mut Stock) -> Result<(), EngineError> {
+        let rows = cx.tx.outbox().deliveries()?;
+        self.blocked = None;
+        for mut row in rows {
+            let DeliveryBody::Sealed { sealed } = row.body.clone() else { continue };
+            if self.calling.contains(&row.id) {
+                continue;
+            }
+            if row.not_before > cx.now {
+                cx.wake(row.not_before);
+                continue;
+            }
+            if cx.held_by_another(row.lease.as_ref()) {
+                continue;
+            }
+            match cx.link(ConnectionKind::Lookup) {
+                LinkStatus::Ready => {}
+                LinkStatus::Waiting => return Ok(()),
+                LinkStatus::Down(_) | LinkStatus::Refused => {
+                    self.blocked = Some(CommandError::Unreachable { unfinished: true });
+                    return Ok(());
+                }
+            }
+            let token = match row.token.clone() {
+                Some(token) => token,
+                None => match stock.take(cx)? {
+                    Take::Token(token) => token,
+                    Take::Wait => return Ok(()),
+                    Take::Failed(error) => {
+                        self.blocked = Some(error);
+                        return Ok(());
+                    }
+                },
+            };
+            row.token = Some(token.clone());
+            row.lease = Some(cx.lease());
+            cx.tx.outbox().put_delivery(&row)?;
+            self.calling.insert(row.id);
+            let request = InboxDeliver { account: row.account, id: row.id, sealed, token };
+            cx.call(ConnectionKind::Lookup, request, Purpose::Delivery(row.id));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn respond(
+        &mut self,
+        cx: &mut Cx<'_>,
+        id: &MessageId,
+        result: Result<Response, CallError>,
+    ) -> Result<(), EngineError> {
+        self.calling.remove(id);
+        let Some(mut row) = cx.tx.outbox().delivery(id)? else { return Ok(()) };
+        row.lease = None;
+        match result {
+            Ok(_) => cx.tx.outbox().delete_delivery(id)?,
+            Err(CallError::LinkLost) => cx.tx.outbox().put_delivery(&row)?,
+            Err(CallError::Refused(failure)) => {
+                row.tries = row.tries.saturating_add(1);
+                match failure.code {
+                    ErrorCode::TokenInvalid | ErrorCode::TokenSpent | ErrorCode::TokenExpired => row.token = None,
+                    ErrorCode::NotFound | ErrorCode::TooLarge | ErrorCode::BadRequest => row.tries = MAX_TRIES,
+                    _ => {}
+                }
+                if row.tries >= MAX_TRIES {
+                    cx.tx.outbox().delete_delivery(id)?;
+                    let (account, channel) = (row.account, row.channel);
+                    cx.notify(Event::Undelivered { account, channel, code: failure.code });
+                } else {
+                    row.not_before = cx.wake_after(failure.retry_after.unwrap_or(RETRY_PAUSE));
+                    cx.tx.outbox().put_delivery(&row)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Seals the deliveries of a commit that was read back at `at`: now the position at which the invited start is known.
+///
+/// `conversation` is the state after the commit.
+pub(crate) fn release(
+    cx: &mut Cx<'_>,
+    conversation: &Conversation,
+    commit: &MessageId,
+    at: ChainPoint,
+) -> Result<(), EngineError> {
+    let rows: Vec<Delivery> = cx.tx.outbox().deliveries()?.into_iter().filter(|row| row.commit == *commit).collect();
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let records = crate::channels::records::for_joiner(cx, conversation)?;
+    let identity = cx.own()?.identity()?;
+    let secret = cx.own()?.secret();
+    let device = cx.own()?.row.device;
+    let link = cx.own()?.row.server.clone();
+    for mut row in rows {
+        let DeliveryBody::Staged { inbox_key, welcome } = &row.body else { continue };
+        let inbox_key = InboxPublicKey::from_slice(inbox_key).ok_or(EngineError::OwnState)?;
+        let invitation = Invitation {
+            link: link.clone(),
+            channel: conversation.channel,
+            start: at,
+            commit: *commit,
+            welcome: welcome.expose().to_vec(),
+            keys: keys(&conversation.keys),
+            since: conversation.keys_since,
+            records: records.clone(),
+        };
+        let sender = InboxSender { identity: &identity, device, secret: &secret };
+        let body = invitation.encode();
+        match seal_inbox(&row.account, &inbox_key, &row.id, InboxKind::Invitation, &sender, &body, cx.entropy) {
+            Ok(sealed) => {
+                row.body = DeliveryBody::Sealed { sealed };
+                row.not_before = cx.jittered(RELEASE_DELAY);
+                cx.wake(row.not_before);
+                cx.tx.outbox().put_delivery(&row)?;
+            }
+            Err(E2eeError::TooLarge { .. } | E2eeError::BadPublicKey) => {
+                cx.tx.outbox().delete_delivery(&row.id)?;
+                let (account, channel) = (row.account, row.channel);
+                cx.notify(Event::Undelivered { account, channel, code: ErrorCode::TooLarge });
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+/// Drops the staged deliveries of a commit that lost.
+pub(crate) fn withdraw(cx: &Cx<'_>, channel: &ChannelId, commit: &MessageId) -> Result<(), EngineError> {
+    for row in cx.tx.outbox().deliveries()? {
+        if row.channel == *channel && row.commit == *commit {
+            cx.tx.outbox().delete_delivery(&row.id)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,276 @@
+//! Links, calls in flight and subscriptions: all of it is forgotten with the process.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use quicprochat_wire::{
+    Challenge, ChannelId, ConnectionKind, MessageId, Timestamp, call::session::HelloReply, time::Duration,
+};
+
+use crate::{
+    channels::ChannelCall,
+    effect::Effect,
+    inbox::InboxCall,
+    input::{LinkDownReason, RequestId, SubscriptionId},
+    stock::StockCall,
+    upkeep::UpkeepCall,
+};
+
+/// Longest pause between two attempts to connect.
+const MAX_BACKOFF: Duration = Duration::from_secs(60);
+
+/// Whose call it is.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Purpose {
+    Authenticate,
+    Channel(ChannelId, ChannelCall),
+    Lookup(u64),
+    Delivery(MessageId),
+    Inbox(InboxCall),
+    Stock(StockCall),
+    Upkeep(UpkeepCall),
+}
+
+/// Whose subscription it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Stream {
+    Channel(ChannelId),
+    Inbox,
+}
+
+/// Whether a link can carry calls.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum LinkStatus {
+    /// Up, and authenticated where it must be.
+    Ready,
+    /// On its way.
+    Waiting,
+    /// Down; another attempt is made later.
+    Down(LinkDownReason),
+    /// The server no longer takes this device.
+    Refused,
+}
+
+#[derive(Default)]
+struct Link {
+    state: LinkState,
+    failures: u32,
+    retry_at: Option<Timestamp>,
+    reason: Option<LinkDownReason>,
+}
+
+#[derive(Default)]
+enum LinkState {
+    #[default]
+    Down,
+    Connecting,
+    Up {
+        challenge: Challenge,
+        auth: Auth,
+    },
+}
+
+/// Where the authentication of an account link stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Auth {
+    Pending,
+    Done,
+    Refused,
+}
+
+/// The network as the engine sees it.
+#[derive(Default)]
+pub(crate) struct Net {
+    links: BTreeMap<ConnectionKind, Link>,
+    calls: BTreeMap<RequestId, (ConnectionKind, Purpose)>,
+    streams: BTreeMap<SubscriptionId, (ConnectionKind, Stream)>,
+    last_id: u64,
+}
+
+impl Net {
+    /// See [`super::Cx::link`].
+    pub(crate) fn status(
+        &mut self,
+        kind: ConnectionKind,
+        now: Timestamp,
+        effects: &mut VecDeque<Effect>,
+        timers: &mut BTreeSet<Timestamp>,
+    ) -> LinkStatus {
+        let link = self.links.entry(kind).or_default();
+        match &link.state {
+            LinkState::Up { auth, .. } => match auth {
+                _ if kind != ConnectionKind::Account => LinkStatus::Ready,
+                Auth::Done => LinkStatus::Ready,
+                Auth::Pending => LinkStatus::Waiting,
+                Auth::Refused => LinkStatus::Refused,
+            },
+            LinkState::Connecting => LinkStatus::Waiting,
+            LinkState::Down => match (link.retry_at, link.reason) {
+                (Some(at), Some(reason)) if at > now => {
+                    timers.insert(at);
+                    LinkStatus::Down(reason)
+                }
+                _ => {
+                    link.state = LinkState::Connecting;
+                    effects.push_back(Effect::Connect { kind });
+                    LinkStatus::Waiting
+                }
+            },
+        }
+    }
+
+    /// What a link last went down for, if it is down and an attempt was made.
+    pub(crate) fn down(&self, kind: ConnectionKind) -> Option<LinkDownReason> {
+        let link = self.links.get(&kind)?;
+        if matches!(link.state, LinkState::Down) { link.reason } else { None }
+    }
+
+    /// Lets links that are down try again at once: somebody asks for something new.
+    pub(crate) fn retry_now(&mut self) {
+        for link in self.links.values_mut() {
+            link.retry_at = None;
+            if matches!(link.state, LinkState::Down) {
+                link.reason = None;
+            }
+        }
+    }
+
+    pub(crate) fn up(&mut self, kind: ConnectionKind, hello: &HelloReply) {
+        let state = LinkState::Up { challenge: hello.challenge, auth: Auth::Pending };
+        self.links.insert(kind, Link { state, failures: 0, retry_at: None, reason: None });
+    }
+
+    /// Takes the link down; returns what was on it.
+    pub(crate) fn take_down(
+        &mut self,
+        kind: ConnectionKind,
+        reason: LinkDownReason,
+        now: Timestamp,
+        jitter_ms: u64,
+    ) -> (Vec<Purpose>, Vec<Stream>) {
+        let link = self.links.entry(kind).or_default();
+        link.state = LinkState::Down;
+        link.reason = Some(reason);
+        let pause = Duration::from_secs(1 << link.failures.min(6)).min(MAX_BACKOFF);
+        link.failures = link.failures.saturating_add(1);
+        link.retry_at = Some(now.after(pause + Duration::from_millis(jitter_ms)));
+        let calls = take(&mut self.calls, kind);
+        let streams = take(&mut self.streams, kind);
+        (calls, streams)
+    }
+
+    pub(crate) fn set_auth(&mut self, to: Auth) {
+        if let Some(Link { state: LinkState::Up { auth, .. }, .. }) = self.links.get_mut(&ConnectionKind::Account) {
+            *auth = to;
+        }
+    }
+
+    /// What is to be signed on this link.
+    pub(crate) fn challenge(&self, kind: ConnectionKind) -> Option<Challenge> {
+        match &self.links.get(&kind)?.state {
+            LinkState::Up { challenge, .. } => Some(*challenge),
+            LinkState::Down | LinkState::Connecting => None,
+        }
+    }
+
+    pub(crate) fn begin(&mut self, kind: ConnectionKind, purpose: Purpose) -> RequestId {
+        self.last_id += 1;
+        let id = RequestId(self.last_id);
+        self.calls.insert(id, (kind, purpose));
+        id
+    }
+
+    /// Whose answer it is; `None` for one that nobody waits for any more.
+    pub(crate) fn finish(&mut self, id: RequestId) -> Option<Purpose> {
+        self.calls.remove(&id).map(|(_, purpose)| purpose)
+    }
+
+    pub(crate) fn begin_stream(&mut self, kind: ConnectionKind, stream: Stream) -> SubscriptionId {
+        self.last_id += 1;
+        let id = SubscriptionId(self.last_id);
+        self.streams.insert(id, (kind, stream));
+        id
+    }
+
+    pub(crate) fn stream(&self, id: SubscriptionId) -> Option<Stream> {
+        self.streams.get(&id).map(|(_, stream)| *stream)
+    }
+
+    pub(crate) fn end_stream(&mut self, id: SubscriptionId) -> Option<Stream> {
+        self.streams.remove(&id).map(|(_, stream)| stream)
+    }
+
+    /// Whether any call is in flight.
+    pub(crate) fn is_busy(&self) -> bool {
+        !self.calls.is_empty()
+    }
+}
+
+fn take<K: Ord + Copy, T>(map: &mut BTreeMap<K, (ConnectionKind, T)>, kind: ConnectionKind) -> Vec<T> {
+    let keys: Vec<K> = map.iter().filter(|(_, (of, _))| *of == kind).map(|(key, _)| *key).collect();
+    keys.iter().filter_map(|key| map.remove(key)).map(|(_, value)| value).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use quicprochat_wire::{
+        call::session::{Registration, ServerLimits},
+        limits,
+    };
+
+    use super::*;
+
+    const LOOKUP: ConnectionKind = ConnectionKind::Lookup;
+
+    fn hello() -> HelloReply {
+        HelloReply {
+            version: 1,
+            challenge: Challenge::new([1; 32]),
+            time: Timestamp(0),
+            host: "chat.example".to_owned(),
+            registration: Registration::Open,
+            limits: ServerLimits {
+                frame_bytes: 1,
+                message_bytes: u32::try_from(limits::MAX_MESSAGE_BYTES).expect("fits"),
+                commit_bytes: 1,
+                group_info_bytes: 1,
+                keyring_bytes: 1,
+                inbox_bytes: 1,
+                retention: Duration::from_secs(1),
+            },
+        }
+    }
+
+    #[test]
+    fn a_link_is_asked_for_once_and_after_a_failure_only_later() {
+        let (mut net, mut effects, mut timers) = (Net::default(), VecDeque::new(), BTreeSet::new());
+        let mut status = |net: &mut Net, now| net.status(LOOKUP, Timestamp(now), &mut effects, &mut timers);
+        assert_eq!(status(&mut net, 0), LinkStatus::Waiting);
+        assert_eq!(status(&mut net, 0), LinkStatus::Waiting);
+        net.take_down(LOOKUP, LinkDownReason::Unreachable, Timestamp(0), 5);
+        assert_eq!(status(&mut net, 1), LinkStatus::Down(LinkDownReason::Unreachable));
+        assert_eq!(status(&mut net, 1005), LinkStatus::Waiting);
+        net.up(LOOKUP, &hello());
+        assert_eq!(status(&mut net, 1006), LinkStatus::Ready);
+        assert_eq!(effects.len(), 2, "one Connect for each attempt");
+        assert_eq!(timers.first(), Some(&Timestamp(1005)));
+    }
+
+    #[test]
+    fn a_new_wish_tries_at_once() {
+        let (mut net, mut effects, mut timers) = (Net::default(), VecDeque::new(), BTreeSet::new());
+        net.take_down(LOOKUP, LinkDownReason::Unreachable, Timestamp(0), 0);
+        net.retry_now();
+        assert_eq!(net.status(LOOKUP, Timestamp(0), &mut effects, &mut timers), LinkStatus::Waiting);
+    }
+
+    #[test]
+    fn calls_are_lost_with_their_own_link_only() {
+        let mut net = Net::default();
+        let lost = net.begin(LOOKUP, Purpose::Lookup(1));
+        let kept = net.begin(ConnectionKind::Account, Purpose::Authenticate);
+        let (calls, streams) = net.take_down(LOOKUP, LinkDownReason::Unreachable, Timestamp(0), 0);
+        assert_eq!((calls, streams), (vec![Purpose::Lookup(1)], vec![]));
+        assert_eq!(net.finish(lost), None);
+        assert_eq!(net.finish(kept), Some(Purpose::Authenticate));
+    }
+}

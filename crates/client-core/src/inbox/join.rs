@@ -1,0 +1,342 @@
+//! Joining (M1): from an invitation to a conversation that reads on at the commit that added this device.
+//!
+//! ```text
+//!   attach ──earlier key──▶ keyring ──▶ attach        the keys may have rolled since
+//!      └──▶ the commit's entry ──▶ its GroupInfo ──▶ MLS join, every record checked ──▶ conversation
+//! ```
+
+use quicprochat_e2ee::{
+    E2eeError,
+    channel::{ChannelKeys, GroupInfoHead, open_group_info},
+    mls::{EntryRecords, Group},
+    sealed::Invitation as Body,
+};
+use quicprochat_identity::{UnverifiedIdentity, VerifiedIdentity};
+use quicprochat_wire::{
+    AccessPublicKey, ConnectionKind, ErrorCode, MessageId, Response,
+    call::channel::{ChannelGroupInfo, ChannelKeyring, ChannelRead, EntryKind, GroupInfo},
+};
+
+use super::{Inbox, InboxCall, PAUSE, set_state};
+use crate::{
+    channels::{self, Channels, attach, merge, records},
+    engine::{Cx, LinkStatus, Purpose, stored_keys},
+    error::EngineError,
+    event::Event,
+    fetch,
+    input::CallError,
+    store::{
+        Conversation, ConversationKind, ConversationState, Invitation, InvitationState, KeysAhead, LogBody, LogEntry,
+        RejoinReason,
+    },
+};
+
+/// Calls of a join, on the channel link.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum JoinCall {
+    Attach,
+    Keyring(AccessPublicKey),
+    Entry,
+    Info,
+}
+
+/// A join under way.
+pub(super) struct Join {
+    pub(super) body: Body,
+    ahead: Option<(ChannelKeys, u64)>,
+    missed: Option<AccessPublicKey>,
+    next: JoinCall,
+    calling: bool,
+    after_position: u64,
+}
+
+/// What an answer leads to.
+enum Verdict {
+    GoOn,
+    Done(Box<Conversation>),
+    /// The invitation is worth nothing.
+    Failed,
+    /// The device belongs there, but cannot enter.
+    Rejoin(RejoinReason),
+    Later,
+}
+
+impl Join {
+    /// `None` if the body is not usable.
+    pub(super) fn begin(invitation: &Invitation) -> Option<Self> {
+        let body = Body::parse(invitation.body.expose()).ok()?;
+        Some(Self { body, ahead: None, missed: None, next: JoinCall::Attach, calling: false, after_position: 0 })
+    }
+
+    fn call(&mut self, cx: &mut Cx<'_>, id: MessageId) -> Result<(), EngineError> {
+        let channel = self.body.channel;
+        let start = self.body.start.position;
+        let purpose = Purpose::Inbox(InboxCall::Join(id, self.next.clone()));
+        self.calling = true;
+        let kind = ConnectionKind::Channel;
+        match self.next {
+            JoinCall::Attach => {
+                let keys = self.ahead.as_ref().map_or(&self.body.keys, |(keys, _)| keys);
+                let request = attach::attach_request(cx, channel, keys)?;
+                cx.call(kind, request, purpose);
+            }
+            JoinCall::Keyring(_) => cx.call(kind, ChannelKeyring { channel }, purpose),
+            JoinCall::Entry => {
+                let request = ChannelRead { channel, after: start.saturating_sub(1), limit: 1 };
+                cx.call(kind, request, purpose);
+            }
+            JoinCall::Info => cx.call(kind, ChannelGroupInfo { channel, position: start }, purpose),
+        }
+        Ok(())
+    }
+}
+
+/// Whether an invitation leads anywhere: `None` if it is to be followed, else what it has become.
+pub(super) fn overtaken(cx: &Cx<'_>, body: &Body) -> Result<Option<InvitationState>, EngineError> {
+    let Some(conversation) = cx.tx.conversations().conversation(&body.channel)? else { return Ok(None) };
+    Ok(if conversation.cursor.position < body.start.position && !conversation.is_live() {
+        None
+    } else if conversation.is_live() {
+        // Already in, perhaps by another process.
+        Some(InvitationState::Joined)
+    } else {
+        // An old one once more: this device has read further than where it would begin.
+        Some(InvitationState::Failed)
+    })
+}
+
+impl Inbox {
+    pub(super) fn drive_joins(&mut self, cx: &mut Cx<'_>) -> Result<(), EngineError> {
+        if self.joins.is_empty() || cx.link(ConnectionKind::Channel) != LinkStatus::Ready {
+            return Ok(());
+        }
+        for (id, join) in &mut self.joins {
+            if !join.calling {
+                join.call(cx, *id)?;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn join_answer(
+        &mut self,
+        cx: &mut Cx<'_>,
+        id: MessageId,
+        call: JoinCall,
+        result: Result<Response, CallError>,
+        channels: &mut Channels,
+    ) -> Result<(), EngineError> {
+        let Some(mut join) = self.joins.remove(&id) else { return Ok(()) };
+        join.calling = false;
+        self.touched = true;
+        let Some(invitation) = cx.tx.inbox().invitation(&id)? else { return Ok(()) };
+        if invitation.state != InvitationState::Joining {
+            return Ok(());
+        }
+        if let Some(state) = overtaken(cx, &join.body)? {
+            return set_state(cx, invitation, state);
+        }
+        match answer(cx, &mut join, &invitation, call, result)? {
+            Verdict::GoOn => {
+                self.joins.insert(id, join);
+            }
+            Verdict::Later => {
+                let until = cx.wake_after(PAUSE);
+                self.resting.insert(id, until);
+            }
+            Verdict::Failed => set_state(cx, invitation, InvitationState::Failed)?,
+            Verdict::Rejoin(reason) => {
+                let conversation = outside(cx, &join, &invitation, reason);
+                channels::settle(cx, &ConversationState::Active, &conversation)?;
+                set_state(cx, invitation, InvitationState::Failed)?;
+            }
+            Verdict::Done(conversation) => {
+                let channel = conversation.channel;
+                channels.renew(cx, &channel);
+                cx.tx.conversations().put_conversation(&conversation)?;
+                log_joined(cx, &join, &invitation)?;
+                cx.notify(Event::Joined { channel, inviter: invitation.from });
+                set_state(cx, invitation, InvitationState::Joined)?;
+                channels.want(channel);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn answer(
+    cx: &mut Cx<'_>,
+    join: &mut Join,
+    invitation: &Invitation,
+    call: JoinCall,
+    result: Result<Response, CallError>,
+) -> Result<Verdict, EngineError> {
+    let response = match result {
+        Ok(response) => response,
+        Err(CallError::LinkLost) => {
+            join.next = JoinCall::Attach;
+            return Ok(Verdict::GoOn);
+        }
+        Err(CallError::Refused(failure)) => {
+            return Ok(match (call, failure.code) {
+                (JoinCall::Attach, ErrorCode::AccessDenied | ErrorCode::NotFound) => Verdict::Failed,
+                (JoinCall::Info, ErrorCode::NotFound) => Verdict::Rejoin(RejoinReason::GroupInfoGone),
+                // The keys rolled in between.
+                (JoinCall::Entry | JoinCall::Info, ErrorCode::AccessDenied) => {
+                    join.next = JoinCall::Attach;
+                    Verdict::GoOn
+                }
+                _ => Verdict::Later,
+            });
+        }
+    };
+    let start = join.body.start;
+    match (call, response) {
+        (JoinCall::Attach, Response::ChannelState(state)) => {
+            join.next = if !state.current {
+                JoinCall::Keyring(state.access)
+            } else if state.first > start.position {
+                return Ok(Verdict::Rejoin(RejoinReason::GroupInfoGone));
+            } else {
+                JoinCall::Entry
+            };
+            Ok(Verdict::GoOn)
+        }
+        (JoinCall::Keyring(access), Response::Keyring(keyring)) => {
+            join.next = JoinCall::Attach;
+            match attach::newer_keys(cx, &join.body.channel, &access, &keyring)? {
+                Some(keys) => join.ahead = Some(keys),
+                None if join.missed != Some(access) => join.missed = Some(access),
+                // Removed again before this device came.
+                None => return Ok(Verdict::Failed),
+            }
+            Ok(Verdict::GoOn)
+        }
+        (JoinCall::Entry, Response::ChannelPage(page)) => {
+            let commit = page.entries.into_iter().find(|entry| entry.seq == start.position);
+            match commit {
+                Some(entry) if entry.id == join.body.commit && entry.kind == EntryKind::Commit => {
+                    join.after_position = entry.after_commit.position;
+                    join.next = JoinCall::Info;
+                    Ok(Verdict::GoOn)
+                }
+                Some(_) => Ok(Verdict::Failed),
+                None => Ok(Verdict::Rejoin(RejoinReason::GroupInfoGone)),
+            }
+        }
+        (JoinCall::Info, Response::GroupInfo(info)) => enter(cx, join, invitation, &info),
+        _ => Ok(Verdict::Later),
+    }
+}
+
+/// The last step: everything is here.
+fn enter(cx: &mut Cx<'_>, join: &Join, invitation: &Invitation, info: &GroupInfo) -> Result<Verdict, EngineError> {
+    let body = &join.body;
+    let channel = body.channel;
+    if info.at != body.start {
+        return Ok(Verdict::Failed);
+    }
+    let head = GroupInfoHead { channel, after_position: join.after_position, commit: body.commit };
+    let Ok(opened) = open_group_info(&body.keys, &head, &info.sealed) else { return Ok(Verdict::Failed) };
+    let verified: Option<Vec<VerifiedIdentity>> = body
+        .records
+        .iter()
+        .map(|part| UnverifiedIdentity::parse(part).and_then(UnverifiedIdentity::verify).ok())
+        .collect();
+    let Some(verified) = verified else { return Ok(Verdict::Failed) };
+    let book = EntryRecords::check(&body.records);
+    let provider = cx.provider();
+    if let Some(old) = Group::load(&provider, channel)? {
+        old.delete(&provider)?;
+    }
+    let joined = Group::join(&provider, channel, &body.welcome, &opened.ratchet_tree)
+        .and_then(|group| match group.check_records(&book) {
+            Ok(()) => Ok(group),
+            Err(error) => {
+                group.delete(&provider)?;
+                Err(error)
+            }
+        })
+        .and_then(|group| {
+            let keys = group.channel_keys(&provider)?;
+            Ok((group, keys))
+        });
+    drop(provider);
+    let (group, derived) = match joined {
+        Ok(joined) => joined,
+        Err(error @ E2eeError::Store(_)) => return Err(error.into()),
+        Err(error) => {
+            tracing::debug!(?error, "the Welcome does not open the group");
+            return Ok(Verdict::Rejoin(RejoinReason::BadWelcome));
+        }
+    };
+    if body.since == body.start.position && derived != body.keys {
+        return Ok(Verdict::Failed);
+    }
+    for identity in &verified {
+        records::put(cx, channel, identity)?;
+        fetch::remember(cx, identity)?;
+    }
+    let mut conversation = outside(cx, join, invitation, RejoinReason::BadWelcome);
+    conversation.state = ConversationState::Active;
+    merge::view(&mut conversation, &group)?;
+    let profile = group.profile()?;
+    conversation.title = profile.title;
+    let own = cx.own()?.row.account;
+    let others = merge::accounts(&conversation.members).into_iter().find(|account| *account != own);
+    (conversation.kind, conversation.peer) = match profile.kind {
+        quicprochat_e2ee::mls::ConversationKind::Group => (ConversationKind::Group, None),
+        quicprochat_e2ee::mls::ConversationKind::Direct => (ConversationKind::Direct, others),
+    };
+    conversation.suite = group.suite()?.number();
+    conversation.fresh_leaf = true;
+    if conversation.members.iter().all(|member| member.account != invitation.from) {
+        return Ok(Verdict::Failed);
+    }
+    Ok(Verdict::Done(Box::new(conversation)))
+}
+
+/// A conversation as the invitation describes it, before the group is known.
+fn outside(cx: &Cx<'_>, join: &Join, invitation: &Invitation, reason: RejoinReason) -> Conversation {
+    let body = &join.body;
+    let ahead = join.ahead.as_ref().map(|(keys, epoch)| KeysAhead { keys: stored_keys(keys), epoch: *epoch });
+    Conversation {
+        channel: body.channel,
+        kind: ConversationKind::Group,
+        title: String::new(),
+        peer: None,
+        state: ConversationState::NeedsRejoin { reason },
+        suite: 0,
+        cursor: body.start,
+        last_commit: body.start,
+        head: body.start.position,
+        epoch: 0,
+        keys: stored_keys(&body.keys),
+        keys_since: body.since,
+        ahead,
+        members: Vec::new().into(),
+        leavers: Vec::new().into(),
+        leaf_updated: cx.now,
+        fresh_leaf: true,
+        since: cx.now,
+        inviter: Some(invitation.from),
+    }
+}
+
+fn log_joined(cx: &mut Cx<'_>, join: &Join, invitation: &Invitation) -> Result<(), EngineError> {
+    let own = cx.own()?;
+    let entry = LogEntry {
+        index: 0,
+        channel: join.body.channel,
+        seq: join.body.start.position,
+        id: join.body.commit,
+        sender: invitation.from,
+        device: own.row.device,
+        time: cx.now,
+        sent_at: cx.now,
+        intent: None,
+        body: LogBody::Joined,
+    };
+    cx.tx.messages().append_message(&entry)?;
+    Ok(())
+}

@@ -1,0 +1,213 @@
+//! The stock of blind tokens: refilled on the account link, spent on the others, never at once.
+
+use quicprochat_wire::{
+    ConnectionKind, Response, Timestamp,
+    call::token::{IssuerKeys, Token, TokenKeys, TokensIssued},
+    time::Duration,
+};
+
+use crate::{
+    command::CommandError,
+    engine::{Cx, LinkStatus, Mode, Purpose},
+    error::EngineError,
+    event::{Event, TrustWarning},
+    input::CallError,
+    store::StockToken,
+    tokens::{IssuerPins, PendingBatch, TokenError},
+};
+
+/// Below this many the stock is refilled when there is an occasion.
+const LOW: usize = 8;
+/// Spread of the moments at which fresh tokens may first be spent (A6).
+const SPEND_DELAY: Duration = Duration::from_secs(2);
+/// A token is not kept for its last moments, lest it expire on its way.
+const EXPIRY_MARGIN: Duration = Duration::from_secs(60);
+/// Pause after a refusal that names none.
+const REFUSED_PAUSE: Duration = Duration::from_secs(30);
+/// Name of the setting with the pinned issuer keys.
+const PINS: &str = "issuer-pins";
+
+/// Calls of this part.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum StockCall {
+    Keys,
+    Issue,
+}
+
+/// Refilling, as far as it is under way.
+#[derive(Default)]
+pub(crate) struct Stock {
+    wanted: usize,
+    calling: bool,
+    batch: Option<(PendingBatch, Timestamp)>,
+    refused: Option<(CommandError, Timestamp)>,
+    checked: bool,
+}
+
+/// What came of asking for a token.
+pub(crate) enum Take {
+    /// Here it is; it is no longer in stock.
+    Token(Token),
+    /// Soon.
+    Wait,
+    /// Not to be had.
+    Failed(CommandError),
+}
+
+impl Stock {
+    /// Takes a token out of stock, in the transaction that stores what it is spent on.
+    pub(crate) fn take(&mut self, cx: &mut Cx<'_>) -> Result<Take, EngineError> {
+        let stock = usable(cx)?;
+        if let Some(first) = stock.first() {
+            if first.ready <= cx.now {
+                cx.tx.tokens().delete_token(&first.token.nonce)?;
+                return Ok(Take::Token(first.token.clone()));
+            }
+            cx.wake(first.ready);
+            return Ok(Take::Wait);
+        }
+        self.want(1);
+        if let Some((error, until)) = &self.refused {
+            if *until > cx.now {
+                return Ok(Take::Failed(error.clone()));
+            }
+            self.refused = None;
+        }
+        Ok(match cx.link(ConnectionKind::Account) {
+            LinkStatus::Ready | LinkStatus::Waiting => Take::Wait,
+            LinkStatus::Down(_) => Take::Failed(CommandError::Unreachable { unfinished: false }),
+            LinkStatus::Refused => Take::Failed(CommandError::DeviceRevoked),
+        })
+    }
+
+    /// Sees to it that there are at least `count` tokens.
+    pub(crate) fn want(&mut self, count: usize) {
+        self.wanted = self.wanted.max(count);
+    }
+
+    /// Looks at the stock again.
+    pub(crate) fn again(&mut self) {
+        self.checked = false;
+        self.forgive();
+    }
+
+    /// Fresh attempts for a fresh command.
+    pub(crate) fn forgive(&mut self) {
+        self.refused = None;
+    }
+
+    /// How many tokens are in stock, and why there are no more if the server said so.
+    pub(crate) fn level(&self, cx: &mut Cx<'_>) -> Result<(usize, Option<CommandError>), EngineError> {
+        let refused = self.refused.as_ref().filter(|(_, until)| *until > cx.now).map(|(error, _)| error.clone());
+        Ok((usable(cx)?.len(), refused))
+    }
+
+    /// Whether nothing is left to do here.
+    pub(crate) fn is_idle(&self) -> bool {
+        !self.calling && (self.wanted == 0 || self.refused.is_some())
+    }
+
+    pub(crate) fn drive(&mut self, cx: &mut Cx<'_>, mode: Mode) -> Result<(), EngineError> {
+        if mode.active() && !self.checked {
+            self.checked = true;
+            self.want(LOW);
+        }
+        if self.wanted == 0 || self.calling || self.refused.as_ref().is_some_and(|(_, until)| *until > cx.now) {
+            return Ok(());
+        }
+        if usable(cx)?.len() >= self.wanted {
+            self.wanted = 0;
+            return Ok(());
+        }
+        if cx.link(ConnectionKind::Account) == LinkStatus::Ready {
+            self.calling = true;
+            cx.call(ConnectionKind::Account, TokenKeys {}, Purpose::Stock(StockCall::Keys));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn respond(
+        &mut self,
+        cx: &mut Cx<'_>,
+        call: StockCall,
+        result: Result<Response, CallError>,
+    ) -> Result<(), EngineError> {
+        self.calling = false;
+        match (call, result) {
+            (StockCall::Keys, Ok(Response::IssuerKeys(keys))) => self.request(cx, &keys),
+            (StockCall::Issue, Ok(Response::TokensIssued(issued))) => self.store(cx, &issued),
+            (_, Ok(_)) => {
+                self.refuse(cx, CommandError::Protocol, None);
+                Ok(())
+            }
+            (_, Err(CallError::LinkLost)) => {
+                self.batch = None;
+                Ok(())
+            }
+            (_, Err(CallError::Refused(failure))) => {
+                self.batch = None;
+                self.refuse(cx, CommandError::Refused(failure), failure.retry_after);
+                Ok(())
+            }
+        }
+    }
+
+    fn refuse(&mut self, cx: &mut Cx<'_>, error: CommandError, pause: Option<Duration>) {
+        let until = cx.wake_after(pause.unwrap_or(REFUSED_PAUSE));
+        self.refused = Some((error, until));
+    }
+
+    /// The issuer's keys came: pin them, and ask for a batch under the newest.
+    fn request(&mut self, cx: &mut Cx<'_>, keys: &IssuerKeys) -> Result<(), EngineError> {
+        let mut pins = match cx.tx.upkeep().setting(PINS)? {
+            Some(bytes) => IssuerPins::from_bytes(&bytes).map_err(|_| EngineError::OwnState)?,
+            None => IssuerPins::default(),
+        };
+        if let Err(error) = pins.admit(keys) {
+            if let TokenError::SecondKey { epoch } | TokenError::OldEpoch { epoch, .. } = error {
+                cx.notify(Event::Trust(TrustWarning::IssuerChanged { epoch }));
+            }
+            self.refuse(cx, CommandError::Protocol, None);
+            return Ok(());
+        }
+        cx.tx.upkeep().put_setting(PINS, Some(&pins.to_bytes()))?;
+        let newest = keys.keys.iter().filter(|key| key.issues_until > cx.now).max_by_key(|key| key.epoch);
+        let (Some(key), Some(pin)) = (newest, newest.and_then(|key| pins.pin(key.epoch))) else {
+            self.refuse(cx, CommandError::NoTokens, None);
+            return Ok(());
+        };
+        let fingerprint = *cx.own()?.row.server.fingerprint();
+        let Ok((request, batch)) = PendingBatch::request(pin, &fingerprint, cx.entropy) else {
+            return Ok(());
+        };
+        self.batch = Some((batch, key.redeems_until));
+        self.calling = true;
+        cx.call(ConnectionKind::Account, request, Purpose::Stock(StockCall::Issue));
+        Ok(())
+    }
+
+    fn store(&mut self, cx: &mut Cx<'_>, issued: &TokensIssued) -> Result<(), EngineError> {
+        let Some((batch, redeems_until)) = self.batch.take() else { return Ok(()) };
+        match batch.finish(issued) {
+            Ok(tokens) => {
+                for token in tokens {
+                    let ready = cx.jittered(SPEND_DELAY);
+                    cx.tx.tokens().put_token(&StockToken { token, ready, expires: redeems_until })?;
+                }
+            }
+            Err(_) => self.refuse(cx, CommandError::Protocol, None),
+        }
+        Ok(())
+    }
+}
+
+/// Tokens that still count, the earliest first; expired ones are dropped.
+fn usable(cx: &mut Cx<'_>) -> Result<Vec<StockToken>, EngineError> {
+    let mut stock = cx.tx.tokens().stock()?;
+    let limit = cx.now.after(EXPIRY_MARGIN);
+    for token in stock.iter().filter(|token| token.expires <= limit) {
+        cx.tx.tokens().delete_token(&token.token.nonce)?;
+    }
+    stock.retain(|token| token.expires > limit);
+    Ok(stock)
+}

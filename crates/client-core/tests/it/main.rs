@@ -1,0 +1,6 @@
+//! The engine through its public interface, against the real server on a store in memory.
+#![expect(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests end where something is amiss")]
+
+mod crash;
+mod groups;
+mod world;

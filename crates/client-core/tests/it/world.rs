@@ -1,0 +1,448 @@
+//! A small world: engines on one virtual clock, and a server that answers at once.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use futures::{FutureExt as _, StreamExt as _, executor::block_on, stream::BoxStream};
+use quicprochat_client_core::{
+    CallError, Command, CommandError, CommandId, Effect, Engine, Event, Input, LinkDownReason, Outcome, StoreTx,
+    SubscriptionId, SuiteChoice,
+    auth::{Password, Registration},
+    content::{MimiContent, Salt},
+    store::{Conversation, KeyPackageState, LogBody, MemoryStore, OwnKeyPackage},
+    views,
+};
+use quicprochat_e2ee::mls::{Provider, Suite, new_key_package};
+use quicprochat_identity::AccountName;
+use quicprochat_server_core::{
+    Connection, Limits, Reply, Server, ServerConfig, store::memory::MemoryStore as ServerStore,
+};
+use quicprochat_wire::{
+    CallFailure, ChannelId, ConnectionKind, Entropy, Fingerprint, Request, Response, ServerLink, Timestamp,
+    call::session::{Hello, Registration as Policy},
+    time::Duration,
+};
+use sha2::{Digest as _, Sha256};
+
+pub(crate) const FINGERPRINT: Fingerprint = Fingerprint::new([7; 32]);
+const START: Timestamp = Timestamp(1_750_000_000_000);
+const PASSWORD: &str = "a long enough pass phrase";
+/// Inputs after which a run that does not settle has failed.
+const MOST_STEPS: usize = 20_000;
+
+/// SHA-256 of a seed and a counter.
+pub(crate) struct Seeded(u64, u64);
+
+impl Seeded {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed, 0)
+    }
+}
+
+impl Entropy for Seeded {
+    fn fill(&mut self, out: &mut [u8]) {
+        for chunk in out.chunks_mut(32) {
+            let block = Sha256::new().chain_update(self.0.to_le_bytes()).chain_update(self.1.to_le_bytes()).finalize();
+            chunk.copy_from_slice(&block[..chunk.len()]);
+            self.1 += 1;
+        }
+    }
+}
+
+type Stream = BoxStream<'static, Result<Response, CallFailure>>;
+
+/// One process of one device.
+pub(crate) struct Client {
+    pub(crate) name: &'static str,
+    pub(crate) store: MemoryStore,
+    engine: Engine,
+    links: BTreeMap<ConnectionKind, Connection>,
+    streams: BTreeMap<SubscriptionId, Stream>,
+    inputs: VecDeque<Input>,
+    pub(crate) events: Vec<Event>,
+    pub(crate) done: BTreeMap<CommandId, Result<Outcome, CommandError>>,
+    pub(crate) online: bool,
+    /// Effects executed so far; at `crash_at` the process dies before the next one.
+    pub(crate) effects: usize,
+    pub(crate) crash_at: Option<usize>,
+    starts: u64,
+    seed: u64,
+    last_command: u64,
+}
+
+pub(crate) struct World {
+    pub(crate) now: Timestamp,
+    pub(crate) server: Server,
+    pub(crate) clients: Vec<Client>,
+    last_seed: u64,
+}
+
+impl World {
+    pub(crate) fn new(names: &[&'static str]) -> Self {
+        let config = ServerConfig {
+            host: "chat.example".to_owned(),
+            fingerprint: FINGERPRINT,
+            registration: Policy::Open,
+            limits: Limits::default(),
+        };
+        let store = std::sync::Arc::new(ServerStore::new());
+        let server = block_on(Server::start(config, store, Box::new(Seeded::new(99)))).expect("starts");
+        let mut world = Self { now: START, server, clients: Vec::new(), last_seed: 0 };
+        for name in names {
+            world.register(name);
+        }
+        world
+    }
+
+    fn register(&mut self, name: &'static str) {
+        self.last_seed += 1;
+        let seed = self.last_seed * 1000;
+        let mut entropy = Seeded::new(seed);
+        let mut store = MemoryStore::new();
+        let connection = self.connect(ConnectionKind::Account);
+        let account_name = AccountName::parse(name).expect("a name");
+        let (request, registration) =
+            Registration::start(account_name, Password::new(PASSWORD.to_owned()), None, &mut entropy).expect("starts");
+        let Response::RegisterStarted(started) = self.ask(&connection, request.into()) else { panic!("no start") };
+        let prepared =
+            registration.prepare(&started, &FINGERPRINT, "device", self.now, &mut entropy).expect("prepares");
+        let tx = store.begin().expect("opens");
+        let own = prepared.own_device().expect("own device");
+        let key_package =
+            new_key_package(&Provider::new(tx.mls(), &mut entropy), &own, Suite::Hybrid).expect("a KeyPackage");
+        let (request, account) = prepared.finish(&key_package, self.now).expect("finishes");
+        let link = ServerLink::new("chat.example", 4433, FINGERPRINT).expect("a link");
+        let row = account.to_stored(link, "chat.example".to_owned()).expect("a row");
+        tx.account().put_own_account(&row).expect("stores");
+        let package = OwnKeyPackage {
+            key_package,
+            part: request.key_package.bytes.clone(),
+            made: self.now,
+            state: KeyPackageState::Published,
+        };
+        tx.upkeep().put_key_package(&package).expect("stores");
+        tx.commit();
+        assert_eq!(self.ask(&connection, request.into()), Response::Done(quicprochat_wire::call::Done));
+        let mut client = Client {
+            name,
+            store,
+            engine: Engine::new(Box::new(Seeded::new(seed + 1))),
+            links: BTreeMap::new(),
+            streams: BTreeMap::new(),
+            inputs: VecDeque::new(),
+            events: Vec::new(),
+            done: BTreeMap::new(),
+            online: true,
+            effects: 0,
+            crash_at: None,
+            starts: 1,
+            seed,
+            last_command: 0,
+        };
+        client.inputs.push_back(Input::Start);
+        self.clients.push(client);
+    }
+
+    fn connect(&self, kind: ConnectionKind) -> Connection {
+        let connection = self.server.open();
+        self.ask(&connection, Hello { version: 1, kind }.into());
+        connection
+    }
+
+    fn ask(&self, connection: &Connection, request: Request) -> Response {
+        let name = request.name();
+        match block_on(self.server.handle(connection, request, self.now)) {
+            Reply::One(response) => response,
+            Reply::Refused(failure) => panic!("{name} refused: {failure}"),
+            Reply::Stream(_) => panic!("{name} streams"),
+        }
+    }
+
+    fn index(&self, name: &str) -> usize {
+        self.clients.iter().position(|client| client.name == name).expect("a client of that name")
+    }
+
+    pub(crate) fn client(&mut self, name: &str) -> &mut Client {
+        let index = self.index(name);
+        &mut self.clients[index]
+    }
+
+    /// Gives a command without waiting.
+    pub(crate) fn begin(&mut self, name: &str, command: Command) -> CommandId {
+        let client = self.client(name);
+        client.last_command += 1;
+        let id = CommandId(client.last_command);
+        client.inputs.push_back(Input::Command(id, command));
+        id
+    }
+
+    /// Gives a command and runs the world until it is answered.
+    pub(crate) fn run(&mut self, name: &str, command: Command) -> Result<Outcome, CommandError> {
+        let id = self.begin(name, command);
+        self.wait(name, id)
+    }
+
+    pub(crate) fn wait(&mut self, name: &str, id: CommandId) -> Result<Outcome, CommandError> {
+        for _ in 0..MOST_STEPS {
+            if let Some(result) = self.client(name).done.remove(&id) {
+                return result;
+            }
+            self.step();
+        }
+        panic!("{name}'s command {id:?} is not answered");
+    }
+
+    /// Runs until nothing happens any more but the passing of time.
+    pub(crate) fn settle(&mut self) {
+        for _ in 0..MOST_STEPS {
+            if !self.work() {
+                return;
+            }
+        }
+        panic!("the world does not settle");
+    }
+
+    /// Lets time pass, with everything that is due.
+    pub(crate) fn pass(&mut self, duration: Duration) {
+        let end = self.now.after(duration);
+        for _ in 0..MOST_STEPS {
+            self.settle();
+            match self.next_deadline() {
+                Some(at) if at <= end => self.advance(at),
+                _ => {
+                    self.now = end;
+                    return;
+                }
+            }
+        }
+        panic!("time does not pass");
+    }
+
+    pub(crate) fn step(&mut self) {
+        if !self.work() {
+            match self.next_deadline() {
+                Some(at) => self.advance(at),
+                None => self.now = self.now.after(Duration::from_millis(100)),
+            }
+        }
+    }
+
+    fn next_deadline(&self) -> Option<Timestamp> {
+        self.clients.iter().filter_map(|client| client.engine.poll_timeout()).min()
+    }
+
+    fn advance(&mut self, at: Timestamp) {
+        self.now = self.now.max(at);
+        for client in &mut self.clients {
+            if client.engine.poll_timeout().is_some_and(|due| due <= self.now) {
+                client.inputs.push_back(Input::Tick);
+            }
+        }
+    }
+
+    /// One round over all clients; whether anything happened.
+    fn work(&mut self) -> bool {
+        let mut worked = false;
+        for index in 0..self.clients.len() {
+            self.clients[index].poll_streams();
+            if let Some(input) = self.clients[index].inputs.pop_front() {
+                worked = true;
+                self.handle(index, input);
+            }
+        }
+        worked
+    }
+
+    fn handle(&mut self, index: usize, input: Input) {
+        let now = self.now;
+        let client = &mut self.clients[index];
+        let mut tx = client.store.begin().expect("opens");
+        client.engine.handle(now, input, &mut tx).expect("handles");
+        tx.commit();
+        while let Some(effect) = self.clients[index].engine.poll_effect() {
+            let client = &mut self.clients[index];
+            if client.crash_at == Some(client.effects) {
+                client.crash_at = None;
+                client.crash();
+                return;
+            }
+            client.effects += 1;
+            self.execute(index, effect);
+        }
+    }
+
+    fn execute(&mut self, index: usize, effect: Effect) {
+        let now = self.now;
+        let client = &mut self.clients[index];
+        match effect {
+            Effect::Connect { kind } => {
+                let input = if client.online {
+                    let connection = self.server.open();
+                    let hello = Hello { version: 1, kind };
+                    let reply = block_on(self.server.handle(&connection, hello.into(), now));
+                    let Reply::One(Response::Hello(hello)) = reply else { panic!("no hello: {reply:?}") };
+                    client.links.insert(kind, connection);
+                    Input::LinkUp { kind, hello }
+                } else {
+                    Input::LinkDown { kind, reason: LinkDownReason::Unreachable }
+                };
+                client.inputs.push_back(input);
+            }
+            Effect::Disconnect { kind } => {
+                client.links.remove(&kind);
+            }
+            Effect::Call { id, kind, request } => {
+                let Some(connection) = client.links.get(&kind) else {
+                    client.inputs.push_back(Input::Response(id, Err(CallError::LinkLost)));
+                    return;
+                };
+                let result = match block_on(self.server.handle(connection, request, now)) {
+                    Reply::One(response) => Ok(response),
+                    Reply::Refused(failure) => Err(CallError::Refused(failure)),
+                    Reply::Stream(_) => panic!("a call streams"),
+                };
+                client.inputs.push_back(Input::Response(id, result));
+            }
+            Effect::Subscribe { id, kind, request } => {
+                let connection = client.links.get(&kind).expect("a link");
+                match block_on(self.server.handle(connection, request, now)) {
+                    Reply::Stream(stream) => {
+                        client.streams.insert(id, stream);
+                    }
+                    Reply::Refused(failure) => {
+                        client.inputs.push_back(Input::Ended(id, CallError::Refused(failure)));
+                    }
+                    Reply::One(_) => panic!("a subscription does not stream"),
+                }
+            }
+            Effect::Unsubscribe { id } => {
+                client.streams.remove(&id);
+            }
+            Effect::Notify(event) => client.events.push(event),
+            Effect::CommandDone { id, result } => {
+                client.done.insert(id, result);
+            }
+        }
+    }
+
+    /// Cuts a client off, or lets it back.
+    pub(crate) fn set_online(&mut self, name: &str, online: bool) {
+        let client = self.client(name);
+        client.online = online;
+        if !online {
+            client.streams.clear();
+            let kinds: Vec<ConnectionKind> = core::mem::take(&mut client.links).into_keys().collect();
+            for kind in kinds {
+                client.inputs.push_back(Input::LinkDown { kind, reason: LinkDownReason::Unreachable });
+            }
+        }
+    }
+
+    // What tests ask for again and again.
+
+    pub(crate) fn create(&mut self, name: &str, title: &str) -> ChannelId {
+        let command = Command::CreateGroup { title: title.to_owned(), suite: SuiteChoice::Hybrid };
+        match self.run(name, command) {
+            Ok(Outcome::Created { channel }) => channel,
+            other => panic!("{name} cannot create: {other:?}"),
+        }
+    }
+
+    pub(crate) fn invite(&mut self, name: &str, channel: ChannelId, names: &[&str]) {
+        let names = names.iter().map(|&name| name.to_owned()).collect();
+        let result = self.run(name, Command::Invite { channel, names });
+        assert!(
+            matches!(&result, Ok(Outcome::Committed { undelivered, .. }) if undelivered.is_empty()),
+            "{name} cannot invite: {result:?}"
+        );
+    }
+
+    pub(crate) fn sync(&mut self, name: &str) {
+        let result = self.run(name, Command::Sync);
+        let synced = Ok(Outcome::Synced { waiting: 0, undelivered: 0 });
+        assert_eq!(result, synced, "{name} cannot sync");
+    }
+
+    pub(crate) fn send(&mut self, name: &str, channel: ChannelId, text: &str) -> Result<Outcome, CommandError> {
+        let content = text_content(text);
+        self.run(name, Command::Send { channel, content })
+    }
+
+    /// Accepts the one open request.
+    pub(crate) fn accept(&mut self, name: &str) -> ChannelId {
+        let tx = self.client(name).store.begin().expect("opens");
+        let all = tx.inbox().invitations().expect("reads");
+        let open: Vec<_> = all
+            .iter()
+            .filter(|invitation| invitation.state == quicprochat_client_core::store::InvitationState::Request)
+            .collect();
+        assert_eq!(open.len(), 1, "{name} has one request: {all:?}");
+        let invitation = open[0].id;
+        drop(tx);
+        match self.run(name, Command::AcceptRequest { invitation }) {
+            Ok(Outcome::Joined { channel }) => channel,
+            other => panic!("{name} cannot join: {other:?}"),
+        }
+    }
+
+    pub(crate) fn conversation(&mut self, name: &str, channel: ChannelId) -> Conversation {
+        let tx = self.client(name).store.begin().expect("opens");
+        let found = tx.conversations().conversation(&channel).expect("reads");
+        found.unwrap_or_else(|| panic!("{name} does not have {channel:?}"))
+    }
+
+    /// The texts of a conversation as a client has them, with their writers' names.
+    pub(crate) fn texts(&mut self, name: &str, channel: ChannelId) -> Vec<String> {
+        let tx = self.client(name).store.begin().expect("opens");
+        let view = views::resolve(&tx, &channel.to_string()).expect("resolves");
+        let own = tx.account().own_account().expect("reads").expect("an account");
+        let mut texts = Vec::new();
+        for entry in views::log(&tx, &view, 0, 10_000).expect("reads") {
+            if let LogBody::Content { content } = &entry.body {
+                let text = MimiContent::decode(content).expect("MIMI").as_text().expect("text");
+                let (mut sender, _, _) = views::name_of(&tx, &entry.sender).expect("reads");
+                if entry.sender == own.account {
+                    sender = own.name.clone();
+                }
+                texts.push(format!("{sender}: {text}"));
+            }
+        }
+        texts
+    }
+}
+
+pub(crate) fn text_content(text: &str) -> Vec<u8> {
+    let salt = Salt::random(&mut Seeded::new(text.len() as u64));
+    MimiContent::text(text, "en", salt).encode().expect("encodes")
+}
+
+impl Client {
+    pub(crate) fn starts(&self) -> u64 {
+        self.starts
+    }
+
+    fn poll_streams(&mut self) {
+        let mut ended = Vec::new();
+        for (id, stream) in &mut self.streams {
+            match stream.next().now_or_never() {
+                None => {}
+                Some(Some(Ok(item))) => self.inputs.push_back(Input::Push(*id, item)),
+                Some(Some(Err(failure))) => ended.push((*id, CallError::Refused(failure))),
+                Some(None) => ended.push((*id, CallError::LinkLost)),
+            }
+        }
+        for (id, error) in ended {
+            self.streams.remove(&id);
+            self.inputs.push_back(Input::Ended(id, error));
+        }
+    }
+
+    /// The process dies and another one starts on its store.
+    pub(crate) fn crash(&mut self) {
+        self.starts += 1;
+        self.engine = Engine::new(Box::new(Seeded::new(self.seed + self.starts)));
+        self.links.clear();
+        self.streams.clear();
+        self.inputs.clear();
+        self.inputs.push_back(Input::Start);
+    }
+}
