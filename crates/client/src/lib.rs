@@ -1,8 +1,24 @@
 //! The async client library: the pure engine of `client-core`, a transport and an encrypted store, joined.
+//!
+//! [`Client`] is a home in use: it registers, logs in, manages devices and starts [`Session`]s, in which an engine runs on
+//! the store and the network. [`views`] is what a person sees of the store.
 #![deny(unsafe_code)]
 
+mod client;
+pub mod diagnosis;
 pub mod entropy;
+mod error;
 pub mod home;
+pub mod session;
+pub mod store;
+pub mod views;
 
+pub use client::{Client, DeviceView};
 pub use entropy::OsEntropy;
-pub use home::{Home, HomeError};
+pub use error::ClientError;
+pub use home::{Home, HomeError, Passphrase, StoreKey};
+pub use quicprochat_client_core as core;
+pub use quicprochat_identity as identity;
+pub use quicprochat_transport as transport;
+pub use session::{RunError, Session, SessionError};
+pub use store::{Store, StoreError};

@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 /// What a person typed.
 ///
 /// Secrets:  zeroised on drop; it lives as long as its ceremony and is stored nowhere.
+#[derive(Clone)]
 pub struct Password(Zeroizing<String>);
 
 impl Password {

@@ -97,6 +97,19 @@ impl Home {
         &self.path
     }
 
+    /// Removes the store and its key. The key goes first: without it the rest is noise.
+    pub fn erase(&self) -> Result<(), HomeError> {
+        let store = self.store_path();
+        let beside = |suffix: &str| store.with_file_name(format!("store.db{suffix}"));
+        for path in [self.key_path(), beside("-wal"), beside("-shm"), store.clone()] {
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io_error(&path)(error)),
+                Ok(()) | Err(_) => {}
+            }
+        }
+        Ok(())
+    }
+
     /// Where the store is.
     #[must_use]
     pub fn store_path(&self) -> PathBuf {

@@ -1,0 +1,173 @@
+//! Register an account, or make this home a further device of one.
+//!
+//! What the device is to keep is stored before the last request leaves, under a setting of its own: should the program end
+//! before the answer comes, the next attempt asks the server whether it counted.
+
+use quicprochat_client_core::{
+    auth::{self, CeremonyError, DeviceAccount, Password, Registration},
+    store::{KeyPackageState, OwnAccount, OwnKeyPackage, StoreTx, Stored},
+};
+use quicprochat_e2ee::mls::{OwnDevice, Provider, Suite, new_key_package};
+use quicprochat_identity::AccountName;
+use quicprochat_transport::{AccountLink, LinkError};
+use quicprochat_wire::{CallFailure, ErrorCode, ServerLink, Timestamp, call::directory::KeyPackagePart};
+
+use super::{Client, SignedIn, blocking};
+use crate::{ClientError, OsEntropy, entropy::now};
+
+/// Where an account waits whose last request was not answered.
+const PENDING: &str = "pending account";
+/// How often an enrolment begins anew because another device changed the account.
+const TRIES: usize = 4;
+
+impl Client {
+    /// Checks that this home has no account yet.
+    pub fn expect_fresh(&mut self) -> Result<(), ClientError> {
+        match self.account()? {
+            None => Ok(()),
+            Some(account) => Err(ClientError::AlreadyRegistered { name: account.name }),
+        }
+    }
+
+    /// Registers a name, with this as its first device. `label` is the device's name for its owner.
+    pub async fn register(
+        &mut self,
+        server: &ServerLink,
+        name: &str,
+        password: Password,
+        invite: Option<String>,
+        label: &str,
+    ) -> Result<OwnAccount, ClientError> {
+        self.expect_fresh()?;
+        if let Some(account) = self.resume(server, name).await? {
+            return Ok(account);
+        }
+        let name = parse_name(name)?;
+        let (request, registration) = Registration::start(name, password, invite, &mut OsEntropy)?;
+        let (link, hello) = AccountLink::connect(&*self.connector, server).await?;
+        let answer = link.call(request).await?;
+        let (fingerprint, label) = (*server.fingerprint(), label.to_owned());
+        let prepared =
+            blocking(move || registration.prepare(&answer, &fingerprint, &label, now(), &mut OsEntropy)).await??;
+        let key_package = self.key_package(&prepared.own_device()?)?;
+        let at = now();
+        let (request, device) = prepared.finish(&key_package, at)?;
+        let account = device.to_stored(server.clone(), hello.host)?;
+        self.keep_pending(&account, &package(&request.key_package, key_package, at))?;
+        self.settle(link.call(request).await)?;
+        self.promote()
+    }
+
+    /// Makes this home a further device of an account.
+    pub async fn login(
+        &mut self,
+        server: &ServerLink,
+        name: &str,
+        password: Password,
+        label: &str,
+    ) -> Result<OwnAccount, ClientError> {
+        self.expect_fresh()?;
+        if let Some(account) = self.resume(server, name).await? {
+            return Ok(account);
+        }
+        let name = parse_name(name)?;
+        for _ in 0..TRIES {
+            let SignedIn { link, hello, vault, .. } = self.signed_in(server, &name, password.clone(), None).await?;
+            let prepared = vault.enrol(label, now(), &mut OsEntropy)?;
+            let key_package = self.key_package(&prepared.own_device()?)?;
+            let at = now();
+            let (request, device) = prepared.finish(&key_package, at)?;
+            let account = device.to_stored(server.clone(), hello.host)?;
+            let part = request.key_packages.first().ok_or(CeremonyError::Malformed)?;
+            self.keep_pending(&account, &package(part, key_package, at))?;
+            match self.settle(link.call(request).await) {
+                Err(ClientError::Link(LinkError::Refused(CallFailure {
+                    code: ErrorCode::VersionConflict, ..
+                }))) => {}
+                Err(error) => return Err(error),
+                Ok(()) => return self.promote(),
+            }
+        }
+        Err(ClientError::Contended)
+    }
+
+    fn key_package(&mut self, own: &OwnDevice) -> Result<Vec<u8>, ClientError> {
+        let tx = self.store.begin()?;
+        let mut entropy = OsEntropy;
+        let package = new_key_package(&Provider::new(tx.mls(), &mut entropy), own, Suite::Hybrid)?;
+        tx.commit()?;
+        Ok(package)
+    }
+
+    fn keep_pending(&mut self, account: &OwnAccount, package: &OwnKeyPackage) -> Result<(), ClientError> {
+        let tx = self.store.begin()?;
+        tx.upkeep().put_setting(PENDING, Some(&account.encode()))?;
+        tx.upkeep().put_key_package(package)?;
+        Ok(tx.commit()?)
+    }
+
+    /// A refusal means that the server did nothing; anything else leaves the question open.
+    fn settle<T>(&mut self, answer: Result<T, LinkError>) -> Result<(), ClientError> {
+        match answer {
+            Ok(_) => Ok(()),
+            Err(error) => {
+                if error.refusal().is_some() {
+                    self.forget_pending()?;
+                }
+                Err(error.into())
+            }
+        }
+    }
+
+    fn forget_pending(&mut self) -> Result<(), ClientError> {
+        let tx = self.store.begin()?;
+        tx.upkeep().put_setting(PENDING, None)?;
+        for package in tx.upkeep().key_packages()? {
+            tx.upkeep().delete_key_package(&package.key_package)?;
+        }
+        Ok(tx.commit()?)
+    }
+
+    /// The pending account is the home's account from now on.
+    fn promote(&mut self) -> Result<OwnAccount, ClientError> {
+        let tx = self.store.begin()?;
+        let pending = tx.upkeep().setting(PENDING)?.ok_or(ClientError::NotRegistered)?;
+        let account = OwnAccount::decode(&pending).map_err(quicprochat_client_core::StoreFault::from)?;
+        tx.account().put_own_account(&account)?;
+        tx.upkeep().put_setting(PENDING, None)?;
+        tx.commit()?;
+        Ok(account)
+    }
+
+    /// Finds out what became of an attempt whose answer was lost.
+    async fn resume(&mut self, server: &ServerLink, name: &str) -> Result<Option<OwnAccount>, ClientError> {
+        let Some(pending) = self.read(|tx| Ok(tx.upkeep().setting(PENDING)?))? else { return Ok(None) };
+        let account = OwnAccount::decode(&pending).map_err(quicprochat_client_core::StoreFault::from)?;
+        if account.name != name || account.server != *server {
+            self.forget_pending()?;
+            return Ok(None);
+        }
+        let device = DeviceAccount::from_stored(&account)?;
+        let (link, hello) = AccountLink::connect(&*self.connector, server).await?;
+        let fingerprint = server.fingerprint();
+        let request =
+            auth::authenticate(fingerprint, &hello.challenge, account.account, account.device, &device.device_key);
+        match link.call(request).await {
+            Ok(_) => self.promote().map(Some),
+            Err(error) if error.refusal().is_some() => {
+                self.forget_pending()?;
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+fn package(part: &KeyPackagePart, key_package: Vec<u8>, made: Timestamp) -> OwnKeyPackage {
+    OwnKeyPackage { key_package, part: part.bytes.clone(), made, state: KeyPackageState::Published }
+}
+
+/// A name that breaks the rules is refused here, in the server's words.
+fn parse_name(name: &str) -> Result<AccountName, ClientError> {
+    AccountName::parse(name).map_err(|_| LinkError::Refused(ErrorCode::NameInvalid.into()).into())
+}

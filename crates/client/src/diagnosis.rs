@@ -1,0 +1,88 @@
+//! What `qpc doctor` finds.
+
+use quicprochat_transport::{AccountLink, LinkError};
+
+use crate::{Client, ClientError, entropy::now};
+
+/// How far the clocks may be apart before it is a finding, seconds.
+const CLOCK_TOLERANCE: u64 = 120;
+
+/// One finding.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What was looked at.
+    pub name: &'static str,
+    /// Whether it is as it should be.
+    pub ok: bool,
+    /// What was found, and what to do.
+    pub detail: String,
+}
+
+impl Finding {
+    /// As it should be.
+    #[must_use]
+    pub const fn good(name: &'static str, detail: String) -> Self {
+        Self { name, ok: true, detail }
+    }
+
+    /// Not as it should be.
+    #[must_use]
+    pub const fn bad(name: &'static str, detail: String) -> Self {
+        Self { name, ok: false, detail }
+    }
+}
+
+impl Client {
+    /// Looks at the home, the store, the server and the account. Every finding is one of its own; none hides another.
+    pub async fn diagnose(&mut self) -> Result<Vec<Finding>, ClientError> {
+        let mut findings = vec![Finding::good("home", self.home().path().display().to_string())];
+        let cipher = self.store().cipher()?;
+        let encrypted = format!("SQLCipher {} ({}), raw 256-bit key", cipher.version, cipher.provider);
+        findings.push(Finding::good("store", encrypted));
+        let damage = self.store().check()?;
+        findings.push(match damage.first() {
+            None => Finding::good("integrity", "every page verified".to_owned()),
+            Some(first) => Finding::bad("integrity", format!("{first}; restore the home from a copy")),
+        });
+        let Some(account) = self.account()? else {
+            findings.push(Finding::bad("account", "none; run register or login".to_owned()));
+            return Ok(findings);
+        };
+        let who =
+            format!("{}@{}, device {}, {:?}", account.name, account.host, account.device.short(), account.standing);
+        findings.push(Finding::good("account", who));
+        let counts = self.read(|tx| {
+            let waiting = tx.outbox().outbox_channels()?.len();
+            Ok((tx.conversations().all_conversations()?.len(), waiting, tx.tokens().stock()?.len()))
+        })?;
+        let (conversations, waiting, tokens) = counts;
+        findings.push(Finding::good("conversations", format!("{conversations}, {waiting} with messages waiting")));
+        findings.push(Finding::good("tokens", format!("{tokens} in stock")));
+        findings.extend(self.diagnose_server(&account.server).await);
+        Ok(findings)
+    }
+
+    async fn diagnose_server(&mut self, server: &quicprochat_wire::ServerLink) -> Vec<Finding> {
+        let hello = match AccountLink::connect(self.connector(), server).await {
+            Ok((_, hello)) => hello,
+            Err(error @ LinkError::WrongFingerprint { .. }) => {
+                return vec![Finding::bad("server", format!("{error}; nothing was sent"))];
+            }
+            Err(error) => return vec![Finding::bad("server", format!("{server}: {error}"))],
+        };
+        let tls = "TLS 1.3, X25519MLKEM768 only, key pinned by the link".to_owned();
+        let mut findings = vec![Finding::good("server", server.to_string()), Finding::good("transport", tls)];
+        let (here, there) = (now().0 / 1000, hello.time.0 / 1000);
+        let off = here.abs_diff(there);
+        findings.push(if off <= CLOCK_TOLERANCE {
+            Finding::good("clock", format!("within {off} s of the server's"))
+        } else {
+            Finding::bad("clock", format!("{off} s off the server's; set it right"))
+        });
+        findings.push(match self.authenticated().await {
+            Ok(_) => Finding::good("sign-in", "the server knows this device".to_owned()),
+            Err(error) => Finding::bad("sign-in", error.to_string()),
+        });
+        findings
+    }
+}

@@ -1,0 +1,366 @@
+//! The engine's traits over the tables of [`schema`](super::schema).
+
+use quicprochat_client_core::store::{
+    AccountStore, AnnouncedRecord, Contact, ContactStore, Conversation, ConversationStore, Creation, Delivery,
+    InboxStore, Invitation, LogEntry, MessageStore, MlsStore, MlsStoreFault, OutboxMessage, OutboxStore, OwnAccount,
+    OwnKeyPackage, PendingCommit, RecordStore, RevocationJob, StockToken, StoreFault, Stored, TokenStore, UpkeepStore,
+};
+use quicprochat_wire::{AccountId, ChannelId, DeviceId, Digest, MessageId};
+use rusqlite::params;
+
+use super::tx::{Tx, int};
+
+const ACCOUNT: &str = "account";
+const INBOX_CURSOR: &str = "inbox cursor";
+
+impl Tx<'_> {
+    fn single(&self, name: &str) -> Result<Option<Vec<u8>>, StoreFault> {
+        self.value("SELECT value FROM single WHERE name = ?1", [name])
+    }
+
+    fn put_single(&self, name: &str, value: &[u8]) -> Result<(), StoreFault> {
+        self.run("INSERT OR REPLACE INTO single (name, value) VALUES (?1, ?2)", params![name, value]).map(drop)
+    }
+}
+
+impl AccountStore for Tx<'_> {
+    fn own_account(&self) -> Result<Option<OwnAccount>, StoreFault> {
+        Ok(self.single(ACCOUNT)?.map(|row| OwnAccount::decode(&row)).transpose()?)
+    }
+
+    fn put_own_account(&self, account: &OwnAccount) -> Result<(), StoreFault> {
+        self.put_single(ACCOUNT, &account.encode())
+    }
+}
+
+impl ContactStore for Tx<'_> {
+    fn contact(&self, account: &AccountId) -> Result<Option<Contact>, StoreFault> {
+        self.row("SELECT row FROM contact WHERE account = ?1", [account.as_ref()])
+    }
+
+    fn contact_by_name(&self, name: &str, host: &str) -> Result<Option<Contact>, StoreFault> {
+        self.row("SELECT row FROM contact WHERE name = ?1 AND host = ?2 AND named = 1", [name, host])
+    }
+
+    fn all_contacts(&self) -> Result<Vec<Contact>, StoreFault> {
+        self.rows("SELECT row FROM contact ORDER BY account", [])
+    }
+
+    fn put_contact(&self, contact: &Contact) -> Result<(), StoreFault> {
+        // A name that a stranger merely claims, or held before, leads nowhere.
+        let named = contact.confirmed && !contact.superseded;
+        self.run(
+            "INSERT OR REPLACE INTO contact (account, name, host, named, row) VALUES (?1, ?2, ?3, ?4, ?5)",
+            params![contact.account.as_ref(), contact.name, contact.host, named, contact.encode()],
+        )
+        .map(drop)
+    }
+}
+
+impl ConversationStore for Tx<'_> {
+    fn conversation(&self, channel: &ChannelId) -> Result<Option<Conversation>, StoreFault> {
+        self.row("SELECT row FROM conversation WHERE channel = ?1", [channel.as_ref()])
+    }
+
+    fn all_conversations(&self) -> Result<Vec<Conversation>, StoreFault> {
+        self.rows("SELECT row FROM conversation ORDER BY channel", [])
+    }
+
+    fn put_conversation(&self, conversation: &Conversation) -> Result<(), StoreFault> {
+        self.run(
+            "INSERT OR REPLACE INTO conversation (channel, row) VALUES (?1, ?2)",
+            params![conversation.channel.as_ref(), conversation.encode()],
+        )
+        .map(drop)
+    }
+
+    fn delete_conversation(&self, channel: &ChannelId) -> Result<(), StoreFault> {
+        self.run("DELETE FROM conversation WHERE channel = ?1", [channel.as_ref()]).map(drop)
+    }
+
+    fn creation(&self, channel: &ChannelId) -> Result<Option<Creation>, StoreFault> {
+        self.row("SELECT row FROM creation WHERE channel = ?1", [channel.as_ref()])
+    }
+
+    fn put_creation(&self, creation: &Creation) -> Result<(), StoreFault> {
+        self.run(
+            "INSERT OR REPLACE INTO creation (channel, row) VALUES (?1, ?2)",
+            params![creation.channel.as_ref(), creation.encode()],
+        )
+        .map(drop)
+    }
+
+    fn delete_creation(&self, channel: &ChannelId) -> Result<(), StoreFault> {
+        self.run("DELETE FROM creation WHERE channel = ?1", [channel.as_ref()]).map(drop)
+    }
+
+    fn pending_commit(&self, channel: &ChannelId) -> Result<Option<PendingCommit>, StoreFault> {
+        self.row("SELECT row FROM pending_commit WHERE channel = ?1", [channel.as_ref()])
+    }
+
+    fn put_pending_commit(&self, commit: &PendingCommit) -> Result<(), StoreFault> {
+        self.run(
+            "INSERT OR REPLACE INTO pending_commit (channel, row) VALUES (?1, ?2)",
+            params![commit.channel.as_ref(), commit.encode()],
+        )
+        .map(drop)
+    }
+
+    fn delete_pending_commit(&self, channel: &ChannelId) -> Result<(), StoreFault> {
+        self.run("DELETE FROM pending_commit WHERE channel = ?1", [channel.as_ref()]).map(drop)
+    }
+}
+
+impl RecordStore for Tx<'_> {
+    fn put_record(&self, record: &AnnouncedRecord) -> Result<(), StoreFault> {
+        self.run(
+            "INSERT OR IGNORE INTO record (channel, account, serial, hash, row) VALUES (?1, ?2, ?3, ?4, ?5)",
+            params![
+                record.channel.as_ref(),
+                record.account.as_ref(),
+                int(record.serial),
+                record.hash.as_ref(),
+                record.encode()
+            ],
+        )
+        .map(drop)
+    }
+
+    fn records_of(&self, channel: &ChannelId) -> Result<Vec<AnnouncedRecord>, StoreFault> {
+        self.rows("SELECT row FROM record WHERE channel = ?1 ORDER BY account, serial, hash", [channel.as_ref()])
+    }
+
+    fn record_by_hash(&self, channel: &ChannelId, hash: &Digest) -> Result<Option<AnnouncedRecord>, StoreFault> {
+        self.row("SELECT row FROM record WHERE channel = ?1 AND hash = ?2", [channel.as_ref(), hash.as_ref()])
+    }
+}
+
+/// A log row without its index, which is the arrival number beside it.
+const ENTRY: &str = "SELECT arrival, row FROM message";
+
+impl Tx<'_> {
+    fn entries(&self, rest: &str, params: impl rusqlite::Params) -> Result<Vec<LogEntry>, StoreFault> {
+        self.pairs(&format!("{ENTRY} {rest}"), params)?
+            .into_iter()
+            .map(|(arrival, row)| {
+                let index = u64::try_from(arrival).map_err(|_| StoreFault::Damaged)?;
+                Ok(LogEntry { index, ..LogEntry::decode(&row)? })
+            })
+            .collect()
+    }
+}
+
+impl MessageStore for Tx<'_> {
+    fn append_message(&self, entry: &LogEntry) -> Result<u64, StoreFault> {
+        let place = params![entry.channel.as_ref(), int(entry.seq)];
+        let there: Option<i64> = self.value("SELECT arrival FROM message WHERE channel = ?1 AND seq = ?2", place)?;
+        if let Some(arrival) = there {
+            return u64::try_from(arrival).map_err(|_| StoreFault::Damaged);
+        }
+        self.run(
+            "INSERT INTO message (channel, seq, id, sender, row) VALUES (?1, ?2, ?3, ?4, ?5)",
+            params![entry.channel.as_ref(), int(entry.seq), entry.id.as_ref(), entry.sender.as_ref(), entry.encode()],
+        )?;
+        Ok(self.inserted())
+    }
+
+    fn message_seen(&self, channel: &ChannelId, sender: &AccountId, id: &MessageId) -> Result<bool, StoreFault> {
+        let found: Option<i64> = self.value(
+            "SELECT 1 FROM message WHERE channel = ?1 AND id = ?2 AND sender = ?3",
+            [channel.as_ref(), id.as_ref(), sender.as_ref()],
+        )?;
+        Ok(found.is_some())
+    }
+
+    fn message_by_id(&self, channel: &ChannelId, id: &MessageId) -> Result<Option<LogEntry>, StoreFault> {
+        let rest = "WHERE channel = ?1 AND id = ?2 ORDER BY seq LIMIT 1";
+        Ok(self.entries(rest, [channel.as_ref(), id.as_ref()])?.pop())
+    }
+
+    fn messages_of(&self, channel: &ChannelId, after: u64, limit: usize) -> Result<Vec<LogEntry>, StoreFault> {
+        let rest = "WHERE channel = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
+        self.entries(rest, params![channel.as_ref(), int(after), int(limit as u64)])
+    }
+
+    fn last_messages(&self, channel: &ChannelId, limit: usize) -> Result<Vec<LogEntry>, StoreFault> {
+        let rest = "WHERE channel = ?1 ORDER BY seq DESC LIMIT ?2";
+        let mut entries = self.entries(rest, params![channel.as_ref(), int(limit as u64)])?;
+        entries.reverse();
+        Ok(entries)
+    }
+
+    fn arrivals(&self, after: u64, limit: usize) -> Result<Vec<LogEntry>, StoreFault> {
+        self.entries("WHERE arrival > ?1 ORDER BY arrival LIMIT ?2", [int(after), int(limit as u64)])
+    }
+
+    fn last_arrival(&self) -> Result<u64, StoreFault> {
+        let last: Option<i64> = self.value("SELECT coalesce(max(arrival), 0) FROM message", [])?;
+        u64::try_from(last.unwrap_or_default()).map_err(|_| StoreFault::Damaged)
+    }
+}
+
+impl OutboxStore for Tx<'_> {
+    fn push_outbox(&self, message: &OutboxMessage) -> Result<u64, StoreFault> {
+        self.run(
+            "INSERT INTO outbox (intent, channel, row) VALUES (?1, ?2, x'')",
+            [message.intent.as_ref(), message.channel.as_ref()],
+        )?;
+        let row = self.inserted();
+        self.put_outbox(&OutboxMessage { row, ..message.clone() })?;
+        Ok(row)
+    }
+
+    fn put_outbox(&self, message: &OutboxMessage) -> Result<(), StoreFault> {
+        self.run(
+            "INSERT OR REPLACE INTO outbox (number, intent, channel, row) VALUES (?1, ?2, ?3, ?4)",
+            params![int(message.row), message.intent.as_ref(), message.channel.as_ref(), message.encode()],
+        )
+        .map(drop)
+    }
+
+    fn delete_outbox(&self, row: u64) -> Result<(), StoreFault> {
+        self.run("DELETE FROM outbox WHERE number = ?1", [int(row)]).map(drop)
+    }
+
+    fn outbox_of(&self, channel: &ChannelId) -> Result<Vec<OutboxMessage>, StoreFault> {
+        self.rows("SELECT row FROM outbox WHERE channel = ?1 ORDER BY number", [channel.as_ref()])
+    }
+
+    fn outbox_channels(&self) -> Result<Vec<ChannelId>, StoreFault> {
+        let channels: Vec<[u8; 32]> = self.values("SELECT DISTINCT channel FROM outbox ORDER BY channel", [])?;
+        Ok(channels.into_iter().map(ChannelId::new).collect())
+    }
+
+    fn outbox_by_intent(&self, intent: &MessageId) -> Result<Option<OutboxMessage>, StoreFault> {
+        self.row("SELECT row FROM outbox WHERE intent = ?1", [intent.as_ref()])
+    }
+
+    fn put_delivery(&self, delivery: &Delivery) -> Result<(), StoreFault> {
+        self.run(
+            "INSERT OR REPLACE INTO delivery (id, row) VALUES (?1, ?2)",
+            params![delivery.id.as_ref(), delivery.encode()],
+        )
+        .map(drop)
+    }
+
+    fn delete_delivery(&self, id: &MessageId) -> Result<(), StoreFault> {
+        self.run("DELETE FROM delivery WHERE id = ?1", [id.as_ref()]).map(drop)
+    }
+
+    fn delivery(&self, id: &MessageId) -> Result<Option<Delivery>, StoreFault> {
+        self.row("SELECT row FROM delivery WHERE id = ?1", [id.as_ref()])
+    }
+
+    fn deliveries(&self) -> Result<Vec<Delivery>, StoreFault> {
+        self.rows("SELECT row FROM delivery ORDER BY id", [])
+    }
+}
+
+impl InboxStore for Tx<'_> {
+    fn inbox_cursor(&self) -> Result<u64, StoreFault> {
+        match self.single(INBOX_CURSOR)? {
+            None => Ok(0),
+            Some(bytes) => bytes.try_into().map(u64::from_le_bytes).map_err(|_| StoreFault::Damaged),
+        }
+    }
+
+    fn put_inbox_cursor(&self, cursor: u64) -> Result<(), StoreFault> {
+        self.put_single(INBOX_CURSOR, &cursor.to_le_bytes())
+    }
+
+    fn invitation(&self, id: &MessageId) -> Result<Option<Invitation>, StoreFault> {
+        self.row("SELECT row FROM invitation WHERE id = ?1", [id.as_ref()])
+    }
+
+    fn invitations(&self) -> Result<Vec<Invitation>, StoreFault> {
+        self.rows("SELECT row FROM invitation ORDER BY id", [])
+    }
+
+    fn put_invitation(&self, invitation: &Invitation) -> Result<(), StoreFault> {
+        self.run(
+            "INSERT OR REPLACE INTO invitation (id, row) VALUES (?1, ?2)",
+            params![invitation.id.as_ref(), invitation.encode()],
+        )
+        .map(drop)
+    }
+
+    fn delete_invitation(&self, id: &MessageId) -> Result<(), StoreFault> {
+        self.run("DELETE FROM invitation WHERE id = ?1", [id.as_ref()]).map(drop)
+    }
+}
+
+impl TokenStore for Tx<'_> {
+    fn put_token(&self, token: &StockToken) -> Result<(), StoreFault> {
+        self.run(
+            "INSERT OR REPLACE INTO token (nonce, ready, row) VALUES (?1, ?2, ?3)",
+            params![token.token.nonce, int(token.ready.0), token.encode()],
+        )
+        .map(drop)
+    }
+
+    fn stock(&self) -> Result<Vec<StockToken>, StoreFault> {
+        self.rows("SELECT row FROM token ORDER BY ready, nonce", [])
+    }
+
+    fn delete_token(&self, nonce: &[u8]) -> Result<(), StoreFault> {
+        self.run("DELETE FROM token WHERE nonce = ?1", [nonce]).map(drop)
+    }
+}
+
+impl UpkeepStore for Tx<'_> {
+    fn key_packages(&self) -> Result<Vec<OwnKeyPackage>, StoreFault> {
+        self.rows("SELECT row FROM key_package ORDER BY made, package", [])
+    }
+
+    fn put_key_package(&self, package: &OwnKeyPackage) -> Result<(), StoreFault> {
+        self.run(
+            "INSERT OR REPLACE INTO key_package (package, made, row) VALUES (?1, ?2, ?3)",
+            params![package.key_package, int(package.made.0), package.encode()],
+        )
+        .map(drop)
+    }
+
+    fn delete_key_package(&self, key_package: &[u8]) -> Result<(), StoreFault> {
+        self.run("DELETE FROM key_package WHERE package = ?1", [key_package]).map(drop)
+    }
+
+    fn revocation_jobs(&self) -> Result<Vec<RevocationJob>, StoreFault> {
+        self.rows("SELECT row FROM job ORDER BY device", [])
+    }
+
+    fn put_revocation_job(&self, job: &RevocationJob) -> Result<(), StoreFault> {
+        self.run("INSERT OR REPLACE INTO job (device, row) VALUES (?1, ?2)", params![job.device.as_ref(), job.encode()])
+            .map(drop)
+    }
+
+    fn delete_revocation_job(&self, device: &DeviceId) -> Result<(), StoreFault> {
+        self.run("DELETE FROM job WHERE device = ?1", [device.as_ref()]).map(drop)
+    }
+
+    fn setting(&self, name: &str) -> Result<Option<Vec<u8>>, StoreFault> {
+        self.single(&format!("setting {name}"))
+    }
+
+    fn put_setting(&self, name: &str, value: Option<&[u8]>) -> Result<(), StoreFault> {
+        let name = format!("setting {name}");
+        match value {
+            Some(value) => self.put_single(&name, value),
+            None => self.run("DELETE FROM single WHERE name = ?1", [name]).map(drop),
+        }
+    }
+}
+
+impl MlsStore for Tx<'_> {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, MlsStoreFault> {
+        self.value("SELECT value FROM mls WHERE key = ?1", [key]).map_err(|fault| self.keep_cause(fault))
+    }
+
+    fn put(&self, key: &[u8], value: &[u8]) -> Result<(), MlsStoreFault> {
+        let put = self.run("INSERT OR REPLACE INTO mls (key, value) VALUES (?1, ?2)", [key, value]);
+        put.map(drop).map_err(|fault| self.keep_cause(fault))
+    }
+
+    fn delete(&self, key: &[u8]) -> Result<(), MlsStoreFault> {
+        self.run("DELETE FROM mls WHERE key = ?1", [key]).map(drop).map_err(|fault| self.keep_cause(fault))
+    }
+}
