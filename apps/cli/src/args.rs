@@ -235,9 +235,6 @@ pub(crate) enum GroupCommand {
     Create {
         /// Its title.
         title: String,
-        /// Use a classical suite (no post-quantum protection) instead of the hybrid one.
-        #[arg(long)]
-        classical: bool,
     },
     /// Invite people.
     #[command(after_help = "\

@@ -1,0 +1,147 @@
+//! Register, log in, who am I, password, deletion, invite codes, tokens.
+
+use std::path::PathBuf;
+
+use quicprochat_client::{
+    core::{Command, Outcome, auth::Password, store::OwnAccount},
+    identity::did::did_key,
+};
+use quicprochat_wire::call::auth::Invite;
+use serde_json::json;
+
+use crate::{
+    args::{AccountCommand, InviteCommand, Password as PasswordArg, SignIn, TokensCommand},
+    context::Context,
+    failure::Failure,
+    render, secret,
+};
+
+pub(super) async fn register(
+    context: &mut Context,
+    name: &str,
+    sign_in: SignIn,
+    invite: Option<String>,
+) -> Result<(), Failure> {
+    context.client.expect_fresh()?;
+    let file = sign_in.password.password_file;
+    let password = secret::new_from_file_or_terminal(file.as_deref(), "New password: ")?;
+    let password = Password::new(password.to_string());
+    let account = context.client.register(&sign_in.server, name, password, invite, &label()).await?;
+    show(context, &account)
+}
+
+pub(super) async fn login(context: &mut Context, name: &str, sign_in: SignIn) -> Result<(), Failure> {
+    context.client.expect_fresh()?;
+    let password = ask(&sign_in.password)?;
+    let account = context.client.login(&sign_in.server, name, password, &label()).await?;
+    show(context, &account)
+}
+
+pub(super) fn whoami(context: &mut Context) -> Result<(), Failure> {
+    let account = context.account()?;
+    show(context, &account)
+}
+
+pub(super) async fn passwd(
+    context: &mut Context,
+    password: PasswordArg,
+    new_password_file: Option<PathBuf>,
+) -> Result<(), Failure> {
+    context.account()?;
+    let old = ask(&password)?;
+    let new = secret::new_from_file_or_terminal(new_password_file.as_deref(), "New password: ")?;
+    context.client.change_password(old, Password::new(new.to_string())).await?;
+    Ok(context.out.show("done", json!({}), "password changed")?)
+}
+
+pub(super) async fn account(context: &mut Context, command: AccountCommand) -> Result<(), Failure> {
+    let AccountCommand::Delete { password, yes } = command;
+    let account = context.account()?;
+    if !yes {
+        return Err(Failure::usage(format!(
+            "this deletes {} and everything in {}; nobody can undo it. If you mean it, add --yes",
+            account.name,
+            context.client.home().path().display()
+        )));
+    }
+    let password = ask(&password)?;
+    // Checked before anything is left: a wrong password must not cost the groups.
+    context.client.check_password(password.clone()).await?;
+    context.run(Command::LeaveAll).await?;
+    context.client.delete_account(password).await?;
+    Ok(context.out.show(
+        "done",
+        json!({}),
+        "account deleted. Channels cannot be found from it: their ciphertext stays at the server until it expires",
+    )?)
+}
+
+pub(super) async fn invite(context: &mut Context, command: InviteCommand) -> Result<(), Failure> {
+    match command {
+        InviteCommand::Create => {
+            let invite = context.client.create_invite().await?;
+            show_invite(context, &invite)
+        }
+        InviteCommand::List => {
+            let invites = context.client.invites().await?;
+            for invite in &invites.invites {
+                show_invite(context, invite)?;
+            }
+            if invites.invites.is_empty() {
+                let text = format!("no invite codes; you can make {}", invites.left);
+                context.out.show("done", json!({ "left": invites.left }), &text)?;
+            }
+            Ok(())
+        }
+    }
+}
+
+pub(super) async fn tokens(context: &mut Context, command: TokensCommand) -> Result<(), Failure> {
+    let TokensCommand::Take { n } = command;
+    let count = u16::try_from(n).map_err(|_| Failure::usage("too many tokens at once"))?;
+    let Outcome::Tokens { tokens } = context.run(Command::TakeTokens { count }).await? else {
+        return Err(Failure::failed("no tokens came"));
+    };
+    for token in tokens {
+        let (nonce, authenticator) = (hex::encode(&token.nonce), hex::encode(&token.authenticator));
+        let text = format!("{} {nonce} {authenticator}", token.epoch);
+        let object = json!({ "epoch": token.epoch, "nonce": nonce, "authenticator": authenticator });
+        context.out.show("token", object, &text)?;
+    }
+    Ok(())
+}
+
+/// The password of a command that acts on the account.
+pub(super) fn ask(password: &PasswordArg) -> Result<Password, Failure> {
+    let password = secret::from_file_or_terminal(password.password_file.as_deref(), "Password: ")?;
+    Ok(Password::new(password.to_string()))
+}
+
+fn show(context: &Context, account: &OwnAccount) -> Result<(), Failure> {
+    let did = did_key(&account.account);
+    let object = json!({
+        "name": account.name, "host": account.host, "account": account.account.to_string(), "did": did,
+        "device": account.device.to_string(), "server": account.server.to_string(),
+    });
+    let text = format!(
+        "{}@{}\n  account  {did}\n  device   {}\n  server   {}",
+        account.name,
+        account.host,
+        account.device.short(),
+        account.server
+    );
+    Ok(context.out.show("account", object, &text)?)
+}
+
+fn show_invite(context: &Context, invite: &Invite) -> Result<(), Failure> {
+    let expires = render::rfc3339(invite.expires);
+    let state = if invite.used { "used".to_owned() } else { format!("until {expires}") };
+    let object = json!({ "code": invite.code, "expires": expires, "used": invite.used });
+    Ok(context.out.show("invite", object, &format!("{}  {state}", invite.code))?)
+}
+
+/// What a new device is called until somebody renames it.
+fn label() -> String {
+    let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    host.chars().take(32).collect()
+}

@@ -1,0 +1,53 @@
+//! The account's devices.
+
+use quicprochat_client::{ClientError, DeviceView, core::Command};
+use serde_json::json;
+
+use super::account::ask;
+use crate::{args::DevicesCommand, context::Context, exit::Exit, failure::Failure};
+
+pub(super) async fn devices(context: &mut Context, command: Option<DevicesCommand>) -> Result<(), Failure> {
+    context.account()?;
+    match command.unwrap_or(DevicesCommand::List) {
+        DevicesCommand::List => list(context).await,
+        DevicesCommand::Rename { id, label } => {
+            let device = find(context, &id).await?;
+            context.client.rename_device(device.device, &label).await?;
+            let text = format!("{} is called {label} now", device.device.short());
+            Ok(context.out.show("done", json!({}), &text)?)
+        }
+        DevicesCommand::Revoke { id, password } => {
+            let device = find(context, &id).await?;
+            if device.this {
+                return Err(ClientError::OwnDevice.into());
+            }
+            let password = ask(&password)?;
+            context.client.revoke_device(device.device, password).await?;
+            // The job survives in the store: any later sync goes on with it.
+            context.run(Command::RemoveDevice { device: device.device }).await?;
+            let text = format!("{} is revoked and out of every conversation", device.device.short());
+            Ok(context.out.show("done", json!({}), &text)?)
+        }
+    }
+}
+
+async fn list(context: &mut Context) -> Result<(), Failure> {
+    for device in context.client.devices().await? {
+        let label = device.label.clone().unwrap_or_default();
+        let object = json!({ "device": device.device.to_string(), "label": label, "this": device.this });
+        let mark = if device.this { "  (this device)" } else { "" };
+        context.out.show("device", object, &format!("{}  {label}{mark}", device.device.short()))?;
+    }
+    Ok(())
+}
+
+async fn find(context: &mut Context, id: &str) -> Result<DeviceView, Failure> {
+    let prefix = id.to_ascii_lowercase();
+    let mut matching: Vec<DeviceView> = context.client.devices().await?;
+    matching.retain(|device| device.device.to_string().starts_with(&prefix));
+    match (matching.pop(), matching.len()) {
+        (Some(device), 0) => Ok(device),
+        (None, _) => Err(ClientError::UnknownDevice { id: id.to_owned() }.into()),
+        (Some(_), _) => Err(Failure::new("ambiguous", Exit::Failed, format!("several devices begin with {id}"))),
+    }
+}

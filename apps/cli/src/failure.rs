@@ -1,0 +1,233 @@
+//! Why a command failed: a stable word, an exit code, and a sentence that says what to do.
+
+use quicprochat_client::{
+    ClientError, HomeError, RunError, SessionError, StoreError,
+    core::{CommandError, auth::CeremonyError, store::StoreFault},
+    transport::LinkError,
+};
+use quicprochat_wire::{CallFailure, ErrorCode};
+
+use crate::{exit::Exit, secret::SecretError};
+
+/// A failed command.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    /// A stable word (docs/cli.md).
+    pub(crate) code: &'static str,
+    /// How the program ends.
+    pub(crate) exit: Exit,
+    /// What happened and what to do.
+    pub(crate) text: String,
+}
+
+impl Failure {
+    pub(crate) fn new(code: &'static str, exit: Exit, text: impl Into<String>) -> Self {
+        Self { code, exit, text: text.into() }
+    }
+
+    pub(crate) fn usage(text: impl Into<String>) -> Self {
+        Self::new("usage", Exit::Usage, text)
+    }
+
+    pub(crate) fn failed(text: impl Into<String>) -> Self {
+        Self::new("failed", Exit::Failed, text)
+    }
+
+    fn unreachable(detail: &str) -> Self {
+        Self::new(
+            "unreachable",
+            Exit::Unreachable,
+            format!("{detail}; check the connection and that the server runs, then try again"),
+        )
+    }
+}
+
+impl From<std::io::Error> for Failure {
+    fn from(error: std::io::Error) -> Self {
+        Self::failed(error.to_string())
+    }
+}
+
+impl From<SecretError> for Failure {
+    fn from(error: SecretError) -> Self {
+        Self::usage(error.to_string())
+    }
+}
+
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        match error {
+            ClientError::Home(error) => error.into(),
+            ClientError::Store(error) => error.into(),
+            ClientError::Fault(fault) => fault.into(),
+            ClientError::Link(error) => error.into(),
+            ClientError::Ceremony(error) => error.into(),
+            ClientError::Run(error) => error.into(),
+            ClientError::Session(error) => error.into(),
+            ClientError::Identity(_) | ClientError::Trust(_) => {
+                Self::new("bad-signature", Exit::Trust, error.to_string())
+            }
+            ClientError::NotRegistered => Self::new("not-registered", Exit::Failed, error.to_string()),
+            ClientError::AlreadyRegistered { .. } => Self::new("already-registered", Exit::Failed, error.to_string()),
+            other => Self::failed(other.to_string()),
+        }
+    }
+}
+
+impl From<HomeError> for Failure {
+    fn from(error: HomeError) -> Self {
+        let code = match error {
+            HomeError::PassphraseNeeded { .. } | HomeError::PassphraseWrong { .. } => {
+                return Self::new("passphrase", Exit::Authentication, error.to_string());
+            }
+            HomeError::KeyMissing { .. } | HomeError::KeyDamaged { .. } => "store-damaged",
+            _ => "failed",
+        };
+        Self::new(code, Exit::Failed, error.to_string())
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Home(error) => error.into(),
+            StoreError::Fault { fault, .. } => fault.into(),
+            StoreError::KeyOrDamage { .. } => Self::new("store-damaged", Exit::Failed, error.to_string()),
+            other => Self::failed(other.to_string()),
+        }
+    }
+}
+
+impl From<StoreFault> for Failure {
+    fn from(fault: StoreFault) -> Self {
+        let (code, text) = match fault {
+            StoreFault::Locked => {
+                ("store-locked", "another qpc holds the store; wait for it to finish, then try again")
+            }
+            StoreFault::Full => ("disk-full", "the disk is full; nothing was changed. Free some room, then try again"),
+            StoreFault::Damaged => {
+                ("store-damaged", "the store is damaged; run qpc doctor, and restore the home from a copy")
+            }
+            _ => ("failed", "the store failed; run qpc doctor"),
+        };
+        Self::new(code, Exit::Failed, text)
+    }
+}
+
+impl From<LinkError> for Failure {
+    fn from(error: LinkError) -> Self {
+        match error {
+            LinkError::Refused(failure) => failure.into(),
+            LinkError::WrongFingerprint { .. } => Self::new(
+                "wrong-certificate",
+                Exit::Trust,
+                "the server shows another key than its link names; nothing was sent. Ask whoever runs it for the right link",
+            ),
+            LinkError::Unreachable(reason) => Self::unreachable(&format!("the server cannot be reached: {reason}")),
+            LinkError::Closed => Self::unreachable("the connection broke"),
+            other => Self::failed(other.to_string()),
+        }
+    }
+}
+
+impl From<CallFailure> for Failure {
+    fn from(failure: CallFailure) -> Self {
+        let later = failure
+            .retry_after
+            .map_or_else(|| "try again later".to_owned(), |after| format!("try again in {} s", after.as_secs().max(1)));
+        let (code, exit, text) = match failure.code {
+            ErrorCode::SignInFailed => ("sign-in-failed", Exit::Authentication, "wrong name or password".to_owned()),
+            ErrorCode::DeviceRevoked => {
+                ("device-revoked", Exit::Authentication, "this device is no longer part of the account".to_owned())
+            }
+            ErrorCode::NotAuthenticated | ErrorCode::SignInRequired => {
+                ("sign-in-failed", Exit::Authentication, "the server wants a sign-in first".to_owned())
+            }
+            ErrorCode::BadSignature | ErrorCode::RecordInvalid => {
+                ("bad-signature", Exit::Trust, format!("the server refuses a signature or record ({})", failure.code.name()))
+            }
+            ErrorCode::NameTaken => ("name-taken", Exit::Failed, "the name is taken; choose another".to_owned()),
+            ErrorCode::NameInvalid => (
+                "usage",
+                Exit::Usage,
+                "a name has 1 to 32 of a-z 0-9 . _ - and begins and ends with a letter or digit".to_owned(),
+            ),
+            ErrorCode::RegistrationClosed => {
+                ("registration-closed", Exit::Failed, "this server takes no new accounts".to_owned())
+            }
+            ErrorCode::InviteInvalid => (
+                "invite-invalid",
+                Exit::Failed,
+                "this server wants an invite code: none was given, or it is wrong or used. Ask for another (--invite CODE)".to_owned(),
+            ),
+            ErrorCode::RateLimited => ("rate-limited", Exit::Failed, format!("too many attempts; {later}")),
+            ErrorCode::QuotaFull => ("quota-full", Exit::Failed, format!("a limit of the server is reached; {later}")),
+            ErrorCode::TooLarge => ("too-large", Exit::Failed, "it is too large for this server".to_owned()),
+            ErrorCode::NotFound => ("unknown-name", Exit::Failed, "there is no such thing at the server".to_owned()),
+            ErrorCode::Unavailable => ("unreachable", Exit::Unreachable, format!("the server cannot do it now; {later}")),
+            code => ("failed", Exit::Failed, format!("the server refused: {}", code.name())),
+        };
+        Self::new(code, exit, text)
+    }
+}
+
+impl From<CeremonyError> for Failure {
+    fn from(error: CeremonyError) -> Self {
+        match error {
+            CeremonyError::SignInFailed => Self::new("sign-in-failed", Exit::Authentication, "wrong name or password"),
+            CeremonyError::VaultSealed => Self::new("sign-in-failed", Exit::Authentication, error.to_string()),
+            CeremonyError::PasswordWeak { .. } => Self::new("weak-password", Exit::Usage, error.to_string()),
+            CeremonyError::LabelTooLong { .. } => Self::usage(error.to_string()),
+            CeremonyError::StretchRefused(_)
+            | CeremonyError::IdentityMismatch { .. }
+            | CeremonyError::VaultRolledBack { .. }
+            | CeremonyError::RecordRolledBack { .. }
+            | CeremonyError::RecordSealed { .. }
+            | CeremonyError::RecordMissing { .. }
+            | CeremonyError::Record(_)
+            | CeremonyError::Malformed => Self::new("bad-signature", Exit::Trust, error.to_string()),
+            other => Self::failed(other.to_string()),
+        }
+    }
+}
+
+impl From<RunError> for Failure {
+    fn from(error: RunError) -> Self {
+        match error {
+            RunError::Command(error) => error.into(),
+            RunError::Session(error) => error.into(),
+            other => Self::failed(other.to_string()),
+        }
+    }
+}
+
+impl From<SessionError> for Failure {
+    fn from(error: SessionError) -> Self {
+        match error {
+            SessionError::Store(fault) => fault.into(),
+            other => Self::failed(other.to_string()),
+        }
+    }
+}
+
+impl From<CommandError> for Failure {
+    fn from(error: CommandError) -> Self {
+        let text = error.to_string();
+        let (code, exit) = match error {
+            CommandError::Unreachable { .. } => return Self::unreachable(&text),
+            CommandError::Refused(failure) => return failure.into(),
+            CommandError::NoAccount => return ClientError::NotRegistered.into(),
+            CommandError::DeviceRevoked => ("device-revoked", Exit::Authentication),
+            CommandError::UnknownConversation => ("unknown-conversation", Exit::Failed),
+            CommandError::ConversationState { .. } => ("conversation-ended", Exit::Failed),
+            CommandError::UnknownName { .. } => ("unknown-name", Exit::Failed),
+            CommandError::MemberAlreadyIn => ("already-member", Exit::Failed),
+            CommandError::NotAMember { .. } => ("not-a-member", Exit::Failed),
+            CommandError::TooLarge { .. } => ("too-large", Exit::Failed),
+            CommandError::KeyChanged { .. } => ("changed-key", Exit::Trust),
+            CommandError::BadRecord { .. } => ("bad-signature", Exit::Trust),
+            _ => ("failed", Exit::Failed),
+        };
+        Self::new(code, exit, text)
+    }
+}

@@ -1,0 +1,274 @@
+//! Log entries and events as lines of output.
+
+use quicprochat_client::{
+    ClientError,
+    core::{
+        Event, TrustWarning,
+        content::MimiContent,
+        store::{ConversationKind, ConversationState, LogBody, LogEntry, StoreFault, StoreTx},
+    },
+    views::{self, ConversationView},
+};
+use quicprochat_wire::{AccountId, ChannelId, Timestamp};
+use serde_json::{Value, json};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+use crate::{failure::Failure, output::Output};
+
+/// One thing to print.
+pub(crate) enum Line {
+    /// Something that happened.
+    Show { event: &'static str, object: Value, text: String, message: bool },
+    /// Something that needs attention.
+    Warn { code: &'static str, text: String },
+    /// Nothing.
+    Silent,
+}
+
+impl Line {
+    /// Prints it; true if it was a message.
+    pub(crate) fn print(self, out: Output) -> Result<bool, Failure> {
+        match self {
+            Self::Show { event, object, text, message } => {
+                out.show(event, object, &text)?;
+                Ok(message)
+            }
+            Self::Warn { code, text } => {
+                out.warn(code, &text)?;
+                Ok(false)
+            }
+            Self::Silent => Ok(false),
+        }
+    }
+}
+
+/// An event of the engine.
+pub(crate) fn event(tx: &dyn StoreTx, event: &Event) -> Result<Line, Failure> {
+    described(tx, event).map_err(|fault| ClientError::Fault(fault).into())
+}
+
+fn described(tx: &dyn StoreTx, event: &Event) -> Result<Line, StoreFault> {
+    let show = |event, object, text| Line::Show { event, object, text, message: false };
+    Ok(match event {
+        Event::Logged(entry) => log_entry(tx, entry)?,
+        Event::Joined { channel, inviter } => {
+            let (title, inviter) = (title(tx, channel)?, views::name_of(tx, inviter)?);
+            show(
+                "joined",
+                json!({ "conversation": conversation_id(tx, channel)?, "title": title, "inviter": inviter }),
+                format!("joined {title} ({inviter} invited)"),
+            )
+        }
+        Event::Request { invitation, from, name } => show(
+            "request",
+            json!({ "request": invitation.to_string(), "sender": name, "account": from.to_string() }),
+            format!("{name} invites you; run: qpc requests accept {} (or block)", invitation.short()),
+        ),
+        Event::State { channel, state } => {
+            let title = title(tx, channel)?;
+            match state_warning(state, &title) {
+                Some(text) => Line::Warn { code: state_name(state), text },
+                None => Line::Silent,
+            }
+        }
+        Event::Trust(warning) => trust(tx, warning)?,
+        Event::Rejected { channel, code, .. } => Line::Warn {
+            code: "rejected",
+            text: format!("a message to {} was refused for good: {}", title(tx, channel)?, code.name()),
+        },
+        Event::Undelivered { account, channel, code } => Line::Warn {
+            code: "undelivered",
+            text: format!(
+                "the invitation of {} to {} could not be delivered: {}",
+                views::name_of(tx, account)?,
+                title(tx, channel)?,
+                code.name()
+            ),
+        },
+        Event::DeviceRevoked => {
+            Line::Warn { code: "device-revoked", text: "this device is no longer part of the account".to_owned() }
+        }
+        Event::DeviceRemoved { device } => show(
+            "device-removed",
+            json!({ "device": device.to_string() }),
+            format!("device {} is out of every conversation", device.short()),
+        ),
+        Event::ClockOff { by, ahead } => Line::Warn {
+            code: "clock-off",
+            text: format!(
+                "this device's clock is {} s {} the server's; set it right",
+                by.as_secs(),
+                if *ahead { "ahead of" } else { "behind" }
+            ),
+        },
+        Event::Queued { .. } | Event::Accepted { .. } => Line::Silent,
+    })
+}
+
+/// An entry of a conversation's log.
+pub(crate) fn log_entry(tx: &dyn StoreTx, entry: &LogEntry) -> Result<Line, StoreFault> {
+    let sender = views::name_of(tx, &entry.sender)?;
+    let conversation = conversation_id(tx, &entry.channel)?;
+    let title = title(tx, &entry.channel)?;
+    let names = |accounts: &[AccountId]| {
+        accounts.iter().map(|account| views::name_of(tx, account)).collect::<Result<Vec<String>, StoreFault>>()
+    };
+    let show = |event, object, text, message| Line::Show { event, object, text, message };
+    Ok(match &entry.body {
+        LogBody::Content { content } => {
+            let text = MimiContent::decode(content).ok().and_then(|content| content.as_text());
+            let kind = if text.is_some() { "text" } else { "unsupported" };
+            let shown = text.clone().unwrap_or_else(|| "(something this version cannot show)".to_owned());
+            show(
+                "message",
+                json!({
+                    "conversation": conversation, "seq": entry.seq, "id": entry.id.to_string(), "sender": sender,
+                    "sent_at": rfc3339(entry.sent_at), "kind": kind, "text": text,
+                }),
+                format!("[{title}] {} {sender}: {shown}", clock(entry.sent_at)),
+                true,
+            )
+        }
+        LogBody::Membership { added, removed, .. } => {
+            let (added, removed) = (sorted(names(added)?), sorted(names(removed)?));
+            let mut parts = Vec::new();
+            if !added.is_empty() {
+                parts.push(format!("added {}", added.join(", ")));
+            }
+            if !removed.is_empty() {
+                parts.push(format!("removed {}", removed.join(", ")));
+            }
+            if parts.is_empty() {
+                parts.push("changed the devices of a member".to_owned());
+            }
+            show(
+                "membership",
+                json!({ "conversation": conversation, "seq": entry.seq, "added": added, "removed": removed, "by": sender }),
+                format!("[{title}] {sender} {}", parts.join(" and ")),
+                false,
+            )
+        }
+        LogBody::Renamed { title: new } => show(
+            "title",
+            json!({ "conversation": conversation, "seq": entry.seq, "title": new, "by": sender }),
+            format!("[{title}] {sender} gave it the title {new}"),
+            false,
+        ),
+        LogBody::Leave => show(
+            "leaving",
+            json!({ "conversation": conversation, "seq": entry.seq, "by": sender }),
+            format!("[{title}] {sender} leaves"),
+            false,
+        ),
+        LogBody::Joined | LogBody::Updated => Line::Silent,
+    })
+}
+
+/// A conversation as an object.
+pub(crate) fn conversation(view: &ConversationView) -> Value {
+    let members: Vec<&str> = view.members.iter().map(|member| member.name.as_str()).collect();
+    json!({
+        "conversation": view.id.to_string(), "title": view.title, "kind": kind_name(&view.kind),
+        "state": state_name(&view.state), "members": members, "suite": format!("0x{:04x}", view.suite),
+        "post_quantum": view.suite == HYBRID_SUITE,
+    })
+}
+
+/// X25519+ML-KEM-768 (protocol.md, section 7).
+const HYBRID_SUITE: u16 = 0x004f;
+
+/// `group` or `direct`.
+pub(crate) const fn kind_name(kind: &ConversationKind) -> &'static str {
+    match kind {
+        ConversationKind::Group => "group",
+        ConversationKind::Direct => "direct",
+    }
+}
+
+/// A state as docs/cli.md names it.
+pub(crate) const fn state_name(state: &ConversationState) -> &'static str {
+    match state {
+        ConversationState::Creating => "creating",
+        ConversationState::Active => "joined",
+        ConversationState::Leaving => "leaving",
+        ConversationState::Left => "left",
+        ConversationState::Removed => "removed",
+        ConversationState::NeedsRejoin { .. } => "needs-rejoin",
+        ConversationState::Diverged => "diverged",
+        ConversationState::Spoilt => "spoilt",
+        ConversationState::Gone => "gone",
+    }
+}
+
+fn state_warning(state: &ConversationState, title: &str) -> Option<String> {
+    let text = match state {
+        ConversationState::Creating
+        | ConversationState::Active
+        | ConversationState::Leaving
+        | ConversationState::Left => return None,
+        ConversationState::Removed => "you were removed; what came before stays readable here",
+        ConversationState::NeedsRejoin { .. } => {
+            "this device cannot follow any more; ask a member to remove and invite you again"
+        }
+        ConversationState::Diverged => "the server lost or changed part of the log; nothing more is sent to it",
+        ConversationState::Spoilt => "somebody registered a false key; nothing more is sent to it. Make a new group",
+        ConversationState::Gone => "the server does not have it any more",
+    };
+    Some(format!("{title}: {text}"))
+}
+
+fn trust(tx: &dyn StoreTx, warning: &TrustWarning) -> Result<Line, StoreFault> {
+    let (code, text) = match warning {
+        TrustWarning::KeyChanged { name, .. } => (
+            "changed-key",
+            format!(
+                "THE KEY OF {name} CHANGED. Nothing is sent to it until you accept: compare safety numbers \
+                 (qpc safety-number {name}), then run qpc verify {name}"
+            ),
+        ),
+        TrustWarning::RolledBack { name, account } => {
+            let known = views::name_of(tx, account)?;
+            ("rolled-back", format!("the server offered an old record of {name} ({known}); it was refused"))
+        }
+        TrustWarning::BadInboxEntry { id } => {
+            ("bad-signature", format!("an invitation ({}) was not validly signed and was dropped", id.short()))
+        }
+        TrustWarning::IssuerChanged { epoch } => {
+            ("issuer-changed", format!("the server showed another token key for epoch {epoch}; tokens were refused"))
+        }
+    };
+    Ok(Line::Warn { code, text })
+}
+
+fn conversation_id(tx: &dyn StoreTx, channel: &ChannelId) -> Result<String, StoreFault> {
+    Ok(found(tx, channel)?.map_or_else(|| channel.to_string(), |view| view.id.to_string()))
+}
+
+fn title(tx: &dyn StoreTx, channel: &ChannelId) -> Result<String, StoreFault> {
+    Ok(found(tx, channel)?.map(|view| view.title).filter(|title| !title.is_empty()).unwrap_or_else(|| channel.short()))
+}
+
+fn found(tx: &dyn StoreTx, channel: &ChannelId) -> Result<Option<ConversationView>, StoreFault> {
+    let all = views::conversations(tx)?;
+    Ok(all.into_iter().find(|view| view.channels.contains(channel)))
+}
+
+fn sorted(mut names: Vec<String>) -> Vec<String> {
+    names.sort();
+    names
+}
+
+/// RFC 3339, UTC.
+pub(crate) fn rfc3339(at: Timestamp) -> String {
+    moment(at).format(&Rfc3339).unwrap_or_default()
+}
+
+/// Date and time of day, UTC, for people.
+fn clock(at: Timestamp) -> String {
+    let at = moment(at);
+    format!("{} {:02}:{:02}", at.date(), at.hour(), at.minute())
+}
+
+fn moment(at: Timestamp) -> OffsetDateTime {
+    OffsetDateTime::from_unix_timestamp_nanos(i128::from(at.0) * 1_000_000).unwrap_or(OffsetDateTime::UNIX_EPOCH)
+}
