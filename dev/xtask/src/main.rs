@@ -13,6 +13,7 @@ mod sandbox;
 mod setup;
 mod suite;
 mod tidy;
+mod trials;
 mod workspace;
 
 use std::process::ExitCode;
@@ -52,6 +53,9 @@ enum Command {
     /// Show three people who talk over a real server that learns nothing
     #[command(after_help = demo::EXAMPLES)]
     Demo(demo::Arguments),
+    /// Real processes, and everything a clumsy person or a dying machine does to them.
+    #[command(after_help = trials::EXAMPLES)]
+    Trials(trials::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -72,5 +76,6 @@ fn run(command: &Command) -> anyhow::Result<()> {
         Command::Tidy(arguments) => tidy::run(arguments),
         Command::Codegen(arguments) => codegen::run(arguments),
         Command::Demo(arguments) => demo::run(arguments),
+        Command::Trials(arguments) => trials::run(arguments),
     }
 }

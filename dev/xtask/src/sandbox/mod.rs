@@ -43,6 +43,8 @@ pub(crate) struct Sandbox {
     binaries: Binaries,
     server: Option<Running>,
     link: Option<String>,
+    /// Further arguments of the server.
+    server_arguments: Vec<String>,
     // Last, so that the folder goes after the programs that use it.
     scratch: Scratch,
 }
@@ -50,7 +52,37 @@ pub(crate) struct Sandbox {
 impl Sandbox {
     /// An empty scratch folder; nothing runs yet.
     pub(crate) fn new(binaries: Binaries) -> Result<Self> {
-        Ok(Self { binaries, server: None, link: None, scratch: Scratch::new("qpc-sandbox-")? })
+        Ok(Self {
+            binaries,
+            server: None,
+            link: None,
+            server_arguments: Vec::new(),
+            scratch: Scratch::new("qpc-sandbox-")?,
+        })
+    }
+
+    /// Gives the server further arguments from its next start on.
+    pub(crate) fn server_takes(&mut self, arguments: &[&str]) {
+        self.server_arguments = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+    }
+
+    /// The link of the server, once it was started.
+    pub(crate) fn link(&self) -> Result<&str> {
+        self.link.as_deref().context("the server was never started")
+    }
+
+    /// Another device of a person.
+    pub(crate) fn device(&self, person: &Person, device: &str) -> Result<Person> {
+        person.with_device(self.scratch.path(), device)
+    }
+
+    /// Runs `qpc-server` beside the running server, as an administrator does; what it prints.
+    pub(crate) fn administer(&self, arguments: &[&str]) -> Result<String> {
+        let mut command = self.program(&self.binaries.server);
+        let output = capture(command.args(arguments).arg("--data-dir").arg(self.server_dir()), PATIENCE)?;
+        let problem = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "qpc-server {} ended with {}: {problem}", arguments.join(" "), output.status);
+        String::from_utf8(output.stdout).context("no UTF-8")
     }
 
     /// Starts the server on its data folder and waits until it accepts connections; the first time on any free port,
@@ -60,7 +92,12 @@ impl Sandbox {
         let listen = self.link.as_deref().map_or(Ok("127.0.0.1:0"), address)?.to_owned();
         let log = File::options().create(true).append(true).open(self.server_log())?;
         let mut command = self.program(&self.binaries.server);
-        command.arg("--data-dir").arg(self.server_dir()).args(["--listen", &listen]).stderr(log);
+        command
+            .arg("--data-dir")
+            .arg(self.server_dir())
+            .args(["--listen", &listen])
+            .args(&self.server_arguments)
+            .stderr(log);
         let server = Running::start(&mut command)?;
         let link = match server.next_line(PATIENCE)? {
             Some(line) => {

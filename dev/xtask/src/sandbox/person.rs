@@ -17,7 +17,16 @@ pub(crate) struct Person {
 impl Person {
     /// Makes a person's folder below `scratch`, readable by us alone.
     pub(super) fn new(scratch: &Path, name: &str) -> Result<Self> {
-        let person = Self { name: name.to_owned(), folder: scratch.join(name) };
+        Self::with_folder(name, scratch.join(name))
+    }
+
+    /// The same person with another device: another home, the same name and password.
+    pub(super) fn with_device(&self, scratch: &Path, device: &str) -> Result<Self> {
+        Self::with_folder(&self.name, scratch.join(format!("{}-{device}", self.name)))
+    }
+
+    fn with_folder(name: &str, folder: PathBuf) -> Result<Self> {
+        let person = Self { name: name.to_owned(), folder };
         let make = |folder: &Path| DirBuilder::new().recursive(true).mode(0o700).create(folder);
         make(&person.home()).with_context(|| format!("cannot make a home for {name}"))?;
         let mut file =

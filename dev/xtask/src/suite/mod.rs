@@ -10,6 +10,7 @@ mod docs;
 mod fmt;
 mod fuzz;
 mod tidy;
+mod trials;
 mod unit;
 mod wasm;
 
@@ -35,6 +36,7 @@ pub(crate) const SUITES: &[Suite] = &[
     fuzz::SUITE,
     docs::SUITE,
     demo::SUITE,
+    trials::SUITE,
 ];
 
 pub(crate) const EXAMPLES: &str = "\
