@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use quicprochat_server_core::Server;
 use tokio::{
-    signal::unix::{SignalKind, signal},
+    signal::unix::Signal,
     time::{MissedTickBehavior, interval},
 };
 
@@ -13,27 +13,14 @@ use crate::{metrics::Metrics, store::StoreStats, system};
 /// How often the services remove what is too old.
 const SWEEP_PERIOD: Duration = Duration::from_secs(60 * 60);
 
-/// Sweeps at once and each hour, and logs counters on SIGUSR1. Runs until it is dropped.
-pub(crate) async fn run(server: Server, store: Arc<StoreStats>, metrics: Arc<Metrics>) {
+/// Sweeps at once and each hour, and logs counters when `requests` comes. Runs until it is dropped.
+pub(crate) async fn run(server: Server, store: Arc<StoreStats>, metrics: Arc<Metrics>, mut requests: Signal) {
     let mut ticks = interval(SWEEP_PERIOD);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut requests = match signal(SignalKind::user_defined1()) {
-        Ok(requests) => Some(requests),
-        Err(error) => {
-            tracing::warn!(%error, "SIGUSR1 cannot be heard");
-            None
-        }
-    };
     loop {
-        let requested = async {
-            match &mut requests {
-                Some(requests) => requests.recv().await,
-                None => core::future::pending().await,
-            }
-        };
         tokio::select! {
             _ = ticks.tick() => sweep(&server).await,
-            _ = requested => log_counters(&store, &metrics),
+            _ = requests.recv() => log_counters(&store, &metrics),
         }
     }
 }
@@ -54,6 +41,7 @@ fn log_counters(store: &StoreStats, metrics: &Metrics) {
         largest_batch = counts.largest_batch,
         failed_writes = counts.failed,
         reads = counts.queries,
+        log_pages = counts.log_pages,
         "counters"
     );
     for (method, outcome, count) in metrics.calls() {

@@ -73,11 +73,12 @@ async fn serve(
 ) -> anyhow::Result<()> {
     // Before anybody can know that we run, so that no signal finds us unprepared.
     let signals = Signals::listen().context("cannot listen for signals")?;
+    let counters = signal(SignalKind::user_defined1()).context("cannot listen for signals")?;
     let metrics = Arc::new(Metrics::default());
     let listener = Listener::bind(config.listen, identity, settings)?;
     let link = ServerLink::new(host, listener.local_addr().port(), listener.fingerprint())
         .with_context(|| format!("{host} is no host that a server link can carry; set --host"))?;
-    let upkeep = tokio::spawn(maintenance::run(server.clone(), store.clone(), metrics.clone()));
+    let upkeep = tokio::spawn(maintenance::run(server.clone(), store, metrics.clone(), counters));
     announce(config, &link)?;
     tracing::info!(address = %config.listen, registration = ?config.registration.mode, "ready");
     let handler = Arc::new(ServiceHandler::new(server.clone(), metrics));

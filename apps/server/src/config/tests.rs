@@ -101,3 +101,17 @@ fn the_host_is_told_from_where_the_server_listens() {
     assert_eq!(host("[::1]:4433"), "::1");
     assert!(!host("0.0.0.0:4433").is_empty());
 }
+
+#[test]
+fn every_setting_stands_in_the_guide() {
+    let guide = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/server.md")).expect("the guide");
+    let keys = layers::known_keys().expect("defaults");
+    assert!(keys.len() > 40);
+    for key in keys.keys() {
+        let name = key.rsplit('.').next().expect("a name");
+        assert!(
+            guide.contains(&format!("`{key}`")) || guide.contains(&format!("`{name}`")),
+            "{key} is not in docs/server.md"
+        );
+    }
+}

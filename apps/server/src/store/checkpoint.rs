@@ -13,7 +13,7 @@ use std::{
 
 use rusqlite::Connection;
 
-use super::OpenError;
+use super::{OpenError, stats::StoreStats};
 
 /// Frames that the log must have grown by before the thread sets to work.
 const STEP_FRAMES: u32 = 4096;
@@ -43,12 +43,19 @@ pub(super) struct Checkpointer {
 }
 
 /// Starts the thread on its own connection, and has the writer's connection count frames.
-pub(super) fn start(writer: &mut Connection, db: Connection) -> Result<(CheckpointBell, Checkpointer), OpenError> {
+pub(super) fn start(
+    writer: &mut Connection,
+    db: Connection,
+    stats: Arc<StoreStats>,
+) -> Result<(CheckpointBell, Checkpointer), OpenError> {
     let shared = Arc::new(Shared::default());
     shared.due.store(STEP_FRAMES, Ordering::Relaxed);
     let counter = shared.clone();
     let count = move |_: &mut rusqlite::hooks::Wal, frames: std::ffi::c_int| {
-        counter.frames.store(u32::try_from(frames).unwrap_or(0), Ordering::Relaxed);
+        let frames = u32::try_from(frames).unwrap_or(0);
+        let before = counter.frames.swap(frames, Ordering::Relaxed);
+        // Fewer than before: the log began anew.
+        stats.count_log_pages(if frames >= before { frames - before } else { frames });
         Ok(())
     };
     if let Err(error) = writer.wal_hook(Some(count)) {

@@ -84,7 +84,10 @@ impl Location {
         db.busy_timeout(core::time::Duration::from_secs(5))?;
         db.execute_batch("PRAGMA temp_store = MEMORY; PRAGMA foreign_keys = OFF; PRAGMA trusted_schema = OFF;")?;
         if purpose == Purpose::Write {
-            pragma_text(&db, "journal_mode = WAL")?;
+            let mode = pragma_text(&db, "journal_mode = WAL")?;
+            if mode.as_deref() != Some("wal") {
+                return Err(OpenFault::NoLog);
+            }
         }
         // FULL: a transaction that is committed is on disk. The checkpointer writes and closes logs of its own accord.
         db.execute_batch("PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;")?;
@@ -99,7 +102,7 @@ impl Location {
     fn explain_first(&self, fault: OpenFault) -> OpenError {
         match fault {
             OpenFault::Database(error) if is_damage(&error) => OpenError::WrongKey { path: self.path.clone() },
-            other @ (OpenFault::Database(_) | OpenFault::NoCipher) => self.explain(other),
+            other @ (OpenFault::Database(_) | OpenFault::NoCipher | OpenFault::NoLog) => self.explain(other),
         }
     }
 
@@ -107,6 +110,7 @@ impl Location {
         match fault {
             OpenFault::Database(source) => explain(&self.path, source),
             OpenFault::NoCipher => OpenError::NoCipher,
+            OpenFault::NoLog => OpenError::NoLog { path: self.path.clone() },
         }
     }
 }
@@ -122,6 +126,7 @@ pub(super) fn explain(path: &Path, source: Error) -> OpenError {
 
 enum OpenFault {
     NoCipher,
+    NoLog,
     Database(Error),
 }
 

@@ -26,6 +26,12 @@ pub enum OpenError {
     /// This build of SQLite does not encrypt.
     #[error("the database library was built without SQLCipher")]
     NoCipher,
+    /// The file system cannot hold a write-ahead log (shared memory is missing, as on some network file systems).
+    #[error("{path} lies on a file system that cannot hold a write-ahead log; use a local disk", path = path.display())]
+    NoLog {
+        /// The database.
+        path: PathBuf,
+    },
     /// The first page does not open with the key.
     #[error(
         "{path} does not open with this store key: either the key is not the one the store was made with, or the file is damaged; nothing was changed",

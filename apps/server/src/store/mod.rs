@@ -82,7 +82,8 @@ impl SqliteStore {
         let stats = Arc::new(StoreStats::default());
         let reading = (0..options.readers.max(1)).map(|_| location.open_again(Purpose::Read));
         let reading = reading.collect::<Result<Vec<_>, _>>()?;
-        let (bell, checkpointer) = checkpoint::start(&mut writing, location.open_again(Purpose::Checkpoint)?)?;
+        let copying = location.open_again(Purpose::Checkpoint)?;
+        let (bell, checkpointer) = checkpoint::start(&mut writing, copying, stats.clone())?;
         let writer = writer::start(writing, stats.clone(), bell)?;
         let readers = reader::start(reading, &stats)?;
         let running = Mutex::new(Some(Running { writer, readers, checkpointer }));

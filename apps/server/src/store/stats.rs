@@ -10,6 +10,7 @@ pub struct StoreStats {
     largest_batch: AtomicU64,
     failed: AtomicU64,
     queries: AtomicU64,
+    log_pages: AtomicU64,
 }
 
 /// The counters at one moment.
@@ -25,6 +26,8 @@ pub struct StoreCounts {
     pub failed: u64,
     /// Reading jobs.
     pub queries: u64,
+    /// Pages written to the log.
+    pub log_pages: u64,
 }
 
 impl StoreStats {
@@ -37,6 +40,10 @@ impl StoreStats {
 
     pub(super) fn count_failed(&self, jobs: usize) {
         self.failed.fetch_add(u64::try_from(jobs).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    pub(super) fn count_log_pages(&self, pages: u32) {
+        self.log_pages.fetch_add(pages.into(), Ordering::Relaxed);
     }
 
     pub(super) fn count_query(&self) {
@@ -52,6 +59,7 @@ impl StoreStats {
             largest_batch: self.largest_batch.load(Ordering::Relaxed),
             failed: self.failed.load(Ordering::Relaxed),
             queries: self.queries.load(Ordering::Relaxed),
+            log_pages: self.log_pages.load(Ordering::Relaxed),
         }
     }
 }

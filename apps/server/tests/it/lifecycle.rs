@@ -2,13 +2,14 @@
 
 use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf};
 
-use quicprochat_wire::{CallFailure, ErrorCode, MessageId};
+use futures::StreamExt as _;
+use quicprochat_wire::{CallFailure, ErrorCode, MessageId, call::channel::ChannelSubscribe};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::{
     channel::TestChannel,
-    process::{Running, qpc_server, run},
+    process::{PATIENCE, Running, qpc_server, run},
 };
 
 fn temp() -> (TempDir, PathBuf) {
@@ -39,11 +40,43 @@ fn says_ready_once_and_ends_well_on_sigterm() {
     assert_eq!(server.wait().status.code(), Some(0));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn sigterm_ends_subscriptions_and_refuses_new_calls() {
+    let (_temp, data) = temp();
+    Running::start(&data, &[]).kill();
+    let channel = TestChannel::new(1);
+    channel.plant(&data).await;
+    let server = Running::start(&data, &[]);
+    let link = channel.attach(&server.link).await;
+    let id = MessageId::new([3; 16]);
+    channel.enqueue(&link, id).await.expect("accepted");
+    let mut pages = link.subscribe(ChannelSubscribe { channel: channel.id, after: 0 }).await.expect("subscribed");
+    let first = pages.next().await.expect("a page").expect("a page");
+    assert_eq!(first.entries.iter().map(|entry| entry.id).collect::<Vec<_>>(), [id]);
+    server.signal(Signal::TERM);
+    let last = tokio::time::timeout(PATIENCE, async {
+        while let Some(page) = pages.next().await {
+            if let Err(error) = page {
+                return Some(error);
+            }
+        }
+        None
+    });
+    assert!(last.await.expect("the subscription ends in time").is_some());
+    assert!(channel.enqueue(&link, MessageId::new([4; 16])).await.is_err());
+    let outcome = server.wait();
+    assert_eq!(outcome.status.code(), Some(0), "{}", outcome.stderr);
+    for secret in [channel.id.to_string(), channel.id.short(), id.to_string(), id.short()] {
+        assert!(!outcome.stderr.contains(&secret), "the log names nothing: {}", outcome.stderr);
+    }
+}
+
 #[test]
 fn logs_are_json_on_request_and_counters_come_on_sigusr1() {
     let (_temp, data) = temp();
-    let server = Running::start(&data, &["--log-format", "json"]);
+    let mut server = Running::start(&data, &["--log-format", "json"]);
     server.signal(Signal::USR1);
+    server.wait_for_log("\"message\":\"counters\"");
     server.signal(Signal::TERM);
     let log = server.wait().stderr;
     for line in log.lines() {

@@ -46,7 +46,9 @@ pub(crate) struct Running {
     child: Child,
     pub(crate) link: ServerLink,
     pub(crate) ready_line: String,
-    rest: mpsc::Receiver<(String, String)>,
+    rest: mpsc::Receiver<String>,
+    log: mpsc::Receiver<String>,
+    logged: String,
 }
 
 impl Running {
@@ -58,28 +60,41 @@ impl Running {
     pub(crate) fn start_command(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("starts");
         let mut stdout = BufReader::new(child.stdout.take().expect("piped"));
-        let mut stderr = child.stderr.take().expect("piped");
+        let stderr = BufReader::new(child.stderr.take().expect("piped"));
         let (first_sender, first) = mpsc::channel();
         let (rest_sender, rest) = mpsc::channel();
+        let (log_sender, log) = mpsc::channel();
         std::thread::spawn(move || {
-            let errors = std::thread::spawn(move || {
-                let mut text = String::new();
-                drop(stderr.read_to_string(&mut text));
-                text
-            });
             let mut line = String::new();
             drop(stdout.read_line(&mut line));
             drop(first_sender.send(line));
             let mut text = String::new();
             drop(stdout.read_to_string(&mut text));
-            drop(rest_sender.send((text, errors.join().expect("reads"))));
+            drop(rest_sender.send(text));
+        });
+        std::thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                drop(log_sender.send(line));
+            }
         });
         let ready_line = first.recv_timeout(PATIENCE).expect("a first line in time");
         let Some(link) = ready_line.trim_end().strip_prefix("ready ").and_then(|link| link.parse().ok()) else {
             drop(child.kill());
-            panic!("not a ready line: {ready_line:?}; {:?}", rest.recv_timeout(PATIENCE));
+            panic!("not a ready line: {ready_line:?}; {:?}", log.iter().collect::<Vec<_>>());
         };
-        Self { child, link, ready_line, rest }
+        Self { child, link, ready_line, rest, log, logged: String::new() }
+    }
+
+    /// Waits for a log line that contains `text`.
+    pub(crate) fn wait_for_log(&mut self, text: &str) {
+        loop {
+            let line = self.log.recv_timeout(PATIENCE).expect("the line in time");
+            self.logged.push_str(&line);
+            self.logged.push('\n');
+            if line.contains(text) {
+                return;
+            }
+        }
     }
 
     pub(crate) fn id(&self) -> u32 {
@@ -99,8 +114,10 @@ impl Running {
 
     /// Waits for its end; hands back its status, the rest of its output, and its log.
     pub(crate) fn wait(mut self) -> Outcome {
-        let (stdout, stderr) = self.rest.recv_timeout(PATIENCE).expect("it ends in time");
+        let stdout = self.rest.recv_timeout(PATIENCE).expect("it ends in time");
         let status = self.child.wait().expect("gone");
+        let mut stderr = core::mem::take(&mut self.logged);
+        stderr.extend(self.log.iter().flat_map(|line| [line, "\n".to_owned()]));
         Outcome { status, stdout, stderr }
     }
 }
