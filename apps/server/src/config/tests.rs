@@ -3,7 +3,7 @@ use std::{ffi::OsString, fs, path::PathBuf};
 use super::*;
 
 fn layers(variables: &[(&str, &str)]) -> Layers {
-    let environment = [("HOME", "/home/sam")].iter().chain(variables);
+    let environment = [("HOME", "/srv/sam")].iter().chain(variables);
     Layers {
         file: None,
         environment: environment.map(|(name, value)| (OsString::from(name), OsString::from(value))).collect(),
@@ -22,7 +22,7 @@ fn with_file(mut layers: Layers, text: &str) -> (tempfile::TempDir, Layers) {
 #[test]
 fn nothing_need_be_configured() {
     let effective = layers(&[]).resolve().expect("defaults hold");
-    assert_eq!(effective.config.data_dir, PathBuf::from("/home/sam/.local/share/quicprochat-server"));
+    assert_eq!(effective.config.data_dir, PathBuf::from("/srv/sam/.local/share/quicprochat-server"));
     assert_eq!(effective.config.listen.port(), 4433);
     assert!(effective.origins.is_empty());
     let data = layers(&[("XDG_DATA_HOME", "/srv/data")]).resolve().expect("defaults hold").config.data_dir;
