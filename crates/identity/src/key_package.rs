@@ -22,7 +22,7 @@ pub const MAX_KEY_PACKAGE_BYTES: usize = KEY_PACKAGE_ROW_BYTES - 4 - ENVELOPE_BY
 /// How far the time of a part may be from the adder's own clock.
 pub const MAX_AGE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-/// Signs a device's KeyPackage into its part of the record.
+/// Signs a device's KeyPackage into its part of the record. Of `time` the part says the day.
 ///
 /// Errors:   [`IdentityError::RowFull`] for a KeyPackage above [`MAX_KEY_PACKAGE_BYTES`].
 pub fn sign_key_package_part(
@@ -35,7 +35,8 @@ pub fn sign_key_package_part(
     if key_package.len() > MAX_KEY_PACKAGE_BYTES {
         return Err(IdentityError::RowFull { limit: MAX_KEY_PACKAGE_BYTES, found: key_package.len() });
     }
-    let mut part = Writer::labelled(LABEL).fixed(account).fixed(device).u64(time.0).bytes(key_package).finish();
+    let mut part =
+        Writer::labelled(LABEL).fixed(account).fixed(device).u64(time.day_start().0).bytes(key_package).finish();
     let signature = secret.sign(&part);
     part.extend_from_slice(&signature);
     Ok(part)
@@ -158,7 +159,7 @@ mod tests {
         test_support::{Account, SeededEntropy},
     };
 
-    const NOW: Timestamp = Timestamp(1_700_000_000_000);
+    const NOW: Timestamp = Timestamp(1_700_000_000_000).day_start();
 
     fn identity(account: &Account) -> VerifiedIdentity {
         account.draft("alice").sign(&account.key, &mut SeededEntropy::new(3)).expect("signs")

@@ -16,6 +16,13 @@ impl Timestamp {
         (self.0 / Self::DAY_MS) as u32
     }
 
+    /// The first moment of its day: what a record that the server keeps may say about when it was made, because a finer time
+    /// could be matched with that of a channel's entry.
+    #[must_use]
+    pub const fn day_start(self) -> Self {
+        Self(self.0 - self.0 % Self::DAY_MS)
+    }
+
     /// The moment `duration` later; saturates.
     #[must_use]
     pub fn after(self, duration: Duration) -> Self {

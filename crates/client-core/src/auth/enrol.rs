@@ -43,7 +43,7 @@ impl OpenVault {
         labels.push(DeviceLabel::new(device, label)?);
         let version = self.next_version(DevicesRecord::ID);
         let record = records::seal_labels(&self.state_key, self.account(), version, &labels, entropy)?;
-        let mut draft = self.identity.next_draft(now);
+        let mut draft = self.identity.next_draft(now.day_start());
         draft.add_device(&self.identity_key, device, device_key.public());
         Ok(PreparedEnrolment {
             identity: draft.sign(&self.identity_key, entropy)?,

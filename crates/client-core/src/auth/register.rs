@@ -87,7 +87,7 @@ impl Registration {
         let mut draft = IdentityDraft {
             name,
             serial: 1,
-            time: now,
+            time: now.day_start(),
             inbox_key: records::inbox_public(&inbox_keys)?,
             devices: Vec::new(),
             removed: Vec::new(),

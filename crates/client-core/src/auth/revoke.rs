@@ -37,7 +37,7 @@ impl OpenVault {
             return Err(CeremonyError::UnknownRecord { record: *record });
         }
         let account = self.account();
-        let mut draft = self.identity.next_draft(now);
+        let mut draft = self.identity.next_draft(now.day_start());
         draft.remove_device(device)?;
 
         let root = RootKey::generate(entropy);

@@ -497,7 +497,10 @@ fn a_rotated_key_package_replaces_the_part() {
     let request = rotate_key_package(identity.account(), device, &device_key, b"fresh", later).expect("fits");
     sam.publish_key_package("alice", request).expect("accepted");
     let record = crate::trust::VerifiedRecord::verify(&sam.own_record("alice")).expect("verifies");
-    assert_eq!((record.key_packages[0].key_package(), record.key_packages[0].time()), (&b"fresh"[..], later));
+    assert_eq!(
+        (record.key_packages[0].key_package(), record.key_packages[0].time()),
+        (&b"fresh"[..], later.day_start())
+    );
     let large = rotate_key_package(identity.account(), device, &device_key, &[0; 4096], later);
     assert!(matches!(large, Err(CeremonyError::Record(IdentityError::RowFull { .. }))));
 }

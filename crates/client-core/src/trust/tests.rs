@@ -13,7 +13,7 @@ use quicprochat_wire::{
 use super::*;
 use crate::testing::SeededEntropy;
 
-const NOW: Timestamp = Timestamp(1_700_000_000_000);
+const NOW: Timestamp = Timestamp(1_700_000_000_000).day_start();
 const HOUR_MS: u64 = 3_600_000;
 
 /// An account with as many devices as wanted.
