@@ -7,7 +7,7 @@ use quicprochat_client::{
 };
 use quicprochat_wire::{CallFailure, ErrorCode};
 
-use crate::{exit::Exit, secret::SecretError};
+use crate::{exit::Exit, render, secret::SecretError};
 
 /// A failed command.
 #[derive(Debug)]
@@ -219,7 +219,11 @@ impl From<CommandError> for Failure {
             CommandError::NoAccount => return ClientError::NotRegistered.into(),
             CommandError::DeviceRevoked => ("device-revoked", Exit::Authentication),
             CommandError::UnknownConversation => ("unknown-conversation", Exit::Failed),
-            CommandError::ConversationState { .. } => ("conversation-ended", Exit::Failed),
+            CommandError::ConversationState { state } => {
+                let state = render::state_name(&state);
+                let text = format!("the conversation is `{state}`: nothing can be written to it or changed");
+                return Self::new("conversation-ended", Exit::Failed, text);
+            }
             CommandError::UnknownName { .. } => ("unknown-name", Exit::Failed),
             CommandError::MemberAlreadyIn => ("already-member", Exit::Failed),
             CommandError::NotAMember { .. } => ("not-a-member", Exit::Failed),

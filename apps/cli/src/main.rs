@@ -19,7 +19,10 @@ use crate::{args::Cli, context::Context, exit::Exit, failure::Failure, output::O
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let out = Output::new(cli.json);
-    let filter = EnvFilter::try_new(&cli.log_level).unwrap_or_else(|_| EnvFilter::new("error"));
+    // Only our own crates: what libraries log at debug is neither ours to vouch for nor of use here.
+    let level = &cli.log_level;
+    let filter = EnvFilter::try_new(format!("error,qpc={level},quicprochat={level}"));
+    let filter = filter.unwrap_or_else(|_| EnvFilter::new("error"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let exit = match run(cli, out) {
         Ok(()) => Exit::Done,
