@@ -31,7 +31,8 @@ pub(super) fn drive(cx: &mut Cx<'_>, session: &mut Session, conversation: &Conve
     session.attached = None;
     if !session.attaching {
         session.attaching = true;
-        call_attach(cx, conversation.channel, &keys, ChannelCall::Attach(keys.access_public()))?;
+        let call = ChannelCall::Attach { key: keys.access_public(), read: conversation.cursor.position };
+        call_attach(cx, conversation.channel, &keys, call)?;
     }
     Ok(false)
 }
@@ -65,6 +66,7 @@ pub(super) fn attached(
     session: &mut Session,
     conversation: &mut Conversation,
     key: AccessPublicKey,
+    read: u64,
     state: &ChannelState,
 ) -> Result<(), EngineError> {
     if key != newest_keys(conversation).access_public() {
@@ -81,11 +83,12 @@ pub(super) fn attached(
     session.refused = None;
     session.attached = Some(key);
     session.look_again = false;
-    session.head = state.last.position;
-    conversation.head = state.last.position;
     let cursor = conversation.cursor;
+    session.head = state.last.position.max(cursor.position);
+    conversation.head = session.head;
     let same_past = match state.last.position.cmp(&cursor.position) {
-        core::cmp::Ordering::Less => false,
+        // Another process may have read on while the answer was under way.
+        core::cmp::Ordering::Less => state.last.position >= read,
         core::cmp::Ordering::Equal => state.last.hash == cursor.hash,
         core::cmp::Ordering::Greater => {
             state.last_commit.position > cursor.position || state.last_commit == conversation.last_commit

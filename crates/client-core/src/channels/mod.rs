@@ -201,10 +201,10 @@ impl Channels {
         let before = conversation.state.clone();
         match (call, result) {
             (_, Err(CallError::LinkLost)) => return Ok(()),
-            (ChannelCall::Attach(key), Ok(Response::ChannelState(state))) => {
-                attach::attached(cx, session, &mut conversation, key, &state)?;
+            (ChannelCall::Attach { key, read }, Ok(Response::ChannelState(state))) => {
+                attach::attached(cx, session, &mut conversation, key, read, &state)?;
             }
-            (ChannelCall::Attach(_), Err(CallError::Refused(failure))) => {
+            (ChannelCall::Attach { .. }, Err(CallError::Refused(failure))) => {
                 attach::refused(cx, session, &mut conversation, failure)?;
             }
             (ChannelCall::Keyring(key), Ok(Response::Keyring(keyring))) => {

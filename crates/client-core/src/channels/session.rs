@@ -13,7 +13,8 @@ const PAUSE: Duration = Duration::from_secs(2);
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum ChannelCall {
     Create,
-    Attach(AccessPublicKey),
+    /// `read` is the position of the cursor when the call left: answers older than that show a server that went back.
+    Attach { key: AccessPublicKey, read: u64 },
     Keyring(AccessPublicKey),
     Read,
     Message { row: u64, id: MessageId },
@@ -61,7 +62,7 @@ impl Session {
     pub(crate) fn ended(&mut self, call: &ChannelCall) {
         match call {
             ChannelCall::Create => self.creating = false,
-            ChannelCall::Attach(_) | ChannelCall::Keyring(_) => self.attaching = false,
+            ChannelCall::Attach { .. } | ChannelCall::Keyring(_) => self.attaching = false,
             ChannelCall::Read => self.reading = false,
             ChannelCall::Message { .. } | ChannelCall::Commit { .. } => self.sending = false,
             ChannelCall::Delete => self.deleting = false,

@@ -149,7 +149,9 @@ pub(super) fn enqueued(
         }
         Enqueued::Stale { last_commit } => {
             session.head = session.head.max(last_commit.position);
-            if last_commit.position <= conversation.cursor.position && *last_commit != conversation.last_commit {
+            // A commit before the one we have read is old news: another process has read on in the meantime.
+            let known = conversation.last_commit.position..=conversation.cursor.position;
+            if known.contains(&last_commit.position) && *last_commit != conversation.last_commit {
                 conversation.state = ConversationState::Diverged;
             }
             if let Some(row) = row {
