@@ -8,8 +8,8 @@ use quicprochat_client::{
     core::{
         Command, Event, Outcome,
         store::{OwnAccount, StoreTx},
+        views::{self, ConversationView, ResolveError},
     },
-    views::{self, ConversationView},
 };
 
 use crate::{args::Cli, exit::Exit, failure::Failure, output::Output, render, secret};
@@ -53,22 +53,21 @@ impl Context {
         Ok(self.client.read(job)?)
     }
 
-    /// The conversation that `text` names: an id, an unambiguous prefix of one, or a title.
+    /// The conversation that `text` names: a title, an id, or an unambiguous prefix of one.
     pub(crate) fn conversation(&mut self, text: &str) -> Result<ConversationView, Failure> {
-        let all = self.read(|tx| Ok(views::conversations(tx)?))?;
-        let chosen = views::choose(&all, text);
-        match chosen.as_slice() {
-            [one] => Ok((*one).clone()),
-            [] => Err(Failure::new(
+        match self.read(|tx| Ok(views::resolve(tx, text)))? {
+            Ok(view) => Ok(view),
+            Err(ResolveError::Store(fault)) => Err(fault.into()),
+            Err(ResolveError::Unknown) => Err(Failure::new(
                 "unknown-conversation",
                 Exit::Failed,
                 format!("no conversation is called {text}; run qpc conversations to see them, or qpc sync to catch up"),
             )),
-            several => Err(Failure::new(
-                "ambiguous",
-                Exit::Failed,
-                format!("{} conversations match {text}; use more of the id", several.len()),
-            )),
+            Err(ResolveError::Ambiguous(several)) => {
+                let ids: Vec<String> = several.iter().map(|channel| channel.short()).collect();
+                let text = format!("several conversations are called {text}; use the id: {}", ids.join(", "));
+                Err(Failure::new("ambiguous", Exit::Failed, text))
+            }
         }
     }
 

@@ -6,8 +6,8 @@ use quicprochat_client::{
         Event, TrustWarning,
         content::MimiContent,
         store::{ConversationKind, ConversationState, LogBody, LogEntry, StoreFault, StoreTx},
+        views::{self, ConversationView},
     },
-    views::{self, ConversationView},
 };
 use quicprochat_wire::{AccountId, ChannelId, Timestamp};
 use serde_json::{Value, json};
@@ -52,7 +52,7 @@ fn described(tx: &dyn StoreTx, event: &Event) -> Result<Line, StoreFault> {
     Ok(match event {
         Event::Logged(entry) => log_entry(tx, entry)?,
         Event::Joined { channel, inviter } => {
-            let (title, inviter) = (title(tx, channel)?, views::name_of(tx, inviter)?);
+            let (title, inviter) = (title(tx, channel)?, name_of(tx, inviter)?);
             show(
                 "joined",
                 json!({ "conversation": conversation_id(tx, channel)?, "title": title, "inviter": inviter }),
@@ -80,7 +80,7 @@ fn described(tx: &dyn StoreTx, event: &Event) -> Result<Line, StoreFault> {
             code: "undelivered",
             text: format!(
                 "the invitation of {} to {} could not be delivered: {}",
-                views::name_of(tx, account)?,
+                name_of(tx, account)?,
                 title(tx, channel)?,
                 code.name()
             ),
@@ -107,11 +107,11 @@ fn described(tx: &dyn StoreTx, event: &Event) -> Result<Line, StoreFault> {
 
 /// An entry of a conversation's log.
 pub(crate) fn log_entry(tx: &dyn StoreTx, entry: &LogEntry) -> Result<Line, StoreFault> {
-    let sender = views::name_of(tx, &entry.sender)?;
+    let sender = name_of(tx, &entry.sender)?;
     let conversation = conversation_id(tx, &entry.channel)?;
     let title = title(tx, &entry.channel)?;
     let names = |accounts: &[AccountId]| {
-        accounts.iter().map(|account| views::name_of(tx, account)).collect::<Result<Vec<String>, StoreFault>>()
+        accounts.iter().map(|account| name_of(tx, account)).collect::<Result<Vec<String>, StoreFault>>()
     };
     let show = |event, object, text, message| Line::Show { event, object, text, message };
     Ok(match &entry.body {
@@ -164,13 +164,31 @@ pub(crate) fn log_entry(tx: &dyn StoreTx, entry: &LogEntry) -> Result<Line, Stor
     })
 }
 
-/// A conversation as an object.
-pub(crate) fn conversation(view: &ConversationView) -> Value {
-    let members: Vec<&str> = view.members.iter().map(|member| member.name.as_str()).collect();
-    json!({
-        "conversation": view.id.to_string(), "title": view.title, "kind": kind_name(&view.kind),
-        "state": state_name(&view.state), "members": members, "suite": format!("0x{:04x}", view.suite),
-        "post_quantum": view.suite == HYBRID_SUITE,
+/// A conversation as an object, and the names of its members.
+pub(crate) fn conversation(tx: &dyn StoreTx, view: &ConversationView) -> Result<(Value, Vec<String>), StoreFault> {
+    let main = &view.main;
+    let mut members = Vec::new();
+    for member in views::members(tx, main)? {
+        members.push(name_of(tx, &member.account)?);
+    }
+    members.sort();
+    let object = json!({
+        "conversation": main.channel.to_string(), "title": view.title, "kind": kind_name(&main.kind),
+        "state": state_name(&main.state), "members": members, "suite": format!("0x{:04x}", main.suite),
+        "post_quantum": main.suite == HYBRID_SUITE, "waiting": view.waiting,
+    });
+    Ok((object, members))
+}
+
+/// What to call an account: its name; with a question mark while the directory has not confirmed it; else its short id.
+pub(crate) fn name_of(tx: &dyn StoreTx, account: &AccountId) -> Result<String, StoreFault> {
+    if let Some(own) = tx.account().own_account()?.filter(|own| own.account == *account) {
+        return Ok(own.name);
+    }
+    Ok(match views::name_of(tx, account)? {
+        (name, _, _) if name.is_empty() => account.short(),
+        (name, true, _) => name,
+        (name, false, _) => format!("{name}?"),
     })
 }
 
@@ -227,7 +245,7 @@ fn trust(tx: &dyn StoreTx, warning: &TrustWarning) -> Result<Line, StoreFault> {
             ),
         ),
         TrustWarning::RolledBack { name, account } => {
-            let known = views::name_of(tx, account)?;
+            let known = name_of(tx, account)?;
             ("rolled-back", format!("the server offered an old record of {name} ({known}); it was refused"))
         }
         TrustWarning::BadInboxEntry { id } => {
@@ -241,7 +259,7 @@ fn trust(tx: &dyn StoreTx, warning: &TrustWarning) -> Result<Line, StoreFault> {
 }
 
 fn conversation_id(tx: &dyn StoreTx, channel: &ChannelId) -> Result<String, StoreFault> {
-    Ok(found(tx, channel)?.map_or_else(|| channel.to_string(), |view| view.id.to_string()))
+    Ok(found(tx, channel)?.map_or_else(|| channel.to_string(), |view| view.main.channel.to_string()))
 }
 
 fn title(tx: &dyn StoreTx, channel: &ChannelId) -> Result<String, StoreFault> {
@@ -249,8 +267,10 @@ fn title(tx: &dyn StoreTx, channel: &ChannelId) -> Result<String, StoreFault> {
 }
 
 fn found(tx: &dyn StoreTx, channel: &ChannelId) -> Result<Option<ConversationView>, StoreFault> {
-    let all = views::conversations(tx)?;
-    Ok(all.into_iter().find(|view| view.channels.contains(channel)))
+    let has = |view: &ConversationView| {
+        view.main.channel == *channel || view.others.iter().any(|other| other.channel == *channel)
+    };
+    Ok(views::conversations(tx)?.into_iter().find(has))
 }
 
 fn sorted(mut names: Vec<String>) -> Vec<String> {

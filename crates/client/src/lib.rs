@@ -1,7 +1,7 @@
 //! The async client library: the pure engine of `client-core`, a transport and an encrypted store, joined.
 //!
 //! [`Client`] is a home in use: it registers, logs in, manages devices and starts [`Session`]s, in which an engine runs on
-//! the store and the network. [`views`] is what a person sees of the store.
+//! the store and the network. What a person sees of the store is in [`core::views`].
 #![deny(unsafe_code)]
 
 mod client;
@@ -11,7 +11,6 @@ mod error;
 pub mod home;
 pub mod session;
 pub mod store;
-pub mod views;
 
 pub use client::{Client, DeviceView};
 pub use entropy::OsEntropy;

@@ -1,6 +1,6 @@
 //! Making and changing groups.
 
-use quicprochat_client::core::{Command, Outcome, SuiteChoice};
+use quicprochat_client::core::{Command, Outcome, SuiteChoice, store::StoreFault, views};
 use serde_json::json;
 
 use super::bare_name;
@@ -15,20 +15,20 @@ pub(super) async fn group(context: &mut Context, command: GroupCommand) -> Resul
         GroupCommand::Remove { conv, name } => {
             let view = context.conversation(&conv)?;
             let name = bare_name(context, &name)?;
-            context.run(Command::Remove { channel: view.id, name: name.clone() }).await?;
-            let object = json!({ "conversation": view.id.to_string(), "names": [name] });
+            context.run(Command::Remove { channel: view.main.channel, name: name.clone() }).await?;
+            let object = json!({ "conversation": view.main.channel.to_string(), "names": [name] });
             Ok(context.out.show("removed", object, &format!("{name} is out of {}", view.title))?)
         }
         GroupCommand::Leave { conv } => {
             let view = context.conversation(&conv)?;
-            context.run(Command::Leave { channel: view.id }).await?;
-            let object = json!({ "conversation": view.id.to_string(), "title": view.title });
+            context.run(Command::Leave { channel: view.main.channel }).await?;
+            let object = json!({ "conversation": view.main.channel.to_string(), "title": view.title });
             Ok(context.out.show("left", object, &format!("you left {}", view.title))?)
         }
         GroupCommand::Rename { conv, title } => {
             let view = context.conversation(&conv)?;
-            context.run(Command::Rename { channel: view.id, title: title.clone() }).await?;
-            let object = json!({ "conversation": view.id.to_string(), "title": title });
+            context.run(Command::Rename { channel: view.main.channel, title: title.clone() }).await?;
+            let object = json!({ "conversation": view.main.channel.to_string(), "title": title });
             Ok(context.out.show("renamed", object, &format!("{} is called {title} now", view.title))?)
         }
     }
@@ -41,7 +41,8 @@ async fn create(context: &mut Context, title: String) -> Result<(), Failure> {
     };
     let view = context.conversation(&channel.to_string())?;
     let text = format!("{}  {} (post-quantum hybrid)", channel.short(), view.title);
-    Ok(context.out.show("conversation", render::conversation(&view), &text)?)
+    let (object, _) = context.read(|tx| Ok(render::conversation(tx, &view)?))?;
+    Ok(context.out.show("conversation", object, &text)?)
 }
 
 async fn invite(context: &mut Context, conv: &str, names: Vec<String>) -> Result<(), Failure> {
@@ -50,26 +51,39 @@ async fn invite(context: &mut Context, conv: &str, names: Vec<String>) -> Result
     for name in &names {
         bare.push(bare_name(context, name)?);
     }
-    let outcome = context.run(Command::Invite { channel: view.id, names: bare.clone() }).await?;
+    let outcome = context.run(Command::Invite { channel: view.main.channel, names: bare.clone() }).await?;
     if let Outcome::Committed { undelivered, .. } = &outcome
         && !undelivered.is_empty()
     {
         let text = format!("{} invitation(s) could not be delivered yet; the next sync tries again", undelivered.len());
         context.out.warn("undelivered", &text)?;
     }
-    let object = json!({ "conversation": view.id.to_string(), "names": bare });
+    let object = json!({ "conversation": view.main.channel.to_string(), "names": bare });
     Ok(context.out.show("invited", object, &format!("invited {} to {}", bare.join(", "), view.title))?)
 }
 
 fn members(context: &mut Context, conv: &str) -> Result<(), Failure> {
     let view = context.conversation(conv)?;
-    for member in &view.members {
+    let members = context.read(|tx| {
+        let members = views::members(tx, &view.main)?.into_iter();
+        Ok(members
+            .map(|member| Ok((render::name_of(tx, &member.account)?, member)))
+            .collect::<Result<Vec<_>, StoreFault>>()?)
+    })?;
+    for (name, member) in members {
+        let devices = member.devices.len();
         let object = json!({
-            "conversation": view.id.to_string(), "name": member.name, "account": member.account.to_string(),
-            "devices": member.devices,
+            "conversation": view.main.channel.to_string(), "name": name, "account": member.account.to_string(),
+            "devices": devices, "verified": member.verified, "leaving": member.leaving,
         });
-        let plural = if member.devices == 1 { "" } else { "s" };
-        context.out.show("member", object, &format!("{}  {} device{plural}", member.name, member.devices))?;
+        let plural = if devices == 1 { "" } else { "s" };
+        let marks = [(member.verified, "verified"), (member.leaving, "leaving")];
+        let marks: Vec<&str> = marks.iter().filter(|(set, _)| *set).map(|(_, mark)| *mark).collect();
+        context.out.show(
+            "member",
+            object,
+            format!("{name}  {devices} device{plural}  {}", marks.join(", ")).trim_end(),
+        )?;
     }
     Ok(())
 }

@@ -20,7 +20,7 @@ pub(super) async fn send(context: &mut Context, conv: &str, text: &str) -> Resul
     context.account()?;
     let view = context.conversation(conv)?;
     let content = content(text)?;
-    let outcome = context.run(Command::Send { channel: view.id, content }).await?;
+    let outcome = context.run(Command::Send { channel: view.main.channel, content }).await?;
     show_sent(context, outcome)
 }
 

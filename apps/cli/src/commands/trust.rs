@@ -1,6 +1,6 @@
 //! Comparing keys.
 
-use quicprochat_client::{ClientError, core::Command};
+use quicprochat_client::core::Command;
 use quicprochat_identity::safety::SafetyNumber;
 use serde_json::json;
 
@@ -44,10 +44,8 @@ pub(super) async fn verify(
         ));
     }
     context.run(Command::Verify { name: name.clone() }).await?;
-    let account = context.read(|tx| {
-        let own = tx.account().own_account()?.ok_or(ClientError::NotRegistered)?;
-        Ok(tx.contacts().contact_by_name(&name, &own.host)?.map(|contact| contact.account.to_string()))
-    })?;
+    let contact = context.read(|tx| Ok(tx.contacts().contact_by_name(&name, "")?))?;
+    let account = contact.map(|contact| contact.account.to_string());
     Ok(context.out.show("verified", json!({ "name": name, "account": account }), &format!("{name} is verified"))?)
 }
 

@@ -89,7 +89,7 @@ impl Client {
     pub fn safety_number(&mut self, name: &str) -> Result<Option<(SafetyNumber, bool)>, ClientError> {
         let own = self.registered()?;
         self.read(|tx| {
-            let Some(contact) = tx.contacts().contact_by_name(name, &own.host)? else { return Ok(None) };
+            let Some(contact) = tx.contacts().contact_by_name(name, "")? else { return Ok(None) };
             let shown = contact.changed.as_ref().unwrap_or(&contact.identity);
             let verified = contact.verified && contact.changed.is_none();
             let (ours, theirs) = (verified_identity(&own.identity)?, verified_identity(shown)?);
