@@ -32,6 +32,8 @@ use crate::{
 const RELEASE_DELAY: Duration = Duration::from_secs(2);
 /// Pause after a refusal that names none.
 const RETRY_PAUSE: Duration = Duration::from_secs(5);
+/// Refusals after which nobody waits for a delivery any more.
+const PATIENCE: u32 = 3;
 /// Refusals after which a delivery is given up.
 const MAX_TRIES: u32 = 20;
 
@@ -43,20 +45,18 @@ pub(crate) struct Deliveries {
 }
 
 impl Deliveries {
-    /// Deliveries of a commit that are not done.
-    pub(crate) fn of_commit(cx: &Cx<'_>, commit: &MessageId) -> Result<Vec<AccountId>, EngineError> {
-        let rows = cx.tx.outbox().deliveries()?;
-        Ok(rows.iter().filter(|row| row.commit == *commit).map(|row| row.account).collect())
-    }
-
-    /// How many deliveries for a conversation are not done.
-    pub(crate) fn of_channel(cx: &Cx<'_>, channel: &ChannelId) -> Result<usize, EngineError> {
-        Ok(cx.tx.outbox().deliveries()?.iter().filter(|row| row.channel == *channel).count())
-    }
-
-    /// Why deliveries wait, if something other than time holds them up.
-    pub(crate) const fn blocked(&self) -> Option<&CommandError> {
-        self.blocked.as_ref()
+    /// Deliveries that are not done, of those that `chosen` says.
+    ///
+    /// The second value is whether waiting for them is worth it: nothing but time and a busy server holds them up.
+    pub(crate) fn open(
+        &self,
+        cx: &Cx<'_>,
+        chosen: impl Fn(&Delivery) -> bool,
+    ) -> Result<(Vec<AccountId>, bool), EngineError> {
+        let mut rows = cx.tx.outbox().deliveries()?;
+        rows.retain(chosen);
+        let soon = self.blocked.is_none() && rows.iter().any(|row| row.tries < PATIENCE);
+        Ok((rows.iter().map(|row| row.account).collect(), soon))
     }
 
     pub(crate) fn drive(&mut self, cx: &mut Cx<'_>, stock: &mut Stock) -> Result<(), EngineError> {

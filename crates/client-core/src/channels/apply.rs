@@ -10,9 +10,10 @@
 use quicprochat_e2ee::{
     E2eeError,
     channel::{EntryBody, EntryHead, open_entry},
-    mls::{EntryRecords, Group, Received},
+    mls::{EntryRecords, Group, Provider, Received},
 };
 use quicprochat_wire::{
+    ChannelId,
     call::channel::{ChainPoint, ChannelEntry, ChannelPage, EntryKind},
     chain,
 };
@@ -27,6 +28,19 @@ use crate::{
     store::{Conversation, ConversationState, Leaver, LogBody, LogEntry, MessagePurpose, OutboxMessage, RejoinReason},
 };
 
+/// The group as it is carried from one entry of a page to the next. After an entry that does not count it is loaded anew.
+#[derive(Default)]
+pub(super) struct Carried(Option<Group>);
+
+impl Carried {
+    fn take(&mut self, provider: &Provider<'_>, channel: ChannelId) -> Result<Group, Trouble> {
+        match self.0.take() {
+            Some(group) => Ok(group),
+            None => Group::load(provider, channel).map_err(trouble)?.ok_or(Trouble::Rejoin(RejoinReason::GroupLost)),
+        }
+    }
+}
+
 /// Applies a page; stops where the conversation does.
 pub(super) fn page(
     cx: &mut Cx<'_>,
@@ -34,6 +48,7 @@ pub(super) fn page(
     conversation: &mut Conversation,
     page: &ChannelPage,
 ) -> Result<(), EngineError> {
+    let mut carried = Carried::default();
     for received in &page.entries {
         if !conversation.is_live() {
             break;
@@ -45,7 +60,7 @@ pub(super) fn page(
             conversation.state = ConversationState::NeedsRejoin { reason: RejoinReason::EntriesExpired };
             break;
         }
-        entry(cx, conversation, received)?;
+        entry(cx, conversation, &mut carried, received)?;
     }
     let reached = conversation.cursor.position;
     session.head = if page.more { session.head.max(reached.saturating_add(1)) } else { session.head.max(reached) };
@@ -57,7 +72,12 @@ pub(super) fn page(
 }
 
 /// Applies the entry after the cursor.
-pub(super) fn entry(cx: &mut Cx<'_>, conversation: &mut Conversation, entry: &ChannelEntry) -> Result<(), EngineError> {
+pub(super) fn entry(
+    cx: &mut Cx<'_>,
+    conversation: &mut Conversation,
+    carried: &mut Carried,
+    entry: &ChannelEntry,
+) -> Result<(), EngineError> {
     let after = entry.after_commit;
     if after.position == conversation.last_commit.position && after != conversation.last_commit {
         // The writer saw another past at this position than we did.
@@ -71,8 +91,8 @@ pub(super) fn entry(cx: &mut Cx<'_>, conversation: &mut Conversation, entry: &Ch
     let in_place = after == conversation.last_commit;
     let outcome = match entry.kind {
         _ if !in_place => Ok(()),
-        EntryKind::Message => message(cx, conversation, entry, at),
-        EntryKind::Commit => commit(cx, conversation, entry, at),
+        EntryKind::Message => message(cx, conversation, carried, entry, at),
+        EntryKind::Commit => commit(cx, conversation, carried, entry, at),
     };
     match outcome {
         Ok(()) => {}
@@ -82,7 +102,7 @@ pub(super) fn entry(cx: &mut Cx<'_>, conversation: &mut Conversation, entry: &Ch
     conversation.cursor = at;
     if entry.kind == EntryKind::Commit {
         conversation.last_commit = at;
-        lost(cx, conversation, at)?;
+        lost(cx, conversation, carried, at)?;
         check_key(conversation, entry);
     }
     Ok(())
@@ -124,6 +144,7 @@ fn open(conversation: &Conversation, entry: &ChannelEntry) -> Option<(EntryHead,
 fn message(
     cx: &mut Cx<'_>,
     conversation: &mut Conversation,
+    carried: &mut Carried,
     entry: &ChannelEntry,
     at: ChainPoint,
 ) -> Result<(), Trouble> {
@@ -137,14 +158,13 @@ fn message(
     let Some((head, body)) = open(conversation, entry) else { return Ok(()) };
     let channel = conversation.channel;
     let provider = cx.provider();
-    let Some(mut group) = Group::load(&provider, channel).map_err(trouble)? else {
-        return Err(Trouble::Rejoin(RejoinReason::GroupLost));
-    };
+    let mut group = carried.take(&provider, channel)?;
     let received =
         group.receive(&provider, entry.kind, &body.mls, &head.aad(), &EntryRecords::default()).map_err(trouble)?;
     drop(provider);
     match received {
         Received::Message { sender, content } => {
+            carried.0 = Some(group);
             let (account, device) = (sender.credential.account, sender.credential.device);
             if cx.tx.messages().message_seen(&channel, &account, &entry.id)? {
                 return Ok(());
@@ -193,15 +213,14 @@ fn own_message(
 fn commit(
     cx: &mut Cx<'_>,
     conversation: &mut Conversation,
+    carried: &mut Carried,
     entry: &ChannelEntry,
     at: ChainPoint,
 ) -> Result<(), Trouble> {
     let Some((head, body)) = open(conversation, entry) else { return Ok(()) };
     let records = EntryRecords::check(&body.records);
     let provider = cx.provider();
-    let Some(mut group) = Group::load(&provider, conversation.channel).map_err(trouble)? else {
-        return Err(Trouble::Rejoin(RejoinReason::GroupLost));
-    };
+    let mut group = carried.take(&provider, conversation.channel)?;
     let received = group.receive(&provider, entry.kind, &body.mls, &head.aad(), &records).map_err(trouble)?;
     let (effect, own) = match received {
         Received::OwnPending(effect) => {
@@ -220,14 +239,22 @@ fn commit(
         Received::Message { .. } | Received::OwnMessage => return Ok(()),
     };
     drop(provider);
-    Ok(merge::merged(cx, conversation, entry, at, &group, &effect, &records, own)?)
+    merge::merged(cx, conversation, entry, at, &group, &effect, &records, own)?;
+    carried.0 = conversation.is_live().then_some(group);
+    Ok(())
 }
 
 /// What of ours named an earlier commit than `at` can no longer be accepted; had it been, it would have been met before.
-fn lost(cx: &mut Cx<'_>, conversation: &Conversation, at: ChainPoint) -> Result<(), EngineError> {
+fn lost(
+    cx: &mut Cx<'_>,
+    conversation: &Conversation,
+    carried: &mut Carried,
+    at: ChainPoint,
+) -> Result<(), EngineError> {
     let channel = conversation.channel;
     let pending = cx.tx.conversations().pending_commit(&channel)?;
     if let Some(pending) = pending.filter(|pending| pending.after != at) {
+        carried.0 = None;
         let provider = cx.provider();
         if let Some(mut group) = Group::load(&provider, channel)? {
             group.clear_pending(&provider)?;
@@ -273,7 +300,7 @@ pub(super) fn log(
     intent: Option<quicprochat_wire::MessageId>,
     body: LogBody,
 ) -> Result<(), EngineError> {
-    let time = if entry.time.0 == 0 { cx.now } else { entry.time };
+    let time = entry.time;
     let row = LogEntry {
         index: 0,
         channel: conversation.channel,

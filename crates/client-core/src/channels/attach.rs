@@ -7,7 +7,10 @@ use quicprochat_wire::{
     call::channel::{ChannelAttach, ChannelKeyring, ChannelState, Keyring},
 };
 
-use super::session::{ChannelCall, Session};
+use super::{
+    merge,
+    session::{ChannelCall, Session},
+};
 use crate::{
     engine::{Cx, Purpose, keys, stored_keys},
     error::EngineError,
@@ -137,7 +140,10 @@ pub(super) fn keyring(
         Some(_) => session.back_off(cx, ErrorCode::AccessDenied.into()),
         // Another roll may have come between the two answers: only a second look at the same key's keyring counts.
         None if session.missed != Some(*access) => session.missed = Some(*access),
-        None => conversation.state = ConversationState::Removed,
+        None => {
+            conversation.state = ConversationState::Removed;
+            merge::clear(cx, conversation, true)?;
+        }
     }
     Ok(())
 }

@@ -41,6 +41,8 @@ pub(crate) struct Session {
     /// Whether an entry is on its way: one at a time, so that the order is kept.
     pub(crate) sending: bool,
     pub(crate) stream: Option<SubscriptionId>,
+    /// Whether a commit that was due could not be built: not tried again on this link.
+    pub(crate) tended: bool,
     /// Nothing is tried before.
     pub(crate) rest_until: Option<Timestamp>,
     /// The last refusal, until something is accepted.

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     engine::Cx,
     error::EngineError,
-    store::{Conversation, ConversationState, RejoinReason},
+    store::{Conversation, ConversationState},
 };
 
 /// How long each member in line leaves a removal to those before it.
@@ -26,7 +26,8 @@ pub(super) fn drive(
     session: &mut Session,
     conversation: &mut Conversation,
 ) -> Result<(), EngineError> {
-    if conversation.state != ConversationState::Active
+    if session.tended
+        || conversation.state != ConversationState::Active
         || cx.tx.conversations().pending_commit(&conversation.channel)?.is_some()
     {
         return Ok(());
@@ -34,9 +35,10 @@ pub(super) fn drive(
     let Some(plan) = due(cx, conversation)? else { return Ok(()) };
     match commit::stage(cx, conversation, &plan)? {
         Ok(_) => write::drive(cx, session, conversation),
-        Err(_) => {
-            conversation.state = ConversationState::NeedsRejoin { reason: RejoinReason::GroupLost };
-            super::settle(cx, &ConversationState::Active, conversation)
+        Err(error) => {
+            tracing::warn!(%error, "a due commit is not possible");
+            session.tended = true;
+            Ok(())
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Writing at the end of the log: the pending commit first, then one message after the other (L3, L4, L5).
 
 use quicprochat_e2ee::{
+    E2eeError, StateFault,
     channel::{EntryBody, EntryHead, seal_entry},
     mls::Group,
 };
@@ -17,7 +18,7 @@ use super::{
 };
 use crate::{
     deliveries,
-    engine::{Cx, Purpose, keys},
+    engine::{Cx, Own, Purpose, keys},
     error::EngineError,
     event::Event,
     store::{Attempt, Conversation, ConversationState, MessagePurpose, OutboxMessage, PendingCommit, RejoinReason},
@@ -57,9 +58,10 @@ pub(super) fn drive(
     if row.attempt.is_none() && row.purpose == MessagePurpose::Content && leaf_is_due(cx.now, conversation) {
         return match commit::stage(cx, conversation, &Plan::update())? {
             Ok(_) => drive(cx, session, conversation),
+            // The message waits: it must not leave with a leaf that was to be renewed.
             Err(_) => {
-                conversation.state = ConversationState::NeedsRejoin { reason: RejoinReason::GroupLost };
-                super::settle(cx, &ConversationState::Active, conversation)
+                session.back_off(cx, ErrorCode::Internal.into());
+                Ok(())
             }
         };
     }
@@ -92,11 +94,17 @@ fn send_message(
 ) -> Result<(), EngineError> {
     let attempt = match row.attempt.take() {
         Some(attempt) => attempt,
-        None => match encrypt(cx, conversation, &row.content)? {
-            Some(attempt) => attempt,
-            None => {
+        None => match encrypt(cx, conversation, &row.content) {
+            Ok(attempt) => attempt,
+            Err(E2eeError::Store(fault)) => return Err(EngineError::Store(fault.into())),
+            Err(E2eeError::TooLarge { .. }) => {
+                return reject(cx, session, &row, ErrorCode::TooLarge.into());
+            }
+            Err(error) => {
+                tracing::warn!(?error, "the group does not encrypt");
+                let before = conversation.state.clone();
                 conversation.state = ConversationState::NeedsRejoin { reason: RejoinReason::GroupLost };
-                return super::settle(cx, &ConversationState::Active, conversation);
+                return super::settle(cx, &before, conversation);
             }
         },
     };
@@ -112,18 +120,18 @@ fn send_message(
     Ok(())
 }
 
-/// Encrypts for the last commit read; `None` if the group is not there.
-fn encrypt(cx: &mut Cx<'_>, conversation: &Conversation, content: &[u8]) -> Result<Option<Attempt>, EngineError> {
+/// Encrypts for the last commit read.
+fn encrypt(cx: &mut Cx<'_>, conversation: &Conversation, content: &[u8]) -> Result<Attempt, E2eeError> {
     let (channel, after) = (conversation.channel, conversation.last_commit);
     let id = cx.random_id();
     let head = EntryHead { channel, id, kind: EntryKind::Message, after };
-    let own = cx.own()?.device();
+    let own = cx.own.as_ref().map(Own::device).ok_or(StateFault::NotAMember)?;
     let provider = cx.provider();
-    let Some(mut group) = Group::load(&provider, channel)? else { return Ok(None) };
+    let mut group = Group::load(&provider, channel)?.ok_or(StateFault::NotAMember)?;
     let mls = group.encrypt(&provider, &own, &head.aad(), content)?;
     let body = EntryBody { mls, records: Vec::new() };
     let sealed = provider.with_entropy(|entropy| seal_entry(&keys(&conversation.keys), &head, &body, entropy))?;
-    Ok(Some(Attempt { id, after, sealed }))
+    Ok(Attempt { id, after, sealed })
 }
 
 /// The server's verdict on an entry of ours. It only says where to read on: what is in the log decides.
@@ -141,7 +149,7 @@ pub(super) fn enqueued(
             session.head = session.head.max(at.position);
             let is_next = at.position == conversation.cursor.position.saturating_add(1);
             if is_next && let Some(entry) = own_entry(cx, conversation, id, at.position)? {
-                apply::entry(cx, conversation, &entry)?;
+                apply::entry(cx, conversation, &mut apply::Carried::default(), &entry)?;
                 if conversation.cursor != *at && conversation.is_live() {
                     conversation.state = ConversationState::Diverged;
                 }
@@ -179,7 +187,7 @@ fn own_entry(
         after_commit,
         sealed,
         next_access,
-        time: Timestamp(cx.now.0 - cx.now.0 % 60_000),
+        time: cx.server_minute(),
     };
     if let Some(pending) = cx.tx.conversations().pending_commit(&channel)?.filter(|pending| pending.id == *id) {
         let next_access = pending.roll.as_ref().map(|roll| roll.access);
@@ -222,13 +230,23 @@ pub(super) fn message_refused(
     let Some(row) = rows.into_iter().find(ours) else { return Ok(()) };
     match failure.code {
         ErrorCode::TooLarge | ErrorCode::BadRequest => {
-            cx.tx.outbox().delete_outbox(row.row)?;
-            session.rejected.insert(row.intent, failure);
-            let (channel, intent) = (conversation.channel, row.intent);
-            cx.notify(Event::Rejected { channel, intent, code: failure.code });
+            reject(cx, session, &row, failure)?;
         }
         _ => session.back_off(cx, failure),
     }
+    Ok(())
+}
+
+/// Takes a message out of the outbox that will never be accepted.
+fn reject(
+    cx: &mut Cx<'_>,
+    session: &mut Session,
+    row: &OutboxMessage,
+    failure: CallFailure,
+) -> Result<(), EngineError> {
+    cx.tx.outbox().delete_outbox(row.row)?;
+    session.rejected.insert(row.intent, failure);
+    cx.notify(Event::Rejected { channel: row.channel, intent: row.intent, code: failure.code });
     Ok(())
 }
 

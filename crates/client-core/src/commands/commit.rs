@@ -19,7 +19,6 @@ use crate::{
         write::drop_pending,
     },
     command::{CommandError, Outcome, RecordFault, SuiteChoice},
-    deliveries::Deliveries,
     engine::{Cx, Parts},
     error::EngineError,
     fetch::{self, Ticket},
@@ -87,16 +86,18 @@ impl Task for Create {
         if channel_link(cx).is_err() {
             return Ok(CommandError::Unreachable { unfinished: true }.into());
         }
-        match parts.channels.refused(&channel) {
-            Some(failure) => {
-                if !parts.channels.is_calling(&channel) {
-                    create::abandon(cx, &conversation)?;
-                    cx.tx.conversations().delete_conversation(&channel)?;
-                }
-                Ok(CommandError::Refused(failure).into())
-            }
-            None => Ok(Step::Wait),
+        if parts.channels.is_calling(&channel) {
+            return Ok(Step::Wait);
         }
+        let unpaid = cx.tx.conversations().creation(&channel)?.is_some_and(|creation| creation.token.is_none());
+        let error = match (parts.channels.refused(&channel), parts.stock.level(cx)?) {
+            (Some(failure), _) => CommandError::Refused(failure),
+            (None, (0, Some(error))) if unpaid => error,
+            (None, _) => return Ok(Step::Wait),
+        };
+        create::abandon(cx, &conversation)?;
+        cx.tx.conversations().delete_conversation(&channel)?;
+        Ok(error.into())
     }
 }
 
@@ -323,8 +324,8 @@ impl Commit {
     }
 
     fn delivering(&self, cx: &mut Cx<'_>, parts: &Parts, id: MessageId, seq: u64) -> Result<Step, EngineError> {
-        let undelivered = Deliveries::of_commit(cx, &id)?;
-        if self.deliver && !undelivered.is_empty() && parts.deliveries.blocked().is_none() {
+        let (undelivered, soon) = parts.deliveries.open(cx, |row| row.commit == id)?;
+        if self.deliver && soon {
             return Ok(Step::Wait);
         }
         Ok(Outcome::Committed { seq, added: self.added.clone(), undelivered }.into())

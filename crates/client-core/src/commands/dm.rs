@@ -13,7 +13,6 @@ use super::{
 use crate::{
     channels::merge,
     command::{CommandError, Outcome, SuiteChoice},
-    deliveries::Deliveries,
     engine::{Cx, Parts},
     error::EngineError,
     fetch::{self, Ticket},
@@ -125,11 +124,8 @@ impl Task for Dm {
                 other => Ok(other),
             },
             Stage::Delivering(channel, outcome) => {
-                let waiting = Deliveries::of_channel(cx, channel)?;
-                if waiting > 0 && parts.deliveries.blocked().is_none() {
-                    return Ok(Step::Wait);
-                }
-                Ok(outcome.clone().into())
+                let (_, soon) = parts.deliveries.open(cx, |row| row.channel == *channel)?;
+                Ok(if soon { Step::Wait } else { outcome.clone().into() })
             }
         }
     }

@@ -62,12 +62,12 @@ impl Task for Sync {
                 }
             }
         }
-        let undelivered = cx.tx.outbox().deliveries()?.len();
-        if undelivered > 0 && parts.deliveries.blocked().is_none() {
+        let (undelivered, soon) = parts.deliveries.open(cx, |_| true)?;
+        if soon {
             return Ok(Step::Wait);
         }
         parts.mode.sync = false;
-        Ok(Outcome::Synced { waiting, undelivered }.into())
+        Ok(Outcome::Synced { waiting, undelivered: undelivered.len() }.into())
     }
 }
 

@@ -93,6 +93,12 @@ impl<'a> Cx<'a> {
         MessageId::new(random_array(self.entropy))
     }
 
+    /// The server's time, to the minute, as it would put it on an entry.
+    pub(crate) fn server_minute(&self) -> Timestamp {
+        let time = self.net.server_time(self.now);
+        Timestamp(time.0 - time.0 % 60_000)
+    }
+
     /// The own account.
     ///
     /// Errors:   [`EngineError::OwnState`] if there is none: parts run only where there is one.

@@ -67,10 +67,10 @@ pub struct Engine {
     net: Net,
     effects: VecDeque<Effect>,
     timers: BTreeSet<Timestamp>,
+    /// When to look whether another process changed the store.
+    watch: Option<Timestamp>,
     /// The store's version when it was last looked at.
     version: Option<u64>,
-    /// Arrival index of the last log entry told of.
-    announced: u64,
     clock_told: bool,
     parts: Parts,
     commands: Commands,
@@ -86,6 +86,8 @@ pub(crate) struct Parts {
     pub(crate) stock: Stock,
     pub(crate) upkeep: Upkeep,
     pub(crate) mode: Mode,
+    /// Arrival index of the last log entry told of.
+    announced: u64,
 }
 
 /// What the engine does by itself.
@@ -115,8 +117,8 @@ impl Engine {
             net: Net::default(),
             effects: VecDeque::new(),
             timers: BTreeSet::new(),
+            watch: None,
             version: None,
-            announced: 0,
             clock_told: false,
             parts: Parts::default(),
             commands: Commands::default(),
@@ -134,7 +136,7 @@ impl Engine {
 
         let version = tx.version()?;
         if self.version.is_none() {
-            self.announced = tx.messages().last_arrival()?;
+            parts.announced = tx.messages().last_arrival()?;
         }
         let changed = self.version != Some(version);
         self.version = Some(version);
@@ -143,9 +145,6 @@ impl Engine {
             parts.channels.touch_all();
             parts.inbox.touch();
             parts.upkeep.touch();
-        }
-        if parts.mode.listen && (due || changed || cx.timers.is_empty()) {
-            cx.wake_after(WATCH_STORE);
         }
 
         match input {
@@ -166,6 +165,11 @@ impl Engine {
                 Some(Stream::Inbox) => parts.inbox.push(&mut cx, item)?,
                 None => {}
             },
+            Input::Ended(id, error) if is_revoked::<()>(&Err(error.clone())) => {
+                cx.net.end_stream(id);
+                cx.net.set_auth(Auth::Refused);
+                revoked(&mut cx)?;
+            }
             Input::Ended(id, error) => match cx.net.end_stream(id) {
                 Some(Stream::Channel(channel)) => parts.channels.stream_ended(&mut cx, channel, &error),
                 Some(Stream::Inbox) => parts.inbox.stream_ended(&mut cx, &error),
@@ -175,7 +179,8 @@ impl Engine {
         if cx.own.is_some() {
             drive(&mut cx, parts, commands)?;
         }
-        self.announced = announce(&mut cx, self.announced)?;
+        announce(&mut cx, parts)?;
+        self.watch = parts.mode.listen.then(|| now.after(WATCH_STORE));
         Ok(())
     }
 
@@ -187,7 +192,7 @@ impl Engine {
     /// When `handle(.., Input::Tick, ..)` is due at the latest.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Timestamp> {
-        self.timers.first().copied()
+        self.timers.first().copied().into_iter().chain(self.watch).min()
     }
 }
 
@@ -202,6 +207,8 @@ fn drive(cx: &mut Cx<'_>, parts: &mut Parts, commands: &mut Commands) -> Result<
         parts.channels.drive(cx, parts.mode, &mut parts.stock)?;
         parts.deliveries.drive(cx, &mut parts.stock)?;
         parts.stock.drive(cx, parts.mode)?;
+        // Whoever waits for a command hears of what came before it is answered.
+        announce(cx, parts)?;
         let moved = commands.step(cx, parts)?;
         if !moved && cx.effects.len() == effects && !parts.channels.is_touched() {
             break;
@@ -217,7 +224,7 @@ fn link_up(
     hello: &HelloReply,
     clock_told: &mut bool,
 ) -> Result<(), EngineError> {
-    cx.net.up(kind, hello);
+    cx.net.up(kind, hello, cx.now);
     let (ahead, by) =
         if cx.now > hello.time { (true, cx.now.since(hello.time)) } else { (false, hello.time.since(cx.now)) };
     if by > CLOCK_TOLERANCE && !*clock_told {
@@ -268,6 +275,10 @@ fn respond(
 ) -> Result<(), EngineError> {
     match purpose {
         Purpose::Authenticate => authenticated(cx, &result),
+        _ if is_revoked(&result) => {
+            cx.net.set_auth(Auth::Refused);
+            revoked(cx)
+        }
         Purpose::Channel(channel, call) => parts.channels.respond(cx, channel, call, result),
         Purpose::Lookup(ticket) => parts.fetch.respond(cx, ticket, result),
         Purpose::Delivery(id) => parts.deliveries.respond(cx, &id, result),
@@ -286,11 +297,7 @@ fn authenticated(cx: &mut Cx<'_>, result: &Result<Response, CallError>) -> Resul
         Err(CallError::LinkLost) => {}
         Err(CallError::Refused(failure)) if matches!(failure.code, ErrorCode::DeviceRevoked | ErrorCode::NotFound) => {
             cx.net.set_auth(Auth::Refused);
-            if let Some(mut own) = cx.tx.account().own_account()? {
-                own.standing = Standing::Revoked;
-                cx.tx.account().put_own_account(&own)?;
-            }
-            cx.notify(Event::DeviceRevoked);
+            revoked(cx)?;
         }
         Ok(_) | Err(CallError::Refused(_)) => {
             // Nothing works on a link that is not authenticated: close it, and try again later.
@@ -302,21 +309,34 @@ fn authenticated(cx: &mut Cx<'_>, result: &Result<Response, CallError>) -> Resul
     Ok(())
 }
 
+/// Whether the server says that this device is none of the account's any more, on whatever call.
+fn is_revoked<T>(result: &Result<T, CallError>) -> bool {
+    matches!(result, Err(CallError::Refused(failure)) if failure.code == ErrorCode::DeviceRevoked)
+}
+
+fn revoked(cx: &mut Cx<'_>) -> Result<(), EngineError> {
+    if let Some(mut own) = cx.tx.account().own_account()?.filter(|own| own.standing == Standing::Enrolled) {
+        own.standing = Standing::Revoked;
+        cx.tx.account().put_own_account(&own)?;
+        cx.notify(Event::DeviceRevoked);
+    }
+    Ok(())
+}
+
 /// Tells of log entries that arrived since the last time, whoever wrote them into the store.
-fn announce(cx: &mut Cx<'_>, announced: u64) -> Result<u64, EngineError> {
+fn announce(cx: &mut Cx<'_>, parts: &mut Parts) -> Result<(), EngineError> {
     let last = cx.tx.messages().last_arrival()?;
-    let mut reached = announced;
-    while reached < last {
-        let news = cx.tx.messages().arrivals(reached, NEWS_BATCH)?;
+    while parts.announced < last {
+        let news = cx.tx.messages().arrivals(parts.announced, NEWS_BATCH)?;
         if news.is_empty() {
             break;
         }
         for entry in news {
-            reached = reached.max(entry.index);
+            parts.announced = parts.announced.max(entry.index);
             cx.notify(Event::Logged(entry));
         }
     }
-    Ok(reached.max(announced))
+    Ok(())
 }
 
 /// Drops deadlines that have come; whether there were any.

@@ -84,6 +84,8 @@ pub(crate) struct Net {
     calls: BTreeMap<RequestId, (ConnectionKind, Purpose)>,
     streams: BTreeMap<SubscriptionId, (ConnectionKind, Stream)>,
     last_id: u64,
+    /// Clock of the server and of this device at the last `hello`.
+    clocks: Option<(Timestamp, Timestamp)>,
 }
 
 impl Net {
@@ -134,7 +136,16 @@ impl Net {
         }
     }
 
-    pub(crate) fn up(&mut self, kind: ConnectionKind, hello: &HelloReply) {
+    /// What the server's clock shows.
+    pub(crate) fn server_time(&self, now: Timestamp) -> Timestamp {
+        match self.clocks {
+            Some((theirs, ours)) => Timestamp(now.0.saturating_sub(ours.0).saturating_add(theirs.0)),
+            None => now,
+        }
+    }
+
+    pub(crate) fn up(&mut self, kind: ConnectionKind, hello: &HelloReply, now: Timestamp) {
+        self.clocks = Some((hello.time, now));
         let state = LinkState::Up { challenge: hello.challenge, auth: Auth::Pending };
         self.links.insert(kind, Link { state, failures: 0, retry_at: None, reason: None });
     }
@@ -249,7 +260,7 @@ mod tests {
         net.take_down(LOOKUP, LinkDownReason::Unreachable, Timestamp(0), 5);
         assert_eq!(status(&mut net, 1), LinkStatus::Down(LinkDownReason::Unreachable));
         assert_eq!(status(&mut net, 1005), LinkStatus::Waiting);
-        net.up(LOOKUP, &hello());
+        net.up(LOOKUP, &hello(), Timestamp(1006));
         assert_eq!(status(&mut net, 1006), LinkStatus::Ready);
         assert_eq!(effects.len(), 2, "one Connect for each attempt");
         assert_eq!(timers.first(), Some(&Timestamp(1005)));

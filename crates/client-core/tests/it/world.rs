@@ -393,16 +393,22 @@ impl World {
     /// The texts of a conversation as a client has them, with their writers' names.
     pub(crate) fn texts(&mut self, name: &str, channel: ChannelId) -> Vec<String> {
         let tx = self.client(name).store.begin().expect("opens");
-        let view = views::resolve(&tx, &channel.to_string()).expect("resolves");
         let own = tx.account().own_account().expect("reads").expect("an account");
+        let channels = match tx.conversations().conversation(&channel).expect("reads").and_then(|found| found.peer) {
+            Some(peer) => {
+                views::direct_channels(&tx, &peer).expect("reads").iter().map(|found| found.channel).collect()
+            }
+            None => vec![channel],
+        };
         let mut texts = Vec::new();
-        for entry in views::log(&tx, &view, 0, 10_000).expect("reads") {
+        for entry in views::merged_log(&tx, &channels, 0, 10_000).expect("reads") {
             if let LogBody::Content { content } = &entry.body {
                 let text = MimiContent::decode(content).expect("MIMI").as_text().expect("text");
-                let (mut sender, _, _) = views::name_of(&tx, &entry.sender).expect("reads");
-                if entry.sender == own.account {
-                    sender = own.name.clone();
-                }
+                let sender = if entry.sender == own.account {
+                    own.name.clone()
+                } else {
+                    tx.contacts().contact(&entry.sender).expect("reads").expect("known").name
+                };
                 texts.push(format!("{sender}: {text}"));
             }
         }
