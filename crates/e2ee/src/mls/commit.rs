@@ -1,6 +1,6 @@
 //! Commits of this device: staged, sent, and merged when they come back.
 
-use openmls::prelude::{LeafNodeIndex, LeafNodeParameters, MlsMessageOut, StagedCommit as MlsStagedCommit};
+use openmls::prelude::{KeyPackage, LeafNodeIndex, LeafNodeParameters, MlsMessageOut, StagedCommit as MlsStagedCommit};
 use openmls_traits::OpenMlsProvider as _;
 use sha2::{Digest as _, Sha256};
 use tls_codec::Serialize as _;
@@ -10,7 +10,7 @@ use super::{
     group::{Pending, context_extensions, keys_from_exporter},
     own::{self, refusal},
     records::Trusting,
-    rules::{self, Roster, Verdict},
+    rules::{self, Certificates, Roster, Verdict},
 };
 use crate::{
     channel::ChannelKeys,
@@ -63,8 +63,10 @@ impl Group {
     ) -> Result<PendingCommit, E2eeError> {
         self.check_ready()?;
         let roster = self.roster()?;
-        let profile = next_profile(provider, &roster, change)?;
-        let message = self.build(provider, own, change, profile.as_ref(), aad)?;
+        let packages =
+            change.add.iter().map(|bytes| own::parse_key_package(provider, bytes)).collect::<Result<Vec<_>, _>>()?;
+        let profile = next_profile(&roster, change, &packages)?;
+        let message = self.build(provider, own, change, packages, profile.as_ref(), aad)?;
         // OpenMLS has staged it; if the rules refuse it, it must not stay.
         let result = self.describe(provider, message);
         if result.is_err() {
@@ -138,12 +140,11 @@ impl Group {
         provider: &Provider<'_>,
         own: &OwnDevice,
         change: &Change,
+        packages: Vec<KeyPackage>,
         profile: Option<&Profile>,
         aad: &Aad,
     ) -> Result<Messages, E2eeError> {
         let refused = E2eeError::Mls { step: MlsStep::Commit };
-        let packages =
-            change.add.iter().map(|bytes| own::parse_key_package(provider, bytes)).collect::<Result<Vec<_>, _>>()?;
         let credential = own.credential_with_key();
         let new_credential = self.inner.own_leaf_node().is_some_and(|leaf| *leaf.credential() != credential.credential);
         let empty = packages.is_empty() && change.remove.is_empty() && profile.is_none();
@@ -190,7 +191,7 @@ impl Group {
             welcome: messages.welcome.map(bytes).transpose()?,
             group_info: bytes(messages.group_info)?,
             ratchet_tree: tree.tls_serialize_detached().map_err(|error| refusal(&error, refused.clone()))?,
-            effect: self.own_effect(provider, &Trusting)?,
+            effect: self.own_effect(provider, &Trusting, Certificates::Unknown)?,
         })
     }
 
@@ -201,9 +202,10 @@ impl Group {
         &self,
         provider: &Provider<'_>,
         records: &dyn RecordBook,
+        certificates: Certificates,
     ) -> Result<CommitEffect, E2eeError> {
         let staged = self.inner.pending_commit().ok_or(StateFault::NoPendingCommit)?;
-        let proposed = rules::proposed(&self.inner, self.own_leaf(), staged)?;
+        let proposed = rules::proposed(&self.inner, self.own_leaf(), staged, certificates)?;
         let verdict = rules::judge(&self.roster()?, &proposed, records)?;
         self.effect(provider, staged, verdict)
     }
@@ -249,14 +251,16 @@ struct Messages {
 }
 
 /// The profile that the commit must set, if any: the one asked for, and the devices it removes on the list.
-fn next_profile(provider: &Provider<'_>, roster: &Roster, change: &Change) -> Result<Option<Profile>, E2eeError> {
+///
+/// The certificates of the packages are checked with the commit as a whole.
+fn next_profile(roster: &Roster, change: &Change, packages: &[KeyPackage]) -> Result<Option<Profile>, E2eeError> {
     let (removed, mut after): (Vec<_>, Vec<_>) =
         roster.members.iter().cloned().partition(|member| change.remove.contains(&member.leaf));
     if let Some(leaf) = change.remove.iter().find(|leaf| removed.iter().all(|member| member.leaf != **leaf)) {
         return Err(StateFault::NoSuchLeaf { leaf: *leaf }.into());
     }
-    for package in &change.add {
-        let (_, credential) = own::inspect_key_package(provider, package)?;
+    for package in packages {
+        let credential = rules::known_credential(package.leaf_node().credential())?;
         let key = quicprochat_wire::DeviceKey::new([0; 32]);
         after.push(super::Member { leaf: u32::MAX, credential, key });
     }

@@ -14,7 +14,11 @@ use tls_codec::DeserializeBytes as _;
 use zeroize::Zeroizing;
 
 use super::{
-    Aad, Group, Invalid, Member, Profile, Provider, RecordBook, StoreFault, group::Pending, opened, own::refusal, rules,
+    Aad, Group, Invalid, Member, Profile, Provider, RecordBook, StoreFault,
+    group::Pending,
+    opened,
+    own::refusal,
+    rules::{self, Certificates},
 };
 use crate::{
     channel::ChannelKeys,
@@ -128,7 +132,7 @@ impl Group {
         } else if *aad != entry.encode() {
             Err(Invalid::OtherEntry)
         } else {
-            match self.own_effect(provider, records) {
+            match self.own_effect(provider, records, Certificates::Checked) {
                 Ok(effect) => Ok(effect),
                 Err(E2eeError::Forbidden(reason)) => Err(reason),
                 Err(error) => return Err(error.into()),
@@ -213,7 +217,7 @@ impl Group {
         let sender = processed.sender().clone();
         let judged = match (processed.into_content(), sender) {
             (ProcessedMessageContent::StagedCommitMessage(staged), Sender::Member(leaf)) => {
-                let proposed = rules::proposed(&self.inner, leaf.u32(), &staged);
+                let proposed = rules::proposed(&self.inner, leaf.u32(), &staged, Certificates::Unknown);
                 #[cfg(test)]
                 if let [sender_data, content] = &opened[..] {
                     assert_eq!(opened::proposed(sender_data, content), proposed, "both ways to read a commit agree");

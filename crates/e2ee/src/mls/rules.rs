@@ -4,8 +4,8 @@
 //! directory, no setting. [`judge`] works on plain values; `receive` and `commit` take them out of OpenMLS's types.
 
 use openmls::prelude::{
-    Credential, CredentialType, Extension, ExtensionType, LeafNode, Member as MlsMember, MlsGroup, Proposal,
-    ProposalOrRefType, StagedCommit,
+    Credential, CredentialType, Extension, ExtensionType, LeafNode, LeafNodeIndex, Member as MlsMember, MlsGroup,
+    Proposal, ProposalOrRefType, StagedCommit,
 };
 use openmls::treesync::LeafNodeSource;
 use quicprochat_identity::{CREDENTIAL_TYPE, LeafCredential};
@@ -241,13 +241,27 @@ pub(super) fn roster<'a>(
 
 /// A member whose certificate was checked when its leaf came in.
 pub(super) fn known_member(member: &MlsMember) -> Result<Member, Invalid> {
-    let credential = LeafCredential::parse(member.credential.serialized_content()).map_err(|_| Invalid::Credential)?;
+    let credential = known_credential(&member.credential)?;
     let key = DeviceKey::from_slice(&member.signature_key).ok_or(Invalid::Certificate)?;
     Ok(Member { leaf: member.index.u32(), credential, key })
 }
 
+/// Whether the certificates of leaves that a commit adds are to be checked.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Certificates {
+    /// They come from outside.
+    Unknown,
+    /// They were checked when this device staged the commit, and lay in its store since.
+    Checked,
+}
+
 /// The commit as the rules see it.
-pub(super) fn proposed(group: &MlsGroup, committer: u32, staged: &StagedCommit) -> Result<Proposed, Invalid> {
+pub(super) fn proposed(
+    group: &MlsGroup,
+    committer: u32,
+    staged: &StagedCommit,
+    certificates: Certificates,
+) -> Result<Proposed, Invalid> {
     let mut proposed = Proposed { committer, ..Proposed::default() };
     for queued in staged.queued_proposals() {
         check(queued.proposal_or_ref_type() == ProposalOrRefType::Proposal, Invalid::ByReference)?;
@@ -256,7 +270,7 @@ pub(super) fn proposed(group: &MlsGroup, committer: u32, staged: &StagedCommit) 
             let leaf = add.key_package().leaf_node();
             let unlimited =
                 matches!(leaf.leaf_node_source(), LeafNodeSource::KeyPackage(found) if *found == own::unlimited());
-            proposed.added.push((new_leaf(leaf)?, unlimited));
+            proposed.added.push((new_leaf(leaf, certificates)?, unlimited));
         } else if let Proposal::Remove(remove) = proposal {
             proposed.removed.push(remove.removed().u32());
         } else if let Proposal::GroupContextExtensions(change) = proposal {
@@ -265,7 +279,14 @@ pub(super) fn proposed(group: &MlsGroup, committer: u32, staged: &StagedCommit) 
             return Err(Invalid::ForbiddenProposal);
         }
     }
-    proposed.path = staged.update_path_leaf_node().map(new_leaf).transpose()?;
+    if let Some(leaf) = staged.update_path_leaf_node() {
+        // The same certificate for the same key was checked when the committer's leaf came in.
+        let before = group.member_at(LeafNodeIndex::new(committer));
+        let same = before.is_some_and(|before| {
+            before.credential == *leaf.credential() && before.signature_key == leaf.signature_key().as_slice()
+        });
+        proposed.path = Some(new_leaf(leaf, if same { Certificates::Checked } else { certificates })?);
+    }
     Ok(proposed)
 }
 
@@ -299,6 +320,12 @@ pub(super) fn leaf_credential(credential: &Credential, signature_key: &[u8]) -> 
     credential_of(credential.credential_type().into(), credential.serialized_content(), signature_key)
 }
 
+/// A leaf's credential, whose certificate was checked before.
+pub(super) fn known_credential(credential: &Credential) -> Result<LeafCredential, Invalid> {
+    check(u16::from(credential.credential_type()) == CREDENTIAL_TYPE, Invalid::Credential)?;
+    LeafCredential::parse(credential.serialized_content()).map_err(|_| Invalid::Credential)
+}
+
 /// A credential of this type with this content, with its certificate checked.
 pub(super) fn credential_of(
     credential_type: u16,
@@ -311,13 +338,16 @@ pub(super) fn credential_of(
     Ok(parsed)
 }
 
-fn new_leaf(leaf: &LeafNode) -> Result<NewLeaf, Invalid> {
+fn new_leaf(leaf: &LeafNode, certificates: Certificates) -> Result<NewLeaf, Invalid> {
     let key = leaf.signature_key().as_slice();
     let capabilities = leaf.capabilities();
     let capable = capabilities.extensions().contains(&ExtensionType::Unknown(PROFILE_EXTENSION))
         && capabilities.credentials().contains(&CredentialType::Other(CREDENTIAL_TYPE));
     Ok(NewLeaf {
-        credential: leaf_credential(leaf.credential(), key)?,
+        credential: match certificates {
+            Certificates::Unknown => leaf_credential(leaf.credential(), key)?,
+            Certificates::Checked => known_credential(leaf.credential())?,
+        },
         key: DeviceKey::from_slice(key).ok_or(Invalid::Certificate)?,
         capable,
     })
