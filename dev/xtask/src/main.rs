@@ -1,11 +1,12 @@
 //! `cargo xtask`: what a developer runs, and exactly what CI runs.
 //!
 //! One file per sub-command or noun: [`suite`] (what `test` runs, one file and one row each), [`tidy`] (checks of the
-//! tree, one file each), [`codegen`], [`setup`], [`demo`]. [`sandbox`] runs the real server and the real terminal client
+//! tree, one file each), [`codegen`], [`setup`], [`demo`], [`bench`]. [`sandbox`] runs the real server and the real terminal client
 //! in a scratch folder; [`process`] starts programs so that none outlives us.
 #![expect(clippy::print_stdout, reason = "a command-line tool talks on standard output")]
 #![expect(clippy::print_stderr, reason = "a command-line tool reports failures on standard error")]
 
+mod bench;
 mod codegen;
 mod demo;
 mod process;
@@ -25,7 +26,8 @@ Examples:
   cargo xtask test                          everything that CI runs
   cargo xtask test --only fmt --only tidy   two suites
   cargo xtask setup                         install what the suites need
-  cargo xtask demo                          three people talk over a real server";
+  cargo xtask demo                          three people talk over a real server
+  cargo xtask bench                         measure, see docs/benchmarks.md";
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask", about = "Developer commands of quicprochat", after_help = EXAMPLES)]
@@ -56,6 +58,9 @@ enum Command {
     /// Real processes, and everything a clumsy person or a dying machine does to them.
     #[command(after_help = trials::EXAMPLES)]
     Trials(trials::Arguments),
+    /// Measure the release build: throughput, memory, group operations, sizes
+    #[command(after_help = bench::EXAMPLES)]
+    Bench(bench::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -77,5 +82,6 @@ fn run(command: &Command) -> anyhow::Result<()> {
         Command::Codegen(arguments) => codegen::run(arguments),
         Command::Demo(arguments) => demo::run(arguments),
         Command::Trials(arguments) => trials::run(arguments),
+        Command::Bench(arguments) => bench::run(arguments),
     }
 }

@@ -51,14 +51,17 @@ impl Bare {
             let bytes = |message: MlsMessageOut| message.to_bytes();
             let (message, welcome) = (bytes(message)?, welcome.map(bytes).transpose()?);
             bytes(info.ok_or("no GroupInfo")?)?;
+            // The tree goes out with the commit, so before it is merged.
+            let staged = group.pending_commit().ok_or("no pending commit")?;
+            let tree = staged.export_ratchet_tree(provider.crypto(), group.export_ratchet_tree())?.ok_or("no tree")?;
+            let tree = tree.tls_serialize_detached()?;
             group.merge_pending_commit(provider)?;
-            Ok((message, welcome, group.export_ratchet_tree().tls_serialize_detached()?))
+            Ok((message, welcome, tree))
         })
     }
 
     fn processed(&mut self, message: &[u8]) -> Result<ProcessedMessage> {
-        let MlsMessageBodyIn::PrivateMessage(message) =
-            MlsMessageIn::tls_deserialize_exact_bytes(message)?.extract()
+        let MlsMessageBodyIn::PrivateMessage(message) = MlsMessageIn::tls_deserialize_exact_bytes(message)?.extract()
         else {
             return Err("no private message".into());
         };

@@ -37,11 +37,16 @@ impl Samples {
         Ok(value)
     }
 
+    /// The ratio of the medians, where both sides ran.
+    pub(crate) fn ratio(&self) -> Option<f64> {
+        median(&self.ours).zip(median(&self.bare)).map(|(ours, bare)| ours / bare)
+    }
+
     /// A row of the table: medians in milliseconds, and their ratio.
     pub(crate) fn row(&self, members: usize, operation: &str) -> [String; 5] {
         let (ours, bare) = (median(&self.ours), median(&self.bare));
         let shown = |seconds: Option<f64>| seconds.map_or("-".to_owned(), |seconds| format!("{:.3}", seconds * 1e3));
-        let ratio = ours.zip(bare).map_or("-".to_owned(), |(ours, bare)| format!("{:.2}", ours / bare));
+        let ratio = self.ratio().map_or("-".to_owned(), |ratio| format!("{ratio:.2}"));
         [members.to_string(), operation.to_owned(), shown(ours), shown(bare), ratio]
     }
 }

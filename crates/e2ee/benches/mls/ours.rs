@@ -1,8 +1,6 @@
 //! The groups of this crate.
 
-use quicprochat_e2ee::mls::{
-    Aad, Change, Group, PendingCommit, Profile, Received, RecordBook, Suite, new_key_package,
-};
+use quicprochat_e2ee::mls::{Aad, Change, Group, PendingCommit, Profile, Received, RecordBook, Suite, new_key_package};
 use quicprochat_wire::{AccountId, Digest, call::channel::EntryKind};
 
 use crate::{

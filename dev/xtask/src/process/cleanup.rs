@@ -72,6 +72,11 @@ impl Group {
         Ok(Self(leader))
     }
 
+    /// Process id of the leader.
+    pub(crate) const fn leader(&self) -> i32 {
+        self.0
+    }
+
     /// Sends a signal to every process of the group.
     pub(crate) fn signal(&self, signal: Signal) {
         signal_group(self.0, signal);

@@ -49,6 +49,11 @@ impl Running {
         }
     }
 
+    /// Its process id.
+    pub(crate) const fn pid(&self) -> i32 {
+        self.group.leader()
+    }
+
     /// Waits for its end.
     ///
     /// Errors: it still runs after `patience`; then it is killed.

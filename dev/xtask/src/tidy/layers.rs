@@ -22,6 +22,7 @@ const LAYERS: &[Layer] = &[
     Layer { name: "server",      level: 5, may_use: &["wire", "identity", "server-core", "transport"] },
     Layer { name: "cli",         level: 6, may_use: &["wire", "identity", "client"] },
     Layer { name: "testkit",     level: 6, may_use: &["wire", "identity", "e2ee", "client-core", "server-core", "transport", "client", "server"] },
+    Layer { name: "bench",       level: 6, may_use: &["wire", "identity", "e2ee", "client-core", "transport", "client"] },
     Layer { name: "xtask",       level: 6, may_use: &[] },
 ];
 

@@ -1,0 +1,263 @@
+//! Sizes of what is sent, hybrid and classical.
+
+use anyhow::{Context, Result, bail, ensure};
+use quicprochat_e2ee::{
+    channel::{
+        ChannelKeys, EntryBody, EntryHead, GroupInfoBody, GroupInfoHead, seal_entry, seal_group_info, seal_keyring,
+    },
+    mls::{
+        Aad, Change, EntryRecords, Group, MemoryMlsStore, OwnDevice, PendingCommit, Profile, Provider, Received, Suite,
+        new_key_package, welcome_for,
+    },
+    sealed::{InboxKind, InboxSecretKey, InboxSender, Invitation, seal_inbox},
+};
+use quicprochat_identity::{AccountName, DeviceSecretKey, IdentityDraft, IdentitySecretKey, VerifiedIdentity};
+use quicprochat_wire::{
+    ChainHash, ChannelId, DeviceId, Digest, MessageId, ServerLink, Timestamp,
+    call::channel::{ChainPoint, EntryKind},
+    entropy::random_array,
+};
+
+use crate::{report::Report, system::SystemEntropy};
+
+const CHANNEL: ChannelId = ChannelId::new([7; 32]);
+/// Accounts in one commit (protocol.md section 7).
+const ADDS_PER_COMMIT: usize = 32;
+/// The content of a message.
+const CONTENT: [u8; 200] = [b'x'; 200];
+
+pub(crate) fn run(members: &[usize]) -> Result<Report> {
+    let mut report = Report::default();
+    for suite in [Suite::Hybrid, Suite::Classical] {
+        let mut rows: Vec<Vec<String>> = Vec::new();
+        for &count in members {
+            eprintln!("{}, {count} members ...", suite.name());
+            for (index, (what, bytes)) in measure(suite, count)?.into_iter().enumerate() {
+                if rows.len() == index {
+                    rows.push(vec![what.to_owned()]);
+                }
+                let row = rows.get_mut(index).context("rows come in order")?;
+                row.push(bytes.map_or("-".to_owned(), |bytes| bytes.to_string()));
+            }
+        }
+        let columns =
+            std::iter::once("bytes of".to_owned()).chain(members.iter().map(|count| format!("{count} members")));
+        report.table(&format!("Sizes, {}", suite.name()), columns.collect(), rows);
+    }
+    report.note(
+        "\"MLS\" is the MLS message alone; \"sealed\" is what is sent and stored: with identity parts where they belong, padded, encrypted under the channel key or to the inbox.",
+    );
+    report.note(
+        "The tree is as after creation by one member, so a path is encrypted to every member: the largest case. One device an account. Messages have 200 bytes of content.",
+    );
+    Ok(report)
+}
+
+type Sizes = Vec<(&'static str, Option<usize>)>;
+
+fn measure(suite: Suite, members: usize) -> Result<Sizes> {
+    ensure!(members >= 2, "a conversation has at least two members");
+    let mut people = (0..members).map(|number| Person::new(number, suite)).collect::<Result<Vec<_>>>()?;
+    let mut creator = Creator::new(people.remove(0), suite)?;
+    let (last, others) = people.split_last().context("at least two")?;
+    for batch in others.chunks(ADDS_PER_COMMIT) {
+        creator.add(batch)?;
+    }
+
+    let addition = creator.add(std::slice::from_ref(last))?;
+    let welcome = addition.pending.welcome.as_deref().context("no Welcome")?;
+    let welcome = welcome_for(welcome, &[&last.key_package])?;
+    let invitation = creator.invitation(last, &welcome, others)?;
+    let update = creator.commit(&Change::default(), &[])?;
+    let message = creator.message()?;
+    let removal = match others.first() {
+        Some(removed) => Some(creator.remove(removed, &people)?),
+        None => None,
+    };
+
+    let mut sizes = vec![
+        ("KeyPackage, MLS", Some(last.key_package.len())),
+        ("Welcome for one, MLS", Some(welcome.len())),
+        ("invitation with Welcome, sealed", Some(invitation)),
+    ];
+    let names = [
+        ["commit that adds one, MLS", "commit that adds one, sealed", "its GroupInfo and tree, sealed"],
+        ["own update, MLS", "own update, sealed", "its GroupInfo and tree, sealed"],
+        ["commit that removes one, MLS", "commit that removes one, sealed", "its GroupInfo and tree, sealed"],
+    ];
+    let keyring = removal.as_ref().and_then(|removal| removal.keyring);
+    for (names, commit) in names.into_iter().zip([Some(addition), Some(update), removal]) {
+        let [mls, sealed, info] = names;
+        let commit = commit.as_ref();
+        sizes.push((mls, commit.map(|commit| commit.pending.message.len())));
+        sizes.push((sealed, commit.map(|commit| commit.entry)));
+        sizes.push((info, commit.map(|commit| commit.group_info)));
+    }
+    sizes.push(("its keyring", keyring));
+    sizes.push(("message, MLS", Some(message.0)));
+    sizes.push(("message, sealed", Some(message.1)));
+    Ok(sizes)
+}
+
+/// An account with one device.
+struct Person {
+    identity: VerifiedIdentity,
+    device: DeviceId,
+    secret: DeviceSecretKey,
+    key_package: Vec<u8>,
+}
+
+impl Person {
+    fn new(number: usize, suite: Suite) -> Result<Self> {
+        let entropy = &mut SystemEntropy;
+        let key = IdentitySecretKey::generate(entropy);
+        let device = DeviceId::new(random_array(entropy));
+        let secret = DeviceSecretKey::generate(entropy);
+        let mut draft = IdentityDraft {
+            name: AccountName::parse(&format!("person-{number}"))?,
+            serial: 1,
+            time: Timestamp(1_700_000_000_000),
+            inbox_key: InboxSecretKey::generate(entropy).public(),
+            devices: Vec::new(),
+            removed: Vec::new(),
+            vault_version: 1,
+            vault_hash: Digest::new([6; 32]),
+        };
+        draft.add_device(&key, device, secret.public());
+        let identity = draft.sign(&key, entropy)?;
+        let mut person = Self { identity, device, secret, key_package: Vec::new() };
+        let (store, own) = (MemoryMlsStore::new(), person.own()?);
+        person.key_package = new_key_package(&Provider::new(&store, entropy), &own, suite)?;
+        Ok(person)
+    }
+
+    fn own(&self) -> Result<OwnDevice> {
+        let entry = self.identity.device(&self.device).context("the identity names the device")?;
+        Ok(OwnDevice {
+            account: self.identity.account(),
+            device: self.device,
+            secret: DeviceSecretKey::from_bytes(&self.secret.to_bytes()),
+            certificate: entry.certificate,
+            identity_hash: self.identity.hash(),
+        })
+    }
+
+    fn record(&self) -> Vec<u8> {
+        self.identity.signed_bytes().to_vec()
+    }
+}
+
+/// The member that does everything.
+struct Creator {
+    person: Person,
+    store: MemoryMlsStore,
+    group: Group,
+    keys: ChannelKeys,
+    position: u64,
+}
+
+/// A commit with what goes along.
+struct Commit {
+    pending: PendingCommit,
+    entry: usize,
+    group_info: usize,
+    keyring: Option<usize>,
+}
+
+impl Creator {
+    fn new(person: Person, suite: Suite) -> Result<Self> {
+        let (store, own, mut entropy) = (MemoryMlsStore::new(), person.own()?, SystemEntropy);
+        let provider = Provider::new(&store, &mut entropy);
+        let group = Group::create(&provider, &own, CHANNEL, suite, &Profile::group("friends"))?;
+        let keys = group.channel_keys(&provider)?;
+        Ok(Self { person, store, group, keys, position: 0 })
+    }
+
+    fn aad(&self) -> Aad {
+        let after = ChainPoint { position: self.position, hash: ChainHash::new([5; 32]) };
+        Aad { id: MessageId::new(random_array(&mut SystemEntropy)), after }
+    }
+
+    fn add(&mut self, people: &[Person]) -> Result<Commit> {
+        let packages = people.iter().map(|person| person.key_package.clone()).collect();
+        let records: Vec<_> = people.iter().map(Person::record).collect();
+        self.commit(&Change { add: packages, ..Change::default() }, &records)
+    }
+
+    /// Removes somebody; `people` are all others.
+    fn remove(&mut self, removed: &Person, people: &[Person]) -> Result<Commit> {
+        let gone = removed.identity.account();
+        let member = self.group.members()?.into_iter().find(|member| member.credential.account == gone);
+        let leaf = member.context("not a member")?.leaf;
+        let mut commit = self.commit(&Change { remove: vec![leaf], ..Change::default() }, &[])?;
+        let stay = people.iter().chain([&self.person]).filter(|person| person.identity.account() != gone);
+        let inboxes: Vec<_> = stay.map(|person| person.identity.inbox_key()).collect();
+        let epoch = self.group.epoch();
+        commit.keyring = Some(seal_keyring(&CHANNEL, &self.keys, epoch, &inboxes, &mut SystemEntropy)?.len());
+        Ok(commit)
+    }
+
+    /// Commits, seals what is sent, and takes the commit back from the log.
+    fn commit(&mut self, change: &Change, records: &[Vec<u8>]) -> Result<Commit> {
+        let (own, aad) = (self.person.own()?, self.aad());
+        let mut entropy = SystemEntropy;
+        let provider = Provider::new(&self.store, &mut entropy);
+        let pending = self.group.stage_commit(&provider, &own, change, &aad)?;
+        let book = EntryRecords::check(records);
+        let received = self.group.receive(&provider, EntryKind::Commit, &pending.message, &aad, &book)?;
+        let Received::OwnPending(effect) = received else { bail!("the commit does not count: {received:?}") };
+        self.group.merge_pending(&provider)?;
+
+        let entry = self.seal(EntryKind::Commit, &aad, &pending.message, records)?;
+        if effect.rolls {
+            self.keys = effect.keys.clone().context("the keys roll")?;
+        }
+        let head = GroupInfoHead { channel: CHANNEL, after_position: self.position, commit: aad.id };
+        let body = GroupInfoBody { group_info: pending.group_info.clone(), ratchet_tree: pending.ratchet_tree.clone() };
+        let group_info = seal_group_info(&self.keys, &head, &body, &mut SystemEntropy)?.len();
+        self.position += 1;
+        Ok(Commit { pending, entry, group_info, keyring: None })
+    }
+
+    /// A message: of MLS, and sealed.
+    fn message(&mut self) -> Result<(usize, usize)> {
+        let (own, aad) = (self.person.own()?, self.aad());
+        let mut entropy = SystemEntropy;
+        let mls = self.group.encrypt(&Provider::new(&self.store, &mut entropy), &own, &aad, &CONTENT)?;
+        Ok((mls.len(), self.seal(EntryKind::Message, &aad, &mls, &[])?))
+    }
+
+    fn seal(&self, kind: EntryKind, aad: &Aad, mls: &[u8], records: &[Vec<u8>]) -> Result<usize> {
+        let head = EntryHead { channel: CHANNEL, id: aad.id, kind, after: aad.after };
+        let body = EntryBody { mls: mls.to_vec(), records: records.to_vec() };
+        Ok(seal_entry(&self.keys, &head, &body, &mut SystemEntropy)?.len())
+    }
+
+    /// The invitation of the member added last, in its inbox.
+    fn invitation(&self, invited: &Person, welcome: &[u8], others: &[Person]) -> Result<usize> {
+        let aad = self.aad();
+        let link: ServerLink = format!("qpc://chat.example:4433/#{}", "A".repeat(43)).parse()?;
+        let invitation = Invitation {
+            link,
+            channel: CHANNEL,
+            start: aad.after,
+            commit: aad.id,
+            welcome: welcome.to_vec(),
+            keys: self.keys.clone(),
+            since: 0,
+            records: others.iter().chain([&self.person, invited]).map(Person::record).collect(),
+        };
+        let own = self.person.own()?;
+        let sender = InboxSender { identity: &self.person.identity, device: self.person.device, secret: &own.secret };
+        let sealed = seal_inbox(
+            &invited.identity.account(),
+            invited.identity.inbox_key(),
+            &aad.id,
+            InboxKind::Invitation,
+            &sender,
+            &invitation.encode(),
+            &mut SystemEntropy,
+        )?;
+        Ok(sealed.len())
+    }
+}

@@ -1,0 +1,114 @@
+//! `cargo xtask bench`: measures what a release build does, and keeps docs/benchmarks.md.
+//!
+//! ```text
+//!   programs (release build) ─▶ server, redis ◀── load: quicprochat-bench ──JSON──▶ report ─▶ terminal, document
+//! ```
+//!
+//! A benchmark is a row of [`BENCHMARKS`]. Server and load are processes of their own; benchmarks are no part of any suite.
+
+mod document;
+mod load;
+mod machine;
+mod programs;
+mod redis;
+mod report;
+mod server;
+
+use anyhow::Result;
+use clap::Args;
+use clap::builder::PossibleValuesParser;
+
+use crate::process::Deadline;
+use machine::Machine;
+use programs::Programs;
+use redis::Redis;
+use report::Report;
+use server::Server;
+
+pub(crate) const EXAMPLES: &str = "\
+Examples:
+  cargo xtask bench                     every benchmark
+  cargo xtask bench mls bytes           two of them
+  cargo xtask bench enqueue --write     and put the tables into docs/benchmarks.md
+
+Nothing else should run on the machine: the load average is printed with every table.";
+
+/// Minutes for the release build.
+const BUILD_MINUTES: u64 = 60;
+
+/// What to measure.
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// Benchmarks, all if none is named
+    #[arg(value_name = "NAME", value_parser = PossibleValuesParser::new(BENCHMARKS.iter().map(|benchmark| benchmark.name)))]
+    names: Vec<String>,
+    /// Put the tables into docs/benchmarks.md
+    #[arg(long)]
+    write: bool,
+    /// Small and short, to see that everything works
+    #[arg(long, conflicts_with = "write")]
+    quick: bool,
+}
+
+/// Something that can be measured.
+struct Benchmark {
+    name: &'static str,
+    run: fn(&Programs, quick: bool) -> Result<Report>,
+}
+
+const BENCHMARKS: &[Benchmark] = &[
+    Benchmark { name: "enqueue", run: enqueue },
+    Benchmark { name: "memory", run: memory },
+    Benchmark { name: "mls", run: mls },
+    Benchmark { name: "bytes", run: bytes },
+];
+
+/// Builds, measures, prints, and writes if asked to.
+pub(crate) fn run(arguments: &Arguments) -> Result<()> {
+    println!("Building ...");
+    let programs = Programs::build(&Deadline::minutes("build", BUILD_MINUTES))?;
+    for benchmark in BENCHMARKS {
+        if !arguments.names.is_empty() && !arguments.names.iter().any(|name| name == benchmark.name) {
+            continue;
+        }
+        println!("\n=== {}", benchmark.name);
+        let machine = Machine::look()?;
+        let report = (benchmark.run)(&programs, arguments.quick)?;
+        println!("{machine}\n\n{}", report.plain());
+        if arguments.write {
+            document::replace(benchmark.name, &format!("{machine}\n\n{}", report.markdown()))?;
+        }
+    }
+    Ok(())
+}
+
+fn enqueue(programs: &Programs, quick: bool) -> Result<Report> {
+    let (server, redis) = (Server::start(programs)?, Redis::start()?);
+    let (server_pid, redis_pid) = (server.pid().to_string(), redis.pid().to_string());
+    let seconds = if quick { "1" } else { "5" };
+    let mut arguments = vec!["enqueue", "--server", server.link(), "--server-pid", &server_pid];
+    arguments.extend(["--redis", redis.address(), "--redis-pid", &redis_pid, "--seconds", seconds]);
+    let report = load::run(&programs.load, &arguments)?;
+    redis.stop()?;
+    server.stop()?;
+    Ok(report)
+}
+
+fn memory(programs: &Programs, quick: bool) -> Result<Report> {
+    let server = Server::start(programs)?;
+    let pid = server.pid().to_string();
+    let clients = if quick { "50" } else { "1000,5000" };
+    let arguments = ["memory", "--server", server.link(), "--server-pid", &pid, "--clients", clients];
+    let report = load::run(&programs.load, &arguments)?;
+    server.stop()?;
+    Ok(report)
+}
+
+fn mls(programs: &Programs, quick: bool) -> Result<Report> {
+    load::run(&programs.mls, if quick { &["--quick"] } else { &[] })
+}
+
+fn bytes(programs: &Programs, quick: bool) -> Result<Report> {
+    let members = if quick { "2,10" } else { "2,10,100,256" };
+    load::run(&programs.load, &["bytes", "--members", members])
+}
