@@ -57,7 +57,7 @@ impl Channel {
         };
         match link.call(request).await? {
             Enqueued::Accepted { .. } => Ok(()),
-            other => anyhow::bail!("not accepted: {other:?}"),
+            other @ (Enqueued::Stale { .. } | Enqueued::Diverged { .. }) => anyhow::bail!("not accepted: {other:?}"),
         }
     }
 }

@@ -27,8 +27,14 @@ pub(crate) struct Bare {
 /// As long as what this crate puts there.
 const AAD: [u8; 57] = [1; 57];
 
+struct Committed {
+    message: Vec<u8>,
+    welcome: Option<Vec<u8>>,
+    tree: Vec<u8>,
+}
+
 impl Bare {
-    fn change(&mut self, packages: &[Vec<u8>]) -> Result<(Vec<u8>, Option<Vec<u8>>, Vec<u8>)> {
+    fn change(&mut self, packages: &[Vec<u8>]) -> Result<Committed> {
         let group = &mut self.group;
         self.device.with(|provider, own| {
             let packages = packages.iter().map(|bytes| {
@@ -56,7 +62,7 @@ impl Bare {
             let tree = staged.export_ratchet_tree(provider.crypto(), group.export_ratchet_tree())?.ok_or("no tree")?;
             let tree = tree.tls_serialize_detached()?;
             group.merge_pending_commit(provider)?;
-            Ok((message, welcome, tree))
+            Ok(Committed { message, welcome, tree })
         })
     }
 
@@ -125,12 +131,12 @@ impl Side for Bare {
     }
 
     fn add(&mut self, packages: &[Vec<u8>]) -> Result<(Vec<u8>, Vec<u8>)> {
-        let (_, welcome, tree) = self.change(packages)?;
-        Ok((welcome.ok_or("no Welcome")?, tree))
+        let committed = self.change(packages)?;
+        Ok((committed.welcome.ok_or("no Welcome")?, committed.tree))
     }
 
     fn commit(&mut self) -> Result<Vec<u8>> {
-        self.change(&[]).map(|(message, ..)| message)
+        self.change(&[]).map(|committed| committed.message)
     }
 
     fn process(&mut self, commit: &[u8]) -> Result<()> {
