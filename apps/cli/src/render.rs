@@ -88,6 +88,10 @@ fn described(tx: &dyn StoreTx, event: &Event) -> Result<Line, StoreFault> {
         Event::DeviceRevoked => {
             Line::Warn { code: "device-revoked", text: "this device is no longer part of the account".to_owned() }
         }
+        Event::SignInNeeded => Line::Warn {
+            code: "sign-in-needed",
+            text: "another device changed the account's keys; revoke this device and log in again".to_owned(),
+        },
         Event::DeviceRemoved { device } => show(
             "device-removed",
             json!({ "device": device.to_string() }),
@@ -251,6 +255,10 @@ fn trust(tx: &dyn StoreTx, warning: &TrustWarning) -> Result<Line, StoreFault> {
         TrustWarning::BadInboxEntry { id } => {
             ("bad-signature", format!("an invitation ({}) was not validly signed and was dropped", id.short()))
         }
+        TrustWarning::OwnRecord { reason } => (
+            "own-record",
+            format!("the server offered a record of your own account that cannot be right: {reason}; it was refused"),
+        ),
         TrustWarning::IssuerChanged { epoch } => {
             ("issuer-changed", format!("the server showed another token key for epoch {epoch}; tokens were refused"))
         }

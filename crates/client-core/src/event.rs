@@ -63,6 +63,8 @@ pub enum Event {
     Trust(TrustWarning),
     /// The server no longer takes this device.
     DeviceRevoked,
+    /// Another device changed the account's keys and handed nothing over to this one: the person has to sign in again.
+    SignInNeeded,
     /// Every conversation is rid of a revoked device.
     DeviceRemoved {
         /// Which.
@@ -107,6 +109,11 @@ pub enum TrustWarning {
     BadInboxEntry {
         /// Which.
         id: MessageId,
+    },
+    /// The server offered an own record or vault that does not follow from what this device knows.
+    OwnRecord {
+        /// What is wrong with it.
+        reason: crate::auth::CeremonyError,
     },
     /// The server showed another issuer key for a token epoch.
     IssuerChanged {

@@ -18,6 +18,7 @@ pub mod event;
 mod fetch;
 mod inbox;
 pub mod input;
+mod own_record;
 mod stock;
 pub mod store;
 #[cfg(test)]

@@ -14,11 +14,19 @@ const PAUSE: Duration = Duration::from_secs(2);
 pub(crate) enum ChannelCall {
     Create,
     /// `read` is the position of the cursor when the call left: answers older than that show a server that went back.
-    Attach { key: AccessPublicKey, read: u64 },
+    Attach {
+        key: AccessPublicKey,
+        read: u64,
+    },
     Keyring(AccessPublicKey),
     Read,
-    Message { row: u64, id: MessageId },
-    Commit { id: MessageId },
+    Message {
+        row: u64,
+        id: MessageId,
+    },
+    Commit {
+        id: MessageId,
+    },
     Delete,
 }
 

@@ -18,6 +18,7 @@ impl Sync {
         parts.mode.sync = true;
         parts.inbox.again();
         parts.upkeep.again();
+        parts.own_record.again();
         parts.stock.again();
         parts.channels.again();
         Self
@@ -50,7 +51,8 @@ impl Task for Sync {
         if cx.net.is_busy() || parts.channels.is_touched() {
             return Ok(Step::Wait);
         }
-        if !(parts.inbox.is_idle() && parts.stock.is_idle() && parts.upkeep.is_idle()) {
+        let idle = parts.inbox.is_idle() && parts.stock.is_idle() && parts.upkeep.is_idle();
+        if !(idle && parts.own_record.is_idle()) {
             return Ok(Step::Wait);
         }
         let mut waiting = 0;
@@ -95,6 +97,7 @@ impl Listen {
         parts.mode.listen = true;
         parts.inbox.again();
         parts.upkeep.again();
+        parts.own_record.again();
         parts.stock.again();
         parts.channels.again();
         Self { stopped: false }

@@ -42,6 +42,7 @@ use crate::{
     fetch::Fetch,
     inbox::Inbox,
     input::{CallError, Input, LinkDownReason},
+    own_record::OwnRecord,
     stock::Stock,
     store::{Standing, StoreTx},
     upkeep::Upkeep,
@@ -85,6 +86,7 @@ pub(crate) struct Parts {
     pub(crate) inbox: Inbox,
     pub(crate) stock: Stock,
     pub(crate) upkeep: Upkeep,
+    pub(crate) own_record: OwnRecord,
     pub(crate) mode: Mode,
     /// Arrival index of the last log entry told of.
     announced: u64,
@@ -203,6 +205,7 @@ fn drive(cx: &mut Cx<'_>, parts: &mut Parts, commands: &mut Commands) -> Result<
     for _ in 0..MOST_ROUNDS {
         let effects = cx.effects.len();
         parts.inbox.drive(cx, parts.mode, &mut parts.fetch)?;
+        parts.own_record.drive(cx, parts.mode);
         parts.upkeep.drive(cx, parts.mode, &parts.channels, parts.inbox.caught_up())?;
         parts.channels.drive(cx, parts.mode, &mut parts.stock)?;
         parts.deliveries.drive(cx, &mut parts.stock)?;
@@ -252,8 +255,10 @@ fn link_down(
 ) -> Result<(), EngineError> {
     let jitter = random_below(cx.entropy, RETRY_SPREAD_MS);
     let (calls, streams) = cx.net.take_down(kind, reason, cx.now, jitter);
-    if kind == ConnectionKind::Channel {
-        parts.channels.link_lost();
+    match kind {
+        ConnectionKind::Channel => parts.channels.link_lost(),
+        ConnectionKind::Account => parts.own_record.again(),
+        ConnectionKind::Lookup => {}
     }
     for purpose in calls {
         respond(cx, parts, purpose, Err(CallError::LinkLost))?;
@@ -288,6 +293,13 @@ fn respond(
             parts.stock.respond(cx, call, result)
         }
         Purpose::Upkeep(call) => parts.upkeep.respond(cx, call, result),
+        Purpose::OwnRecord(call) => {
+            if parts.own_record.respond(cx, call, result)? {
+                parts.upkeep.touch();
+                parts.channels.touch_all();
+            }
+            Ok(())
+        }
     }
 }
 

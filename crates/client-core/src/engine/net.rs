@@ -11,6 +11,7 @@ use crate::{
     effect::Effect,
     inbox::InboxCall,
     input::{LinkDownReason, RequestId, SubscriptionId},
+    own_record::OwnRecordCallKind,
     stock::StockCall,
     upkeep::UpkeepCall,
 };
@@ -28,6 +29,7 @@ pub(crate) enum Purpose {
     Inbox(InboxCall),
     Stock(StockCall),
     Upkeep(UpkeepCall),
+    OwnRecord(OwnRecordCallKind),
 }
 
 /// Whose subscription it is.
