@@ -1,16 +1,113 @@
-//! Direct conversations that consist of several channels: two people who wrote to each other first at the same moment.
+//! Questions about the store that are answered without the engine: what the conversations are, who is in them, what was said.
 
 use quicprochat_wire::{AccountId, ChannelId};
 
-use crate::store::{Conversation, ConversationKind, LogEntry, StoreFault, StoreTx};
+use crate::store::{Conversation, ConversationKind, ConversationState, LogEntry, MemberDevice, StoreFault, StoreTx};
 
-/// The direct channels with somebody, by id. The lowest that is active is written to, on both sides.
+/// A conversation as people see it: a group, or everything between two accounts.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ConversationView {
+    /// The channel to write to.
+    pub main: Conversation,
+    /// For a direct conversation made on both sides at once: its other channels, by id.
+    pub others: Vec<Conversation>,
+    /// Its title; the other's name for a direct one.
+    pub title: String,
+    /// Messages that wait for the server.
+    pub waiting: usize,
+}
+
+/// A member with all devices.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MemberView {
+    /// Who.
+    pub account: AccountId,
+    /// The name; empty if nothing is known.
+    pub name: String,
+    /// Whether the directory vouched for the name, or it is the own one.
+    pub confirmed: bool,
+    /// Whether the safety number was compared.
+    pub verified: bool,
+    /// Devices in the conversation.
+    pub devices: Vec<MemberDevice>,
+    /// Whether the member has left and waits to be removed.
+    pub leaving: bool,
+}
+
+/// Why a text names no conversation.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum ResolveError {
+    /// Nothing fits.
+    #[error("no such conversation")]
+    Unknown,
+    /// Several fit.
+    #[error("{} conversations fit", .0.len())]
+    Ambiguous(Vec<ChannelId>),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreFault),
+}
+
+/// Every conversation, by id of its main channel.
+pub fn conversations(tx: &dyn StoreTx) -> Result<Vec<ConversationView>, StoreFault> {
+    let all = tx.conversations().all_conversations()?;
+    let mut views = Vec::new();
+    for conversation in &all {
+        let group = match (&conversation.kind, conversation.peer) {
+            (ConversationKind::Direct, Some(peer)) => direct_channels(tx, &peer)?,
+            _ => vec![conversation.clone()],
+        };
+        let main = main_channel(&group);
+        if main.map(|main| main.channel) != Some(conversation.channel) {
+            continue;
+        }
+        let others = group.into_iter().filter(|other| other.channel != conversation.channel).collect();
+        let title = match conversation.peer {
+            Some(peer) if conversation.title.is_empty() => name_of(tx, &peer)?.0,
+            _ => conversation.title.clone(),
+        };
+        let waiting = tx.outbox().outbox_of(&conversation.channel)?.len();
+        views.push(ConversationView { main: conversation.clone(), others, title, waiting });
+    }
+    Ok(views)
+}
+
+/// The direct channels with somebody, by id.
 pub fn direct_channels(tx: &dyn StoreTx, peer: &AccountId) -> Result<Vec<Conversation>, StoreFault> {
     let all = tx.conversations().all_conversations()?;
     let direct = |conversation: &Conversation| {
         conversation.kind == ConversationKind::Direct && conversation.peer.as_ref() == Some(peer)
     };
     Ok(all.into_iter().filter(direct).collect())
+}
+
+/// The channel of several that is written to: the lowest that is active, else the lowest.
+fn main_channel(channels: &[Conversation]) -> Option<&Conversation> {
+    channels.iter().find(|conversation| conversation.state == ConversationState::Active).or_else(|| channels.first())
+}
+
+/// The conversation that a text names: an id, an unambiguous prefix of one, or a title.
+pub fn resolve(tx: &dyn StoreTx, text: &str) -> Result<ConversationView, ResolveError> {
+    let views = conversations(tx)?;
+    let wanted = text.to_ascii_lowercase();
+    let by_id = |view: &&ConversationView| {
+        let fits = |conversation: &Conversation| conversation.channel.to_string().starts_with(&wanted);
+        !wanted.is_empty() && (fits(&view.main) || view.others.iter().any(fits))
+    };
+    let titled: Vec<&ConversationView> = views.iter().filter(|view| view.title == text).collect();
+    let found = if titled.is_empty() { views.iter().filter(by_id).collect() } else { titled };
+    match found.as_slice() {
+        [] => Err(ResolveError::Unknown),
+        [one] => Ok((*one).clone()),
+        several => Err(ResolveError::Ambiguous(several.iter().map(|view| view.main.channel).collect())),
+    }
+}
+
+/// The log of a conversation: entries above `since`, at most `limit` of them, the last ones if `since` is 0.
+pub fn log(tx: &dyn StoreTx, view: &ConversationView, since: u64, limit: usize) -> Result<Vec<LogEntry>, StoreFault> {
+    let channels: Vec<ChannelId> =
+        core::iter::once(&view.main).chain(&view.others).map(|conversation| conversation.channel).collect();
+    merged_log(tx, &channels, since, limit)
 }
 
 /// The logs of several channels as one: entries above `since`, at most `limit` of them, the last ones if `since` is 0.
@@ -40,4 +137,30 @@ pub fn merged_log(
         entries.truncate(limit);
     }
     Ok(entries)
+}
+
+/// The members, in order of their first leaf.
+pub fn members(tx: &dyn StoreTx, conversation: &Conversation) -> Result<Vec<MemberView>, StoreFault> {
+    let own = tx.account().own_account()?;
+    let mut members: Vec<MemberView> = Vec::new();
+    for leaf in conversation.members.iter() {
+        if let Some(member) = members.iter_mut().find(|member| member.account == leaf.account) {
+            member.devices.push(leaf.clone());
+            continue;
+        }
+        let (name, confirmed, verified) = match &own {
+            Some(own) if own.account == leaf.account => (own.name.clone(), true, true),
+            _ => name_of(tx, &leaf.account)?,
+        };
+        let leaving = conversation.leavers.iter().any(|leaver| leaver.account == leaf.account);
+        let devices = vec![leaf.clone()];
+        members.push(MemberView { account: leaf.account, name, confirmed, verified, devices, leaving });
+    }
+    Ok(members)
+}
+
+/// The name of an account, whether the directory vouched for it, and whether the person was verified.
+pub fn name_of(tx: &dyn StoreTx, account: &AccountId) -> Result<(String, bool, bool), StoreFault> {
+    let contact = tx.contacts().contact(account)?;
+    Ok(contact.map_or_else(Default::default, |contact| (contact.name, contact.confirmed, contact.verified)))
 }
