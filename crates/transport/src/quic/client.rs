@@ -19,6 +19,7 @@ use tokio::time::{sleep, timeout};
 use super::{
     config::{self, ClientConfig},
     link::QuicLink,
+    reachability::turned_away,
     socket,
     tls::{self, PinnedKey},
 };
@@ -115,7 +116,10 @@ async fn attempt(
         // The name is not sent; it has to be a valid one.
         .connect_with(config, address, "server.invalid")
         .map_err(|_| Unreachable::Refused)?;
-    connecting.await.map_err(|error| failed(&error, &verifier, *expected))
+    tokio::select! {
+        connection = connecting => connection.map_err(|error| failed(&error, &verifier, *expected)),
+        () = turned_away(address) => Err(Unreachable::Refused.into()),
+    }
 }
 
 fn open_endpoint(address: SocketAddr) -> io::Result<Endpoint> {

@@ -14,6 +14,7 @@ mod connection;
 mod guard;
 mod link;
 pub mod listener;
+mod reachability;
 mod socket;
 mod stream;
 mod tls;
