@@ -232,6 +232,13 @@ async def test_opaque_bytes_are_delivered_to_an_inbox_once(link: Link, alice: Pe
             await lookup.deliver(account, os.urandom(16), b"opaque", token)
 
 
+async def test_whoever_is_sent_opaque_bytes_goes_on_undisturbed(link: Link, alice: Person, token: Token) -> None:
+    async with Lookup.open(link) as lookup:
+        await lookup.deliver(alice.account(), os.urandom(16), os.urandom(2048), token)
+    kinds = {event["event"] for event in alice.qpc("sync")}
+    assert kinds <= {"done", "warning"}
+
+
 async def test_a_record_is_found_by_name(link: Link, alice: Person) -> None:
     async with Lookup.open(link) as lookup:
         record = await lookup.record("alice")

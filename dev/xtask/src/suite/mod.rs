@@ -9,6 +9,7 @@ mod demo;
 mod docs;
 mod fmt;
 mod fuzz;
+mod python;
 mod tidy;
 mod trials;
 mod unit;
@@ -37,6 +38,7 @@ pub(crate) const SUITES: &[Suite] = &[
     docs::SUITE,
     demo::SUITE,
     trials::SUITE,
+    python::SUITE,
 ];
 
 pub(crate) const EXAMPLES: &str = "\
