@@ -13,6 +13,9 @@ const LEDGER: &str = "docs/checks.md";
 /// This file, whose tests cite rules that do not exist.
 const SELF: &str = "dev/xtask/src/tidy/ledger.rs";
 
+/// Trials with real processes. They are tests by standing in their file's list, not by an attribute.
+const TRIALS: &str = "dev/xtask/src/trials/";
+
 /// The rules of the protocol, by letter and highest number. Each needs a row, done or not.
 const RULES: &[(char, u32)] = &[('C', 4), ('L', 13), ('M', 4), ('A', 6)];
 
@@ -89,7 +92,13 @@ fn test_problem(tree: &Tree, test: &str) -> Option<String> {
     let (path, name) = split(test);
     let Some(name) = name else { return Some(format!("`{test}` names no test; write path::test_name")) };
     let Some(text) = tree.text(path) else { return Some(format!("`{path}` is gone")) };
-    let is_there = if path.ends_with(".py") { text.contains(&format!("def {name}(")) } else { has_test(text, name) };
+    let is_there = if path.ends_with(".py") {
+        text.contains(&format!("def {name}("))
+    } else if path.starts_with(TRIALS) {
+        runs_trial(text, name)
+    } else {
+        has_test(text, name)
+    };
     (!is_there).then(|| format!("`{path}` has no test `{name}`, or it is ignored"))
 }
 
@@ -105,6 +114,14 @@ fn has_test(text: &str, name: &str) -> bool {
         attributes.iter().any(|attribute| attribute.contains("test"))
             && !attributes.iter().any(|one| one.contains("ignore"))
     })
+}
+
+/// True if `fn name` is named in the file's list of trials too, so that it runs.
+fn runs_trial(text: &str, name: &str) -> bool {
+    let code = Source::parse(text).code;
+    let (list, rest) = code.split_once("const TRIALS").and_then(|(_, tail)| tail.split_once("];")).unwrap_or_default();
+    identifiers(list).any(|word| word.name == name)
+        && identifiers(rest).any(|word| word.name == name && word.before.trim_end().ends_with("fn"))
 }
 
 /// Citations like `Checks: L3, A1` in comments whose rule has no row.
@@ -181,6 +198,15 @@ mod tests {
             let row = format!("| L1 | crates/e2ee/src/a.rs | crates/e2ee/src/a.rs::{test} | done |");
             assert_eq!(problems(&row).len(), 1, "{test}");
         }
+    }
+
+    #[test]
+    fn a_trial_counts_if_its_file_lists_it() {
+        let code = "const TRIALS: &[Trial] = &[(\"runs\", runs)];\nfn runs() {}\nfn is_left_out() {}";
+        let tree = Tree::of(&[("dev/xtask/src/trials/a.rs", code)]);
+        assert_eq!(test_problem(&tree, "dev/xtask/src/trials/a.rs::runs"), None);
+        assert!(test_problem(&tree, "dev/xtask/src/trials/a.rs::is_left_out").is_some());
+        assert!(test_problem(&tree, "dev/xtask/src/trials/a.rs::is_gone").is_some());
     }
 
     #[test]
