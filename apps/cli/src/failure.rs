@@ -1,4 +1,5 @@
 //! Why a command failed: a stable word, an exit code, and a sentence that says what to do.
+#![expect(clippy::wildcard_enum_match_arm, reason = "what has no word of its own fails as `failed`")]
 
 use quicprochat_client::{
     ClientError, HomeError, RunError, SessionError, StoreError,

@@ -1,7 +1,7 @@
 //! `cargo xtask`: what a developer runs, and exactly what CI runs.
 //!
 //! One file per sub-command or noun: [`suite`] (what `test` runs, one file and one row each), [`tidy`] (checks of the
-//! tree, one file each), [`codegen`], [`setup`], [`demo`], [`bench`]. [`sandbox`] runs the real server and the real terminal client
+//! tree, one file each), [`codegen`], [`setup`], [`demo`], [`mod@bench`]. [`sandbox`] runs the real server and the real terminal client
 //! in a scratch folder; [`process`] starts programs so that none outlives us.
 #![expect(clippy::print_stdout, reason = "a command-line tool talks on standard output")]
 #![expect(clippy::print_stderr, reason = "a command-line tool reports failures on standard error")]

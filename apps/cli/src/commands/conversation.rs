@@ -27,11 +27,11 @@ pub(super) fn log(context: &mut Context, conv: &str, since: Option<u64>, limit: 
     let limit = limit.map_or(MOST, |limit| limit as usize);
     let lines = context.read(|tx| {
         let entries = views::log(tx, &view, since.unwrap_or_default(), limit)?;
-        Ok(entries
+        entries
             .iter()
             .map(|entry| render::log_entry(tx, entry))
             .collect::<Result<Vec<_>, _>>()
-            .map_err(ClientError::from)?)
+            .map_err(ClientError::from)
     })?;
     lines.into_iter().try_for_each(|line| line.print(context.out).map(drop))
 }

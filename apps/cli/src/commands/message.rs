@@ -80,6 +80,7 @@ async fn until_done(
     Ok(())
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "no other outcome is one of sending")]
 fn show_sent(context: &Context, outcome: Outcome) -> Result<(), Failure> {
     match outcome {
         Outcome::Sent { channel, id, seq } => {

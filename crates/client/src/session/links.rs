@@ -148,15 +148,14 @@ impl Links {
 }
 
 fn call_error(error: LinkError) -> CallError {
-    match error {
-        LinkError::Refused(failure) => CallError::Refused(failure),
-        other => {
-            tracing::debug!(error = %other, "a call got no answer");
-            CallError::LinkLost
-        }
+    if let LinkError::Refused(failure) = error {
+        return CallError::Refused(failure);
     }
+    tracing::debug!(%error, "a call got no answer");
+    CallError::LinkLost
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "whatever is not named may pass, so that trying again helps")]
 fn down_reason(error: &LinkError) -> LinkDownReason {
     match error {
         LinkError::WrongFingerprint { .. } => LinkDownReason::WrongFingerprint,

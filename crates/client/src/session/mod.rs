@@ -204,10 +204,10 @@ impl Shell {
 }
 
 fn session_error(error: EngineError) -> SessionError {
-    match error {
-        EngineError::Store(fault) => SessionError::Store(fault),
-        other => SessionError::Engine(other.to_string()),
+    if let EngineError::Store(fault) = error {
+        return SessionError::Store(fault);
     }
+    SessionError::Engine(error.to_string())
 }
 
 /// The runtime's clock does not jump with the system's: only the distance counts.

@@ -92,10 +92,11 @@ impl Store {
         self.connection.busy_timeout(LOCK_WAIT).map_err(fault_at(&self.path))?;
         // The first real read: where a wrong key shows.
         self.connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).map_err(|error| {
-            match store_fault(&error) {
-                StoreFault::Damaged => StoreError::KeyOrDamage { path: self.path.clone() },
-                fault => StoreError::Fault { path: self.path.clone(), fault },
+            let (path, fault) = (self.path.clone(), store_fault(&error));
+            if fault == StoreFault::Damaged {
+                return StoreError::KeyOrDamage { path };
             }
+            StoreError::Fault { path, fault }
         })?;
         set("journal_mode", "WAL").map_err(fault_at(&self.path))?;
         // FULL: a commit that returned survives a power cut.

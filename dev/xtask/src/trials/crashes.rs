@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 
 use super::{Trial, cast, done, group, logged, same};
 use crate::sandbox::{Person, Sandbox};
@@ -78,8 +78,9 @@ fn nothing_is_lost(sandbox: &Sandbox, people: &[&Person], acknowledged: &BTreeSe
     }
     let logs: Vec<Vec<String>> =
         people.iter().map(|person| logged(sandbox, person, "picnic")).collect::<Result<_>>()?;
+    let first = logs.first().context("nobody is there to have a log")?;
     for (person, log) in people.iter().zip(&logs) {
-        same(person.name(), log, &logs[0])?;
+        same(person.name(), log, first)?;
         let distinct: BTreeSet<&String> = log.iter().collect();
         same("messages that stand twice", &(log.len() - distinct.len()), &0)?;
         let lost: Vec<&String> = acknowledged.iter().filter(|text| !distinct.contains(text)).collect();
@@ -88,7 +89,7 @@ fn nothing_is_lost(sandbox: &Sandbox, people: &[&Person], acknowledged: &BTreeSe
     for person in people {
         done(sandbox, person, &["send", "picnic", &format!("{} goes on", person.name())])?;
     }
-    println!("          {} acknowledged, {} in the log, 0 lost, 0 twice", acknowledged.len(), logs[0].len());
+    println!("          {} acknowledged, {} in the log, 0 lost, 0 twice", acknowledged.len(), first.len());
     Ok(())
 }
 
