@@ -63,6 +63,7 @@ async fn invite(context: &mut Context, conv: &str, names: Vec<String>) -> Result
 }
 
 fn members(context: &mut Context, conv: &str) -> Result<(), Failure> {
+    let own = context.account()?.account;
     let view = context.conversation(conv)?;
     let members = context.read(|tx| {
         let members = views::members(tx, &view.main)?.into_iter();
@@ -77,7 +78,8 @@ fn members(context: &mut Context, conv: &str) -> Result<(), Failure> {
             "devices": devices, "verified": member.verified, "leaving": member.leaving,
         });
         let plural = if devices == 1 { "" } else { "s" };
-        let marks = [(member.verified, "verified"), (member.leaving, "leaving")];
+        let you = member.account == own;
+        let marks = [(you, "you"), (!you && member.verified, "verified"), (member.leaving, "leaving")];
         let marks: Vec<&str> = marks.iter().filter(|(set, _)| *set).map(|(_, mark)| *mark).collect();
         context.out.show(
             "member",

@@ -71,6 +71,18 @@ impl Sandbox {
         self.link.as_deref().context("the server was never started")
     }
 
+    /// A folder of its own in the scratch folder.
+    pub(crate) fn folder(&self, name: &str) -> Result<PathBuf> {
+        let folder = self.scratch.path().join("folders").join(name);
+        fs::create_dir_all(&folder)?;
+        Ok(folder)
+    }
+
+    /// Where the programs are.
+    pub(crate) fn programs(&self) -> Result<&Path> {
+        self.binaries.client.parent().context("a program lies in a folder")
+    }
+
     /// Another device of a person.
     pub(crate) fn device(&self, person: &Person, device: &str) -> Result<Person> {
         person.with_device(self.scratch.path(), device)

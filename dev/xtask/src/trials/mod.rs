@@ -8,6 +8,7 @@ mod conversations;
 mod crashes;
 mod damage;
 mod devices;
+mod examples;
 mod offline;
 mod trust;
 
@@ -52,6 +53,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         offline::TRIALS,
         trust::TRIALS,
         damage::TRIALS,
+        examples::TRIALS,
         crashes::TRIALS,
     ];
     let wanted = |trial: &&Trial| arguments.only.as_ref().is_none_or(|text| trial.0.contains(text.as_str()));
