@@ -23,7 +23,8 @@ fn vectors() -> Option<Value> {
     match std::fs::read(&path) {
         Ok(bytes) => Some(serde_json::from_slice(&bytes).expect("valid JSON")),
         Err(error) => {
-            assert!(std::env::var_os("CI").is_none(), "{}: {error}", path.display());
+            let ci = std::env::var("CI").is_ok_and(|value| value == "true");
+            assert!(!ci, "{}: {error}", path.display());
             println!("SKIPPED: {}: {error}. Set QPC_VECTORS to the folder of vectors", path.display());
             None
         }
