@@ -101,7 +101,7 @@ Example:
     Verify {
         /// Whom.
         name: String,
-        /// The safety number as the other side reads it; without it, qpc shows its own and asks.
+        /// The safety number as the other side reads it; without it, qpc only shows its own (exit code 2).
         #[arg(long, value_name = "DIGITS")]
         number: Option<String>,
         /// Accept a changed key without comparing. Whoever controls the server could be behind it.

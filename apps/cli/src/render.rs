@@ -1,5 +1,8 @@
 //! Log entries and events as lines of output.
 
+use core::cell::RefCell;
+use std::collections::BTreeMap;
+
 use quicprochat_client::{
     ClientError,
     core::{
@@ -42,20 +45,61 @@ impl Line {
     }
 }
 
-/// An event of the engine.
-pub(crate) fn event(tx: &dyn StoreTx, event: &Event) -> Result<Line, Failure> {
-    described(tx, event).map_err(|fault| ClientError::Fault(fault).into())
+/// The store as it is shown, with the names and titles that were looked up in it.
+pub(crate) struct Scene<'a> {
+    tx: &'a dyn StoreTx,
+    /// By channel: the conversation's id and title.
+    titles: BTreeMap<ChannelId, (ChannelId, String)>,
+    names: RefCell<BTreeMap<AccountId, String>>,
 }
 
-fn described(tx: &dyn StoreTx, event: &Event) -> Result<Line, StoreFault> {
+impl<'a> Scene<'a> {
+    /// Reads the conversations' titles once.
+    pub(crate) fn of(tx: &'a dyn StoreTx) -> Result<Self, StoreFault> {
+        let mut titles = BTreeMap::new();
+        for view in views::conversations(tx)? {
+            let id = view.main.channel;
+            let title = if view.title.is_empty() { id.short() } else { view.title };
+            for conversation in core::iter::once(&view.main).chain(&view.others) {
+                titles.insert(conversation.channel, (id, title.clone()));
+            }
+        }
+        Ok(Self { tx, titles, names: RefCell::default() })
+    }
+
+    fn conversation_id(&self, channel: &ChannelId) -> String {
+        self.titles.get(channel).map_or(channel, |(id, _)| id).to_string()
+    }
+
+    fn title(&self, channel: &ChannelId) -> String {
+        self.titles.get(channel).map_or_else(|| channel.short(), |(_, title)| title.clone())
+    }
+
+    fn name_of(&self, account: &AccountId) -> Result<String, StoreFault> {
+        if let Some(name) = self.names.borrow().get(account) {
+            return Ok(name.clone());
+        }
+        let name = name_of(self.tx, account)?;
+        self.names.borrow_mut().insert(*account, name.clone());
+        Ok(name)
+    }
+}
+
+/// An event of the engine.
+pub(crate) fn event(tx: &dyn StoreTx, event: &Event) -> Result<Line, Failure> {
+    let described = Scene::of(tx).and_then(|scene| described(&scene, event));
+    described.map_err(|fault| ClientError::Fault(fault).into())
+}
+
+fn described(scene: &Scene<'_>, event: &Event) -> Result<Line, StoreFault> {
     let show = |event, object, text| Line::Show { event, object, text, message: false };
     Ok(match event {
-        Event::Logged(entry) => log_entry(tx, entry)?,
+        Event::Logged(entry) => log_entry(scene, entry)?,
         Event::Joined { channel, inviter } => {
-            let (title, inviter) = (title(tx, channel)?, name_of(tx, inviter)?);
+            let (title, inviter) = (scene.title(channel), scene.name_of(inviter)?);
             show(
                 "joined",
-                json!({ "conversation": conversation_id(tx, channel)?, "title": title, "inviter": inviter }),
+                json!({ "conversation": scene.conversation_id(channel), "title": title, "inviter": inviter }),
                 format!("joined {title} ({inviter} invited)"),
             )
         }
@@ -65,23 +109,23 @@ fn described(tx: &dyn StoreTx, event: &Event) -> Result<Line, StoreFault> {
             format!("{name} invites you; run: qpc requests accept {} (or block)", invitation.short()),
         ),
         Event::State { channel, state } => {
-            let title = title(tx, channel)?;
+            let title = scene.title(channel);
             match state_warning(state, &title) {
                 Some(text) => Line::Warn { code: state_name(state), text },
                 None => Line::Silent,
             }
         }
-        Event::Trust(warning) => trust(tx, warning)?,
+        Event::Trust(warning) => trust(scene, warning)?,
         Event::Rejected { channel, code, .. } => Line::Warn {
             code: "rejected",
-            text: format!("a message to {} was refused for good: {}", title(tx, channel)?, code.name()),
+            text: format!("a message to {} was refused for good: {}", scene.title(channel), code.name()),
         },
         Event::Undelivered { account, channel, code } => Line::Warn {
             code: "undelivered",
             text: format!(
                 "the invitation of {} to {} could not be delivered: {}",
-                name_of(tx, account)?,
-                title(tx, channel)?,
+                scene.name_of(account)?,
+                scene.title(channel),
                 code.name()
             ),
         },
@@ -110,12 +154,12 @@ fn described(tx: &dyn StoreTx, event: &Event) -> Result<Line, StoreFault> {
 }
 
 /// An entry of a conversation's log.
-pub(crate) fn log_entry(tx: &dyn StoreTx, entry: &LogEntry) -> Result<Line, StoreFault> {
-    let sender = name_of(tx, &entry.sender)?;
-    let conversation = conversation_id(tx, &entry.channel)?;
-    let title = title(tx, &entry.channel)?;
+pub(crate) fn log_entry(scene: &Scene<'_>, entry: &LogEntry) -> Result<Line, StoreFault> {
+    let sender = scene.name_of(&entry.sender)?;
+    let conversation = scene.conversation_id(&entry.channel);
+    let title = scene.title(&entry.channel);
     let names = |accounts: &[AccountId]| {
-        accounts.iter().map(|account| name_of(tx, account)).collect::<Result<Vec<String>, StoreFault>>()
+        accounts.iter().map(|account| scene.name_of(account)).collect::<Result<Vec<String>, StoreFault>>()
     };
     let show = |event, object, text, message| Line::Show { event, object, text, message };
     Ok(match &entry.body {
@@ -239,7 +283,7 @@ fn state_warning(state: &ConversationState, title: &str) -> Option<String> {
     Some(format!("{title}: {text}"))
 }
 
-fn trust(tx: &dyn StoreTx, warning: &TrustWarning) -> Result<Line, StoreFault> {
+fn trust(scene: &Scene<'_>, warning: &TrustWarning) -> Result<Line, StoreFault> {
     let (code, text) = match warning {
         TrustWarning::KeyChanged { name, .. } => (
             "changed-key",
@@ -249,7 +293,7 @@ fn trust(tx: &dyn StoreTx, warning: &TrustWarning) -> Result<Line, StoreFault> {
             ),
         ),
         TrustWarning::RolledBack { name, account } => {
-            let known = name_of(tx, account)?;
+            let known = scene.name_of(account)?;
             ("rolled-back", format!("the server offered an old record of {name} ({known}); it was refused"))
         }
         TrustWarning::BadInboxEntry { id } => {
@@ -264,21 +308,6 @@ fn trust(tx: &dyn StoreTx, warning: &TrustWarning) -> Result<Line, StoreFault> {
         }
     };
     Ok(Line::Warn { code, text })
-}
-
-fn conversation_id(tx: &dyn StoreTx, channel: &ChannelId) -> Result<String, StoreFault> {
-    Ok(found(tx, channel)?.map_or_else(|| channel.to_string(), |view| view.main.channel.to_string()))
-}
-
-fn title(tx: &dyn StoreTx, channel: &ChannelId) -> Result<String, StoreFault> {
-    Ok(found(tx, channel)?.map(|view| view.title).filter(|title| !title.is_empty()).unwrap_or_else(|| channel.short()))
-}
-
-fn found(tx: &dyn StoreTx, channel: &ChannelId) -> Result<Option<ConversationView>, StoreFault> {
-    let has = |view: &ConversationView| {
-        view.main.channel == *channel || view.others.iter().any(|other| other.channel == *channel)
-    };
-    Ok(views::conversations(tx)?.into_iter().find(has))
 }
 
 fn sorted(mut names: Vec<String>) -> Vec<String> {

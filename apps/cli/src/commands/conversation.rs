@@ -26,10 +26,11 @@ pub(super) fn log(context: &mut Context, conv: &str, since: Option<u64>, limit: 
     let view = context.conversation(conv)?;
     let limit = limit.map_or(MOST, |limit| limit as usize);
     let lines = context.read(|tx| {
+        let scene = render::Scene::of(tx)?;
         let entries = views::log(tx, &view, since.unwrap_or_default(), limit)?;
         entries
             .iter()
-            .map(|entry| render::log_entry(tx, entry))
+            .map(|entry| render::log_entry(&scene, entry))
             .collect::<Result<Vec<_>, _>>()
             .map_err(ClientError::from)
     })?;

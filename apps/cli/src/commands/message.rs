@@ -11,7 +11,10 @@ use quicprochat_client::{
 };
 use quicprochat_wire::limits::MAX_MESSAGE_BYTES;
 use serde_json::json;
-use tokio::time::{Instant, sleep_until};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    time::{Instant, sleep_until},
+};
 
 use super::bare_name;
 use crate::{context::Context, exit::Exit, failure::Failure};
@@ -62,6 +65,7 @@ async fn until_done(
     let deadline = seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
     // Ends by itself only when listening cannot go on.
     let mut listening = Box::pin(session.submit(Command::Listen).await);
+    let mut terminated = signal(SignalKind::terminate())?;
     let mut messages = 0;
     while count.is_none_or(|count| messages < count) {
         tokio::select! {
@@ -75,6 +79,7 @@ async fn until_done(
             },
             () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => return Ok(()),
             stopped = tokio::signal::ctrl_c() => return Ok(stopped?),
+            _ = terminated.recv() => return Ok(()),
         }
     }
     Ok(())

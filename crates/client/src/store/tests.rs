@@ -1,7 +1,7 @@
 use std::{fs, rc::Rc};
 
 use quicprochat_client_core::store::{
-    StoreTx,
+    StoreFault, StoreTx,
     conformance::{self, Backend},
 };
 
@@ -88,6 +88,35 @@ fn refuses_a_store_of_a_later_version() {
     drop(sqlite.store);
     let error = Store::open(&sqlite.home, &sqlite.key).unwrap_err();
     assert!(matches!(error, StoreError::TooNew { found: 99, .. }), "{error}");
+}
+
+#[test]
+fn a_full_disk_is_told_apart_and_costs_nothing_that_was_committed() {
+    let mut sqlite = Sqlite::fresh();
+    sqlite.store.begin_put(b"kept");
+    let pages: i64 = sqlite.store.connection.query_row("PRAGMA page_count", [], |row| row.get(0)).unwrap();
+    sqlite.store.connection.pragma_update(None, "max_page_count", pages + 2).unwrap();
+    let tx = sqlite.store.begin().unwrap();
+    let large = vec![7; 64 * 1024];
+    assert!(tx.mls().put(b"too much", &large).is_err());
+    assert_eq!(tx.cause(), Some(StoreFault::Full));
+    drop(tx);
+    sqlite.store.connection.pragma_update(None, "max_page_count", pages + 1000).unwrap();
+    let tx = sqlite.store.begin().unwrap();
+    assert_eq!(tx.mls().get(&[0]).unwrap().as_deref(), Some(&b"kept"[..]));
+    tx.mls().put(b"fits now", &large).unwrap();
+    tx.commit().unwrap();
+}
+
+#[test]
+fn a_store_that_another_process_holds_is_locked_and_not_broken() {
+    let mut sqlite = Sqlite::fresh();
+    let mut other = Store::open(&sqlite.home, &sqlite.key).unwrap();
+    other.connection.busy_timeout(std::time::Duration::from_millis(20)).unwrap();
+    let held = sqlite.store.begin().unwrap();
+    assert_eq!(other.begin().err(), Some(StoreFault::Locked));
+    drop(held);
+    other.begin().unwrap();
 }
 
 impl Store {
