@@ -1,6 +1,9 @@
 //! One inbox entry: opened, verified, filed.
 
-use quicprochat_e2ee::sealed::{InboxKind, Invitation as Body, open_inbox};
+use quicprochat_e2ee::{
+    mls::welcome_for,
+    sealed::{InboxKind, Invitation as Body, open_inbox},
+};
 use quicprochat_wire::call::inbox::InboxEntry;
 
 use crate::{
@@ -37,6 +40,9 @@ pub(super) fn take(cx: &mut Cx<'_>, entry: &InboxEntry) -> Result<(), EngineErro
         cx.notify(Event::Trust(TrustWarning::BadInboxEntry { id: entry.id }));
         return Ok(());
     }
+    if !is_for_this_device(cx, &body)? {
+        return Ok(());
+    }
     let sender = &opened.sender;
     let contact = cx.tx.contacts().contact(&sender.account())?;
     let state = match contact {
@@ -59,9 +65,35 @@ pub(super) fn take(cx: &mut Cx<'_>, entry: &InboxEntry) -> Result<(), EngineErro
         received: cx.now,
         state: state.clone(),
     };
+    replace_older(cx, &body)?;
     cx.tx.inbox().put_invitation(&invitation)?;
     if state == InvitationState::Request {
         cx.notify(Event::Request { invitation: id, from, name });
+    }
+    Ok(())
+}
+
+/// Whether the Welcome has secrets for a KeyPackage of this device. The inbox is the account's: other devices have theirs, and
+/// a device enrolled later finds what was there before it.
+fn is_for_this_device(cx: &Cx<'_>, body: &Body) -> Result<bool, EngineError> {
+    let packages = cx.tx.upkeep().key_packages()?;
+    let packages: Vec<&[u8]> = packages.iter().map(|package| package.key_package.as_slice()).collect();
+    let (Ok(ours), Ok(none)) = (welcome_for(&body.welcome, &packages), welcome_for(&body.welcome, &[])) else {
+        return Ok(false);
+    };
+    Ok(ours.len() > none.len())
+}
+
+/// Drops unanswered invitations to the same conversation that begin earlier: the newest one is what counts.
+fn replace_older(cx: &Cx<'_>, body: &Body) -> Result<(), EngineError> {
+    for other in cx.tx.inbox().invitations()? {
+        let waits = matches!(other.state, InvitationState::Request | InvitationState::Unchecked);
+        if other.channel == body.channel && waits {
+            let older = Body::parse(other.body.expose()).is_ok_and(|other| other.start.position <= body.start.position);
+            if older {
+                cx.tx.inbox().delete_invitation(&other.id)?;
+            }
+        }
     }
     Ok(())
 }

@@ -30,7 +30,7 @@ fn two_write_to_each_other_in_a_group() {
 }
 
 /// A group of all the world's clients, everybody synced.
-fn group_of(names: &[&'static str]) -> (World, quicprochat_wire::ChannelId) {
+pub(crate) fn group_of(names: &[&'static str]) -> (World, quicprochat_wire::ChannelId) {
     let mut world = World::new(names);
     let channel = world.create(names[0], "tea");
     world.invite(names[0], channel, &names[1..]);

@@ -1,6 +1,10 @@
 //! The engine through its public interface, against the real server on a store in memory.
 #![expect(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests end where something is amiss")]
 
+mod accounts;
 mod crash;
+mod devices;
 mod groups;
+mod processes;
+mod trust;
 mod world;

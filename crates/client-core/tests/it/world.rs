@@ -6,18 +6,15 @@ use futures::{FutureExt as _, StreamExt as _, executor::block_on, stream::BoxStr
 use quicprochat_client_core::{
     CallError, Command, CommandError, CommandId, Effect, Engine, Event, Input, LinkDownReason, Outcome, StoreTx,
     SubscriptionId, SuiteChoice,
-    auth::{Password, Registration},
     content::{MimiContent, Salt},
-    store::{Conversation, KeyPackageState, LogBody, MemoryStore, OwnKeyPackage},
+    store::{Conversation, LogBody, MemoryStore},
     views,
 };
-use quicprochat_e2ee::mls::{Provider, Suite, new_key_package};
-use quicprochat_identity::AccountName;
 use quicprochat_server_core::{
     Connection, Limits, Reply, Server, ServerConfig, store::memory::MemoryStore as ServerStore,
 };
 use quicprochat_wire::{
-    CallFailure, ChannelId, ConnectionKind, Entropy, Fingerprint, Request, Response, ServerLink, Timestamp,
+    CallFailure, ChannelId, ConnectionKind, Entropy, Fingerprint, Request, Response, Timestamp,
     call::session::{Hello, Registration as Policy},
     time::Duration,
 };
@@ -25,7 +22,6 @@ use sha2::{Digest as _, Sha256};
 
 pub(crate) const FINGERPRINT: Fingerprint = Fingerprint::new([7; 32]);
 const START: Timestamp = Timestamp(1_750_000_000_000);
-const PASSWORD: &str = "a long enough pass phrase";
 /// Inputs after which a run that does not settle has failed.
 const MOST_STEPS: usize = 20_000;
 
@@ -64,6 +60,8 @@ pub(crate) struct Client {
     /// Effects executed so far; at `crash_at` the process dies before the next one.
     pub(crate) effects: usize,
     pub(crate) crash_at: Option<usize>,
+    /// At this effect the server acts, but its answer and the link are lost.
+    pub(crate) cut_at: Option<usize>,
     starts: u64,
     seed: u64,
     last_command: u64,
@@ -73,7 +71,7 @@ pub(crate) struct World {
     pub(crate) now: Timestamp,
     pub(crate) server: Server,
     pub(crate) clients: Vec<Client>,
-    last_seed: u64,
+    pub(crate) last_seed: u64,
 }
 
 impl World {
@@ -93,67 +91,26 @@ impl World {
         world
     }
 
-    fn register(&mut self, name: &'static str) {
-        self.last_seed += 1;
-        let seed = self.last_seed * 1000;
-        let mut entropy = Seeded::new(seed);
-        let mut store = MemoryStore::new();
-        let connection = self.connect(ConnectionKind::Account);
-        let account_name = AccountName::parse(name).expect("a name");
-        let (request, registration) =
-            Registration::start(account_name, Password::new(PASSWORD.to_owned()), None, &mut entropy).expect("starts");
-        let Response::RegisterStarted(started) = self.ask(&connection, request.into()) else { panic!("no start") };
-        let prepared =
-            registration.prepare(&started, &FINGERPRINT, "device", self.now, &mut entropy).expect("prepares");
-        let tx = store.begin().expect("opens");
-        let own = prepared.own_device().expect("own device");
-        let key_package =
-            new_key_package(&Provider::new(tx.mls(), &mut entropy), &own, Suite::Hybrid).expect("a KeyPackage");
-        let (request, account) = prepared.finish(&key_package, self.now).expect("finishes");
-        let link = ServerLink::new("chat.example", 4433, FINGERPRINT).expect("a link");
-        let row = account.to_stored(link, "chat.example".to_owned()).expect("a row");
-        tx.account().put_own_account(&row).expect("stores");
-        let package = OwnKeyPackage {
-            key_package,
-            part: request.key_package.bytes.clone(),
-            made: self.now,
-            state: KeyPackageState::Published,
-        };
-        tx.upkeep().put_key_package(&package).expect("stores");
-        tx.commit();
-        assert_eq!(self.ask(&connection, request.into()), Response::Done(quicprochat_wire::call::Done));
-        let mut client = Client {
-            name,
-            store,
-            engine: Engine::new(Box::new(Seeded::new(seed + 1))),
-            links: BTreeMap::new(),
-            streams: BTreeMap::new(),
-            inputs: VecDeque::new(),
-            events: Vec::new(),
-            done: BTreeMap::new(),
-            online: true,
-            effects: 0,
-            crash_at: None,
-            starts: 1,
-            seed,
-            last_command: 0,
-        };
-        client.inputs.push_back(Input::Start);
-        self.clients.push(client);
-    }
-
-    fn connect(&self, kind: ConnectionKind) -> Connection {
+    pub(crate) fn connect(&self, kind: ConnectionKind) -> Connection {
         let connection = self.server.open();
         self.ask(&connection, Hello { version: 1, kind }.into());
         connection
     }
 
-    fn ask(&self, connection: &Connection, request: Request) -> Response {
+    pub(crate) fn ask(&self, connection: &Connection, request: Request) -> Response {
         let name = request.name();
         match block_on(self.server.handle(connection, request, self.now)) {
             Reply::One(response) => response,
             Reply::Refused(failure) => panic!("{name} refused: {failure}"),
             Reply::Stream(_) => panic!("{name} streams"),
+        }
+    }
+
+    pub(crate) fn try_ask(&self, connection: &Connection, request: Request) -> Result<Response, CallFailure> {
+        match block_on(self.server.handle(connection, request, self.now)) {
+            Reply::One(response) => Ok(response),
+            Reply::Refused(failure) => Err(failure),
+            Reply::Stream(_) => panic!("it streams"),
         }
     }
 
@@ -266,8 +223,41 @@ impl World {
                 return;
             }
             client.effects += 1;
-            self.execute(index, effect);
+            if client.cut_at == Some(client.effects - 1) {
+                client.cut_at = None;
+                self.execute_and_lose(index, effect);
+            } else {
+                self.execute(index, effect);
+            }
         }
+    }
+
+    /// The server acts, its answer is lost with the link.
+    fn execute_and_lose(&mut self, index: usize, effect: Effect) {
+        let kind = match &effect {
+            Effect::Call { kind, .. } | Effect::Subscribe { kind, .. } | Effect::Connect { kind } => *kind,
+            _ => return self.execute(index, effect),
+        };
+        let inputs = self.clients[index].inputs.len();
+        self.execute(index, effect);
+        let client = &mut self.clients[index];
+        client.inputs.truncate(inputs);
+        client.links.remove(&kind);
+        client.streams.clear();
+        client.inputs.push_back(Input::LinkDown { kind, reason: LinkDownReason::Unreachable });
+    }
+
+    /// Another process on the same store.
+    pub(crate) fn another_process(&mut self, of: &str, name: &'static str) {
+        let seed = self.next_seed();
+        let store = self.client(of).store.another();
+        self.clients.push(Client::new(name, store, seed));
+    }
+
+    /// A seed nobody had before.
+    pub(crate) fn next_seed(&mut self) -> u64 {
+        self.last_seed += 1;
+        self.last_seed * 1000
     }
 
     fn execute(&mut self, index: usize, effect: Effect) {
@@ -375,7 +365,7 @@ impl World {
             .iter()
             .filter(|invitation| invitation.state == quicprochat_client_core::store::InvitationState::Request)
             .collect();
-        assert_eq!(open.len(), 1, "{name} has one request: {all:?}");
+        assert_eq!(open.len(), 1, "{name} has {} requests", open.len());
         let invitation = open[0].id;
         drop(tx);
         match self.run(name, Command::AcceptRequest { invitation }) {
@@ -422,6 +412,26 @@ pub(crate) fn text_content(text: &str) -> Vec<u8> {
 }
 
 impl Client {
+    pub(crate) fn new(name: &'static str, store: MemoryStore, seed: u64) -> Self {
+        Self {
+            name,
+            store,
+            engine: Engine::new(Box::new(Seeded::new(seed + 1))),
+            links: BTreeMap::new(),
+            streams: BTreeMap::new(),
+            inputs: VecDeque::from([Input::Start]),
+            events: Vec::new(),
+            done: BTreeMap::new(),
+            online: true,
+            effects: 0,
+            crash_at: None,
+            cut_at: None,
+            starts: 1,
+            seed,
+            last_command: 0,
+        }
+    }
+
     pub(crate) fn starts(&self) -> u64 {
         self.starts
     }

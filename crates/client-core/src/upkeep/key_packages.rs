@@ -1,20 +1,17 @@
-//! Regular work of the account: a fresh KeyPackage every day, old ones deleted after their grace period, jobs that are done.
+//! KeyPackages (A1): a fresh one every day, old ones deleted after their grace period.
 
 use quicprochat_e2ee::mls::{self, Suite};
 use quicprochat_identity::sign_key_package_part;
 use quicprochat_wire::{
-    ConnectionKind, Digest, Response, Timestamp,
+    ConnectionKind, Digest,
     call::directory::{KeyPackagePart, PublishKeyPackage},
     time::Duration,
 };
 
+use super::UpkeepCall;
 use crate::{
-    channels::Channels,
-    command::CommandError,
-    engine::{Cx, LinkStatus, Mode, Purpose},
+    engine::{Cx, Purpose},
     error::EngineError,
-    event::Event,
-    input::CallError,
     store::{InvitationState, KeyPackageState, OwnKeyPackage},
 };
 
@@ -24,92 +21,19 @@ const ROTATION: Duration = Duration::from_secs(24 * 3600);
 const GRACE: Duration = Duration::from_secs(3 * 24 * 3600);
 /// How long it is kept at most for the sake of invitations that nobody answered.
 const LONGEST_GRACE: Duration = Duration::from_secs(30 * 24 * 3600);
-/// Pause after a refusal that names none.
-const PAUSE: Duration = Duration::from_secs(60);
-
-/// Calls of this part.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum UpkeepCall {
-    Publish,
-}
 
 /// See the module.
 #[derive(Default)]
-pub(crate) struct Upkeep {
-    publishing: bool,
-    rotate: bool,
-    rest_until: Option<Timestamp>,
-    refused: Option<CommandError>,
-    touched: bool,
+pub(super) struct KeyPackages {
+    pub(super) publishing: bool,
+    pub(super) rotate: bool,
     /// The own identity hash that the published KeyPackage was found to name.
     checked: Option<Digest>,
 }
 
-impl Upkeep {
-    /// Looks at everything again.
-    pub(crate) fn touch(&mut self) {
-        self.touched = true;
-    }
-
-    /// Publishes a fresh KeyPackage, however young the last one is.
-    pub(crate) fn rotate(&mut self) {
-        self.rotate = true;
-        self.again();
-    }
-
-    /// Forgets refusals, for a new wish.
-    pub(crate) fn again(&mut self) {
-        self.rest_until = None;
-        self.refused = None;
-        self.touched = true;
-    }
-
-    /// Whether a rotation is still to be done, and why it is not.
-    pub(crate) const fn rotation(&self) -> (bool, Option<&CommandError>) {
-        (self.rotate || self.publishing, self.refused.as_ref())
-    }
-
-    /// Whether nothing is left to do, or nothing can be done.
-    pub(crate) const fn is_idle(&self) -> bool {
-        !self.publishing && (!self.touched || self.refused.is_some())
-    }
-
-    pub(crate) fn drive(
-        &mut self,
-        cx: &mut Cx<'_>,
-        mode: Mode,
-        channels: &Channels,
-        inbox_read: bool,
-    ) -> Result<(), EngineError> {
-        if !(mode.active() || self.rotate) || self.publishing {
-            return Ok(());
-        }
-        if mode.active() {
-            finish_jobs(cx, channels)?;
-        }
-        if !self.touched || self.rest_until.is_some_and(|until| until > cx.now) {
-            return Ok(());
-        }
-        match cx.link(ConnectionKind::Account) {
-            LinkStatus::Ready => self.refused = None,
-            LinkStatus::Waiting => return Ok(()),
-            LinkStatus::Down(_) | LinkStatus::Refused => {
-                self.refused = Some(CommandError::Unreachable { unfinished: false });
-                return Ok(());
-            }
-        }
-        if self.publish(cx)? {
-            return Ok(());
-        }
-        if !mode.active() || inbox_read {
-            delete_old(cx)?;
-            self.touched = false;
-        }
-        Ok(())
-    }
-
+impl KeyPackages {
     /// Publishes what is staged, or stages a new one if it is time; whether a call is on its way.
-    fn publish(&mut self, cx: &mut Cx<'_>) -> Result<bool, EngineError> {
+    pub(super) fn publish(&mut self, cx: &mut Cx<'_>) -> Result<bool, EngineError> {
         let packages = cx.tx.upkeep().key_packages()?;
         let staged = packages.iter().find(|package| package.state == KeyPackageState::Staged);
         let package = match staged {
@@ -149,28 +73,11 @@ impl Upkeep {
         Ok(true)
     }
 
-    pub(crate) fn respond(
-        &mut self,
-        cx: &mut Cx<'_>,
-        call: UpkeepCall,
-        result: Result<Response, CallError>,
-    ) -> Result<(), EngineError> {
-        let UpkeepCall::Publish = call;
-        self.publishing = false;
-        match result {
-            Ok(_) => {
-                self.rotate = false;
-                self.checked = None;
-                self.touched = true;
-                published(cx)
-            }
-            Err(CallError::LinkLost) => Ok(()),
-            Err(CallError::Refused(failure)) => {
-                self.rest_until = Some(cx.wake_after(failure.retry_after.unwrap_or(PAUSE)));
-                self.refused = Some(CommandError::Refused(failure));
-                Ok(())
-            }
-        }
+    /// The directory has what was staged.
+    pub(super) fn done(&mut self, cx: &mut Cx<'_>) -> Result<(), EngineError> {
+        self.rotate = false;
+        self.checked = None;
+        published(cx)
     }
 }
 
@@ -200,7 +107,7 @@ fn published(cx: &mut Cx<'_>) -> Result<(), EngineError> {
 }
 
 /// Deletes private keys whose grace period is over. The inbox has been read; invitations that may still need one keep them.
-fn delete_old(cx: &mut Cx<'_>) -> Result<(), EngineError> {
+pub(super) fn delete_old(cx: &mut Cx<'_>) -> Result<(), EngineError> {
     let open = cx.tx.inbox().invitations()?.iter().any(|invitation| {
         matches!(invitation.state, InvitationState::Unchecked | InvitationState::Request | InvitationState::Joining)
     });
@@ -210,30 +117,6 @@ fn delete_old(cx: &mut Cx<'_>) -> Result<(), EngineError> {
         if until <= cx.now && (!open || longest <= cx.now) {
             mls::delete_key_package(&cx.provider(), &package.key_package)?;
             cx.tx.upkeep().delete_key_package(&package.key_package)?;
-        }
-    }
-    Ok(())
-}
-
-/// A revocation is done when the device is in no conversation any more (A5).
-fn finish_jobs(cx: &mut Cx<'_>, channels: &Channels) -> Result<(), EngineError> {
-    let jobs = cx.tx.upkeep().revocation_jobs()?;
-    if jobs.is_empty() {
-        return Ok(());
-    }
-    let own = cx.own()?.row.account;
-    let mut conversations = cx.tx.conversations().all_conversations()?;
-    conversations.retain(|conversation| conversation.is_live());
-    if !conversations.iter().all(|conversation| channels.caught_up(conversation)) {
-        return Ok(());
-    }
-    for job in jobs {
-        let is_in = conversations
-            .iter()
-            .any(|conversation| conversation.members.iter().any(|m| m.account == own && m.device == job.device));
-        if !is_in {
-            cx.tx.upkeep().delete_revocation_job(&job.device)?;
-            cx.notify(Event::DeviceRemoved { device: job.device });
         }
     }
     Ok(())
