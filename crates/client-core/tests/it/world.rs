@@ -236,7 +236,9 @@ impl World {
     fn execute_and_lose(&mut self, index: usize, effect: Effect) {
         let kind = match &effect {
             Effect::Call { kind, .. } | Effect::Subscribe { kind, .. } | Effect::Connect { kind } => *kind,
-            _ => return self.execute(index, effect),
+            Effect::Disconnect { .. } | Effect::Unsubscribe { .. } | Effect::Notify(_) | Effect::CommandDone { .. } => {
+                return self.execute(index, effect);
+            }
         };
         let inputs = self.clients[index].inputs.len();
         self.execute(index, effect);
