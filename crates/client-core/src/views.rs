@@ -81,9 +81,15 @@ pub fn direct_channels(tx: &dyn StoreTx, peer: &AccountId) -> Result<Vec<Convers
     Ok(all.into_iter().filter(direct).collect())
 }
 
-/// The channel of several that is written to: the lowest that is active, else the lowest.
-fn main_channel(channels: &[Conversation]) -> Option<&Conversation> {
-    channels.iter().find(|conversation| conversation.state == ConversationState::Active).or_else(|| channels.first())
+/// The channel of several that is written to: the lowest that is active and has the other account in it, as long as an
+/// invitation may not have come through; else the lowest that is active, else the lowest.
+pub(crate) fn main_channel(channels: &[Conversation]) -> Option<&Conversation> {
+    let is_active = |conversation: &&Conversation| conversation.state == ConversationState::Active;
+    let has_peer = |conversation: &&Conversation| {
+        conversation.members.iter().any(|member| Some(member.account) == conversation.peer)
+    };
+    let both = channels.iter().filter(is_active).find(has_peer);
+    both.or_else(|| channels.iter().find(is_active)).or_else(|| channels.first())
 }
 
 /// The conversation that a text names: an id, an unambiguous prefix of one, or a title.

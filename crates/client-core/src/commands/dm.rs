@@ -133,10 +133,8 @@ impl Task for Dm {
 
 /// The channel to write to somebody in: the lowest of those both are in, else the lowest that this device is in.
 fn target(cx: &Cx<'_>, peer: &AccountId) -> Result<Option<Conversation>, EngineError> {
-    let mut channels = views::direct_channels(cx.tx, peer)?;
-    channels.retain(|conversation| conversation.state == ConversationState::Active);
-    let both = channels.iter().position(|conversation| has(conversation, peer));
-    Ok(channels.into_iter().nth(both.unwrap_or(0)))
+    let channels = views::direct_channels(cx.tx, peer)?;
+    Ok(views::main_channel(&channels).filter(|main| main.state == ConversationState::Active).cloned())
 }
 
 fn has(conversation: &Conversation, peer: &AccountId) -> bool {

@@ -66,7 +66,8 @@ impl Send {
         };
         let conversation = cx.tx.conversations().conversation(&channel)?;
         match conversation.map(|conversation| conversation.state) {
-            Some(ConversationState::Active | ConversationState::Creating) => {}
+            // Before a wish to leave that came later it is written all the same, and may be on its way already.
+            Some(ConversationState::Active | ConversationState::Creating | ConversationState::Leaving) => {}
             Some(state) => {
                 cx.tx.outbox().delete_outbox(row.row)?;
                 return Ok(CommandError::ConversationState { state }.into());

@@ -6,6 +6,5 @@ mod crash;
 mod devices;
 mod groups;
 mod processes;
-mod states;
 mod trust;
 mod world;
