@@ -11,13 +11,15 @@
 mod chance;
 mod client;
 mod journal;
+pub mod observer;
 mod people;
 mod queue;
+pub mod scenario;
 mod server;
 mod world;
 
 pub use chance::{Dice, SeededEntropy};
-pub use client::{Client, MakeClient};
+pub use client::{Client, MakeClient, engines};
 pub use journal::Journal;
 pub use people::{FINGERPRINT, NAMES, START};
 pub use world::{Device, DeviceIx, Fate, Faults, Given, Runner, Setup, World};

@@ -3,14 +3,14 @@
 use std::sync::OnceLock;
 
 use quicprochat_client_core::{
-    auth::{DeviceAccount, Password, Registration, SignIn},
+    auth::{DeviceAccount, Password, Registration, SignIn, authenticate, rotate_key_package},
     store::{KeyPackageState, MemoryStore, OwnKeyPackage, StoreTx as _},
 };
 use quicprochat_e2ee::mls::{OwnDevice, Provider, Suite, new_key_package};
 use quicprochat_identity::AccountName;
 use quicprochat_server_core::{Limits, ServerConfig, store::memory::MemoryStore as ServerStore};
 use quicprochat_wire::{
-    AccountId, Call, ConnectionKind, DeviceId, Fingerprint, Request, Response, ServerLink, Timestamp,
+    AccountId, Call, Challenge, ConnectionKind, DeviceId, Fingerprint, Request, Response, ServerLink, Timestamp,
     call::{
         auth::{RegisterStart, SignInFinish, SignInStart},
         directory::KeyPackagePart,
@@ -65,12 +65,14 @@ struct Registrar {
     host: Host,
     entropy: SeededEntropy,
     connections: u64,
+    /// Of the last connection.
+    challenge: Challenge,
 }
 
 impl Registrar {
     fn new() -> Self {
         let host = Host::new(config(Limits::default()), ServerStore::new(), 0);
-        Self { host, entropy: SeededEntropy::new("people", 0), connections: 0 }
+        Self { host, entropy: SeededEntropy::new("people", 0), connections: 0, challenge: Challenge::new([0; 32]) }
     }
 
     fn run(mut self) -> Prepared {
@@ -78,8 +80,8 @@ impl Registrar {
         let seconds = NAMES.iter().enumerate().take(SECOND_DEVICES);
         let seconds: Vec<_> = seconds.map(|(person, name)| self.enrol(person, name)).collect();
         for (second, identity) in seconds {
-            let first = devices.iter().find(|first| first.person == second.person).expect("registered");
-            adopt(&first.store, identity);
+            let first = devices.iter_mut().find(|first| first.person == second.person).expect("registered");
+            self.adopt(first, identity);
             devices.push(second);
         }
         Prepared { server: self.host.store().snapshot(), devices }
@@ -131,6 +133,29 @@ impl Registrar {
         (PreparedDevice { person, account: account.account(), device: account.device, store }, identity)
     }
 
+    /// Lets a first device know the identity part that names the second one, and publish a KeyPackage that goes with it.
+    fn adopt(&mut self, first: &mut PreparedDevice, identity: Vec<u8>) {
+        let store = &mut first.store;
+        let tx = store.begin().expect("nobody else is there");
+        let mut row = tx.account().own_account().expect("readable").expect("registered");
+        row.identity = identity;
+        tx.account().put_own_account(&row).expect("in memory");
+        for package in tx.upkeep().key_packages().expect("in memory") {
+            tx.upkeep().delete_key_package(&package.key_package).expect("in memory");
+        }
+        tx.commit();
+        let account = DeviceAccount::from_stored(&row).expect("its own row");
+        let key_package = self.key_package(store, &account.own_device().expect("names its device"));
+        let publish = rotate_key_package(account.account(), account.device, &account.device_key, &key_package, START)
+            .expect("fits its row");
+        let conn = self.connect();
+        let challenge = self.challenge;
+        self.call(conn, authenticate(&FINGERPRINT, &challenge, account.account(), account.device, &account.device_key));
+        let part = publish.part.clone();
+        self.call(conn, publish);
+        keep(store, &account, key_package, &part);
+    }
+
     fn key_package(&mut self, store: &mut MemoryStore, own: &OwnDevice) -> Vec<u8> {
         let tx = store.begin().expect("nobody else is there");
         let provider = Provider::new(tx.mls(), &mut self.entropy);
@@ -144,7 +169,7 @@ impl Registrar {
         self.connections += 1;
         let conn = ConnId(self.connections);
         assert!(self.host.open(conn), "the server is up");
-        self.call(conn, Hello { version: PROTOCOL_VERSION, kind: ConnectionKind::Account });
+        self.challenge = self.call(conn, Hello { version: PROTOCOL_VERSION, kind: ConnectionKind::Account }).challenge;
         conn
     }
 
@@ -181,15 +206,5 @@ fn keep(store: &mut MemoryStore, account: &DeviceAccount, key_package: Vec<u8>, 
     let tx = store.begin().expect("nobody else is there");
     tx.account().put_own_account(&row).expect("in memory");
     tx.upkeep().put_key_package(&package).expect("in memory");
-    tx.commit();
-}
-
-/// Lets a first device know the identity part that names the second one.
-fn adopt(store: &MemoryStore, identity: Vec<u8>) {
-    let mut store = store.another();
-    let tx = store.begin().expect("nobody else is there");
-    let mut row = tx.account().own_account().expect("readable").expect("registered");
-    row.identity = identity;
-    tx.account().put_own_account(&row).expect("in memory");
     tx.commit();
 }

@@ -96,6 +96,14 @@ pub struct Device {
     listens: bool,
 }
 
+impl Device {
+    /// Whether its resident process listens, or will once it is back.
+    #[must_use]
+    pub const fn listens(&self) -> bool {
+        self.listens
+    }
+}
+
 /// How a world is set up.
 #[derive(Clone, Debug)]
 pub struct Setup {
@@ -150,6 +158,7 @@ pub struct World {
     /// Happenings in the current millisecond.
     busy: u32,
     spins: bool,
+    errors: Vec<String>,
 }
 
 type Queue = crate::queue::Queue<Happening>;
@@ -216,6 +225,7 @@ impl World {
             given: 0,
             busy: 0,
             spins: false,
+            errors: Vec::new(),
         };
         world.set_faults(setup.faults);
         world.note(format_args!("seed {}, {} devices", setup.seed, world.devices.len()));
@@ -276,6 +286,12 @@ impl World {
         self.commands.get(&command).map_or(&Fate::Lost, |given| &given.fate)
     }
 
+    /// What clients died of that nobody injected.
+    #[must_use]
+    pub fn errors(&self) -> &[String] {
+        &self.errors
+    }
+
     /// Whether so much happened in one moment that something goes round in a circle.
     #[must_use]
     pub const fn spins(&self) -> bool {
@@ -284,6 +300,7 @@ impl World {
 
     /// Adds a line to the journal.
     pub fn note(&mut self, what: core::fmt::Arguments<'_>) {
+        tracing::debug!(target: "world", "{what}");
         self.journal.note(self.now, what);
     }
 
@@ -378,7 +395,7 @@ impl World {
     pub fn sweep(&mut self) {
         self.note(format_args!("the server sweeps"));
         self.host.sweep(self.now);
-        self.let_server_work();
+        self.sync();
     }
 
     /// Reads something out of a device's store.
@@ -391,6 +408,6 @@ impl World {
     /// A conversation's log as a device has it.
     #[must_use]
     pub fn log(&self, device: DeviceIx, channel: &quicprochat_wire::ChannelId) -> Vec<LogEntry> {
-        self.read(device, |tx| tx.messages().messages_of(channel, 0, usize::MAX)).expect("in memory")
+        self.read(device, |tx| tx.messages().last_messages(channel, usize::MAX)).expect("in memory")
     }
 }

@@ -115,7 +115,10 @@ impl World {
         let died_of = {
             let mut tx = process.store.begin().expect("one transaction at a time");
             match process.client.handle(local, input, &mut tx) {
-                Err(error) => Some(format!("dies: {error}")),
+                Err(error) => {
+                    self.errors.push(format!("an engine gives up: {error}"));
+                    Some(format!("dies: {error}"))
+                }
                 Ok(()) if fails => Some("dies: its transaction fails".to_owned()),
                 Ok(()) => {
                     tx.commit();

@@ -1,0 +1,346 @@
+//! What must hold once everything has settled (DESIGN section 7).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use quicprochat_client_core::{
+    Event, Outcome,
+    store::{Conversation, ConversationState, LogBody, LogEntry},
+    views::{self, ConversationView},
+};
+use quicprochat_server_core::store::memory::Cell;
+use quicprochat_wire::{AccountId, ChannelId, DeviceId};
+
+use super::{
+    MARKER, Scenario, Summary,
+    history::History,
+    view::{ServerLog, words},
+};
+use crate::world::{DeviceIx, Fate};
+
+impl Scenario {
+    /// Everything that is wrong.
+    pub(super) fn violations(&self) -> Vec<String> {
+        let mut wrong: Vec<String> = self.world.errors().to_vec();
+        let mut histories = BTreeMap::new();
+        for channel in self.channels() {
+            let history = self.history(&channel);
+            let server = self.server_log(&channel);
+            let mut found = history.contradictions.clone();
+            if let Some(server) = &server {
+                found.extend(self.against_server(&channel, server));
+            }
+            for device in self.everybody() {
+                found.extend(self.device_in(device, &channel, &history, server.as_ref()));
+            }
+            wrong.extend(found.into_iter().map(|words| format!("{channel:?}: {words}")));
+            histories.insert(channel, history);
+        }
+        wrong.extend(self.texts_where_they_belong(&histories));
+        wrong.extend(self.commits_stand(&histories));
+        wrong.extend(self.one_conversation_a_pair());
+        wrong.extend(self.server_knows_nothing());
+        wrong
+    }
+
+    fn history(&self, channel: &ChannelId) -> History {
+        let log = |device: DeviceIx| {
+            let of = self.world.device(device);
+            (of.name.clone(), of.account, of.device, self.world.log(device, channel))
+        };
+        History::of(&self.everybody().into_iter().map(log).collect::<Vec<_>>())
+    }
+
+    /// What devices show is what the server has, and the server has each id once.
+    fn against_server(&self, channel: &ChannelId, server: &ServerLog) -> Vec<String> {
+        let mut wrong = Vec::new();
+        let by_seq: BTreeMap<u64, _> = server.entries.iter().map(|entry| (entry.at.position, entry.id)).collect();
+        let ids: BTreeSet<_> = by_seq.values().collect();
+        if ids.len() != by_seq.len() {
+            wrong.push("an id stands twice in the server's log".to_owned());
+        }
+        for device in self.everybody() {
+            for entry in self.world.log(device, channel) {
+                let known = entry.body == LogBody::Joined || by_seq.get(&entry.seq) == Some(&entry.id);
+                if !known {
+                    wrong.push(format!("{} shows #{} which the server has not", self.name(device), entry.seq));
+                }
+            }
+        }
+        wrong
+    }
+
+    /// One device's part of a conversation.
+    fn device_in(
+        &self,
+        device: DeviceIx,
+        channel: &ChannelId,
+        history: &History,
+        server: Option<&ServerLog>,
+    ) -> Vec<String> {
+        let of = self.world.device(device);
+        let log = self.world.log(device, channel);
+        let conversation = self.conversation(device, channel);
+        let mut wrong = Vec::new();
+        wrong.extend(twice(&log));
+        let too_much = log.iter().filter(|entry| !history.may_show(&of.account, entry.seq));
+        wrong.extend(too_much.map(|entry| format!("shows #{} from outside its time there", entry.seq)));
+        let is_leaf = self.leaves(channel).is_none_or(|leaves| leaves.contains(&(of.account, of.device)));
+        let is_member = history.members().contains(&of.account) && is_leaf && server.is_some();
+        match conversation {
+            Some(conversation) if is_member => {
+                wrong.extend(self.as_member(&conversation, &log, history, server, &of.account));
+            }
+            Some(conversation) if conversation.state == ConversationState::Active => {
+                wrong.push("believes to be in, and is not".to_owned());
+            }
+            None if is_member && !self.turned_down(of.person, channel) => {
+                wrong.push("does not know that it is in".to_owned())
+            }
+            _ => {}
+        }
+        wrong.into_iter().map(|words| format!("{} {words}", of.name)).collect()
+    }
+
+    /// The devices that are in a group, as those say that have read furthest; `None` if nobody is there to ask.
+    fn leaves(&self, channel: &ChannelId) -> Option<BTreeSet<(AccountId, DeviceId)>> {
+        let all = self.everybody().into_iter().filter_map(|device| self.conversation(device, channel));
+        let active = all.filter(|conversation| conversation.state == ConversationState::Active);
+        let furthest = active.max_by_key(|conversation| conversation.cursor.position)?;
+        Some(furthest.members.iter().map(|member| (member.account, member.device)).collect())
+    }
+
+    fn as_member(
+        &self,
+        conversation: &Conversation,
+        log: &[LogEntry],
+        history: &History,
+        server: Option<&ServerLog>,
+        account: &AccountId,
+    ) -> Vec<String> {
+        let mut wrong = Vec::new();
+        if conversation.state != ConversationState::Active {
+            return vec![format!("is a member and in state {:?}", conversation.state)];
+        }
+        // A device may come later than its account, never before.
+        let joined = log.iter().rev().find(|entry| entry.body == LogBody::Joined).map(|entry| entry.seq);
+        let from = joined.unwrap_or(0).max(history.last_stay(account).map_or(0, |stay| stay.from));
+        if !joined.is_some_and(|seq| history.lets_in(account, seq)) {
+            wrong.push(format!("joined at {joined:?}, where nobody let it in"));
+        }
+        let shown: BTreeSet<u64> = log.iter().map(|entry| entry.seq).collect();
+        let missing = history.entries.keys().filter(|seq| **seq > from && !shown.contains(seq));
+        wrong.extend(missing.map(|seq| format!("lacks #{seq}")));
+        if let Some(server) = server {
+            if conversation.cursor != server.last {
+                let (cursor, last) = (conversation.cursor.position, server.last.position);
+                wrong.push(format!("has read to #{cursor} of {last}"));
+            } else if conversation.last_commit != server.last_commit {
+                wrong.push("takes another commit for the last".to_owned());
+            }
+        }
+        let members: BTreeSet<AccountId> = conversation.members.iter().map(|member| member.account).collect();
+        if members != history.members() {
+            wrong.push(format!("counts {members:?} as members, by the log it is {:?}", history.members()));
+        }
+        let channel = conversation.channel;
+        let others = self.everybody().into_iter().filter_map(|device| self.conversation(device, &channel));
+        let epochs: BTreeSet<u64> =
+            others.filter(|other| other.state == ConversationState::Active).map(|other| other.epoch).collect();
+        if epochs.len() > 1 {
+            wrong.push(format!("is at epoch {}, of {epochs:?}", conversation.epoch));
+        }
+        wrong
+    }
+
+    /// Whether a person has turned down whoever invites to a channel.
+    fn turned_down(&self, person: usize, _: &ChannelId) -> bool {
+        self.blocked.iter().any(|(blocker, _)| *blocker == person)
+    }
+
+    /// Every text that somebody was told stands in a log does, once; one that was refused does not; one that waits is gone
+    /// only with its writer.
+    fn texts_where_they_belong(&self, histories: &BTreeMap<ChannelId, History>) -> Vec<String> {
+        let mut wrong = Vec::new();
+        let mut places: BTreeMap<String, Vec<(ChannelId, &LogEntry)>> = BTreeMap::new();
+        for (channel, history) in histories {
+            for entry in history.entries.values() {
+                if let Some(words) = words(entry) {
+                    places.entry(words).or_default().push((*channel, entry));
+                }
+            }
+        }
+        for (words, found) in &places {
+            match self.texts.get(words) {
+                None => wrong.push(format!("{words:?} was never written")),
+                Some(text) if found.iter().any(|(_, entry)| entry.sender != self.world.device(text.device).account) => {
+                    wrong.push(format!("{words:?} is shown as somebody else's"));
+                }
+                Some(text) if text.channel.is_some_and(|asked| found.iter().any(|(channel, _)| *channel != asked)) => {
+                    wrong.push(format!("{words:?} stands in another conversation than it was written to"));
+                }
+                Some(_) if found.len() > 1 => wrong.push(format!("{words:?} stands {} times", found.len())),
+                Some(_) => {}
+            }
+        }
+        for (words, text) in &self.texts {
+            let found = places.get(words).and_then(|found| found.first());
+            let writer = self.world.device(text.device);
+            match self.world.fate(text.command) {
+                Fate::Done(Ok(Outcome::Sent { channel, id, seq })) => {
+                    let there = found.is_some_and(|(at, entry)| at == channel && entry.id == *id && entry.seq == *seq);
+                    if !there && self.server_log(channel).is_some() {
+                        wrong.push(format!("{words:?} was sent as #{seq} of {channel:?} and is not there"));
+                    }
+                }
+                Fate::Done(Ok(Outcome::Queued { channel, intent })) if found.is_none() => {
+                    let rejected = |event: &Event| matches!(event, Event::Rejected { intent: of, .. } if of == intent);
+                    let left = histories.get(channel).is_some_and(|history| history.was_removed(&writer.account));
+                    let gone = self.server_log(channel).is_none();
+                    if !(left || gone || writer.events.iter().any(rejected)) {
+                        wrong.push(format!("{words:?} was queued in {channel:?} and never sent"));
+                    }
+                }
+                Fate::Done(Err(error)) if found.is_some() => {
+                    wrong.push(format!("{words:?} failed with {error:?} and stands in the log"));
+                }
+                _ => {}
+            }
+        }
+        for device in self.everybody() {
+            wrong.extend(self.accepted_stands(device, histories));
+        }
+        wrong
+    }
+
+    /// Every message that a device was told is accepted stands where it was told.
+    fn accepted_stands(&self, device: DeviceIx, histories: &BTreeMap<ChannelId, History>) -> Vec<String> {
+        let mut wrong = Vec::new();
+        for event in &self.world.device(device).events {
+            let Event::Accepted { channel, id, seq, .. } = event else { continue };
+            let stands = histories.get(channel).and_then(|history| history.entries.get(seq));
+            let is_it = stands.is_some_and(|entry| entry.id == *id);
+            if !is_it && self.server_log(channel).is_some() {
+                wrong.push(format!("{} was told that {id:?} is #{seq} of {channel:?}", self.name(device)));
+            }
+        }
+        wrong
+    }
+
+    /// Every commit that somebody was told is accepted stands in the log.
+    fn commits_stand(&self, histories: &BTreeMap<ChannelId, History>) -> Vec<String> {
+        use quicprochat_client_core::Command;
+        let mut wrong = Vec::new();
+        for given in self.world.commands().values() {
+            let Fate::Done(Ok(Outcome::Committed { seq, added, .. })) = &given.fate else { continue };
+            let (Command::Invite { channel, .. } | Command::Remove { channel, .. } | Command::Rename { channel, .. }) =
+                &given.command
+            else {
+                continue;
+            };
+            let entry = histories.get(channel).and_then(|history| history.entries.get(seq));
+            let as_told = match (entry.map(|entry| &entry.body), &given.command) {
+                (Some(LogBody::Membership { added: by_log, devices_added, .. }), Command::Invite { .. }) => {
+                    *devices_added > 0 || added.iter().all(|account| by_log.contains(account))
+                }
+                (Some(LogBody::Membership { removed, .. }), Command::Remove { .. }) => !removed.is_empty(),
+                (Some(LogBody::Renamed { title }), Command::Rename { title: asked, .. }) => title == asked,
+                _ => false,
+            };
+            if !as_told && self.server_log(channel).is_some() {
+                wrong.push(format!("{} committed #{seq} of {channel:?}, which is {entry:?}", self.name(given.device)));
+            }
+        }
+        wrong
+    }
+
+    /// Two people have one conversation of the two, and both read it in the same order. Devices that are not in the same
+    /// channels are not compared: one that was enrolled later, or was not invited by its own account, sees less.
+    fn one_conversation_a_pair(&self) -> Vec<String> {
+        let mut wrong = Vec::new();
+        for device in self.everybody() {
+            let of = self.world.device(device);
+            for view in self.direct_views(device) {
+                let name = &of.name;
+                let Some(peer) = view.main.peer else { continue };
+                let same = self.direct_views(device).iter().filter(|other| other.main.peer == Some(peer)).count();
+                if same > 1 {
+                    wrong.push(format!("{name} has {same} conversations with one account"));
+                }
+                for other in self.everybody().into_iter().filter(|other| self.world.device(*other).account == peer) {
+                    let theirs =
+                        self.direct_views(other).into_iter().find(|theirs| theirs.main.peer == Some(of.account));
+                    let Some(theirs) = theirs.filter(|theirs| live_channels(theirs) == live_channels(&view)) else {
+                        continue;
+                    };
+                    if theirs.main.channel != view.main.channel {
+                        wrong.push(format!("{name} and {} write to each other in two channels", self.name(other)));
+                    }
+                    // Who has what is looked at channel by channel; here it is the order of what both have.
+                    let (mut mine, mut others) = (self.texts_of(device, &view), self.texts_of(other, &theirs));
+                    let both: BTreeSet<String> = mine.iter().filter(|words| others.contains(words)).cloned().collect();
+                    mine.retain(|words| both.contains(words));
+                    others.retain(|words| both.contains(words));
+                    if mine != others {
+                        wrong.push(format!("{name} reads {mine:?}, {} reads {others:?}", self.name(other)));
+                    }
+                }
+            }
+        }
+        wrong
+    }
+
+    /// The direct conversations that a device can write to.
+    fn direct_views(&self, device: DeviceIx) -> Vec<ConversationView> {
+        let mut found = self.world.read(device, views::conversations).expect("in memory");
+        found.retain(|view| view.main.peer.is_some() && view.main.state == ConversationState::Active);
+        found
+    }
+
+    fn texts_of(&self, device: DeviceIx, view: &ConversationView) -> Vec<String> {
+        let log = self.world.read(device, |tx| views::log(tx, view, 0, usize::MAX)).expect("in memory");
+        log.iter().filter_map(words).collect()
+    }
+
+    /// No plaintext is anywhere at the server.
+    fn server_knows_nothing(&self) -> Vec<String> {
+        let marker = MARKER.as_bytes();
+        let mut wrong = Vec::new();
+        for table in self.world.server_store().dump() {
+            let shows = |cell: &Cell| match cell {
+                Cell::Null | Cell::Number(_) => false,
+                Cell::Text(text) => text.contains(MARKER),
+                Cell::Bytes(bytes) => bytes.windows(marker.len()).any(|window| window == marker),
+            };
+            if table.rows.iter().flatten().any(shows) {
+                wrong.push(format!("the server's table {} has plaintext", table.name));
+            }
+        }
+        wrong
+    }
+
+    pub(super) fn summary(&self) -> Summary {
+        let mut summary =
+            Summary { journal: self.world.journal().hash(), lines: self.world.journal().count(), ..Summary::default() };
+        for channel in self.channels() {
+            summary.texts += self.history(&channel).entries.values().filter(|entry| words(entry).is_some()).count();
+            if let Some(log) = self.server_log(&channel) {
+                summary.channels += 1;
+                summary.entries += log.entries.len();
+            }
+        }
+        summary
+    }
+}
+
+/// The channels of a direct conversation that are in use.
+fn live_channels(view: &ConversationView) -> BTreeSet<ChannelId> {
+    let all = core::iter::once(&view.main).chain(&view.others);
+    all.filter(|channel| channel.state == ConversationState::Active).map(|channel| channel.channel).collect()
+}
+
+/// Entries that a log shows more than once.
+fn twice(log: &[LogEntry]) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    let again = log.iter().filter(|entry| entry.body != LogBody::Joined && !seen.insert((entry.sender, entry.id)));
+    again.map(|entry| format!("shows {:?} twice", entry.id)).collect()
+}
