@@ -9,6 +9,7 @@ mod crashes;
 mod damage;
 mod devices;
 mod examples;
+mod observer;
 mod offline;
 mod trust;
 
@@ -54,6 +55,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         trust::TRIALS,
         damage::TRIALS,
         examples::TRIALS,
+        observer::TRIALS,
         crashes::TRIALS,
     ];
     let wanted = |trial: &&Trial| arguments.only.as_ref().is_none_or(|text| trial.0.contains(text.as_str()));
