@@ -99,7 +99,7 @@ fn described(scene: &Scene<'_>, event: &Event) -> Result<Line, StoreFault> {
             let (title, inviter) = (scene.title(channel), scene.name_of(inviter)?);
             show(
                 "joined",
-                json!({ "conversation": scene.conversation_id(channel), "title": title, "inviter": inviter }),
+                json!({ "conversation": scene.conversation_id(channel), "title": title, "inviter": bare(&inviter) }),
                 format!("joined {title} ({inviter} invited)"),
             )
         }
@@ -170,7 +170,8 @@ pub(crate) fn log_entry(scene: &Scene<'_>, entry: &LogEntry) -> Result<Line, Sto
             show(
                 "message",
                 json!({
-                    "conversation": conversation, "seq": entry.seq, "id": entry.id.to_string(), "sender": sender,
+                    "conversation": conversation, "seq": entry.seq, "id": entry.id.to_string(), "sender": bare(&sender),
+                    "account": entry.sender.to_string(), "confirmed": bare(&sender) == sender,
                     "sent_at": rfc3339(entry.sent_at), "kind": kind, "text": text,
                 }),
                 format!("[{title}] {} {sender}: {shown}", clock(entry.sent_at)),
@@ -191,20 +192,20 @@ pub(crate) fn log_entry(scene: &Scene<'_>, entry: &LogEntry) -> Result<Line, Sto
             }
             show(
                 "membership",
-                json!({ "conversation": conversation, "seq": entry.seq, "added": added, "removed": removed, "by": sender }),
+                json!({ "conversation": conversation, "seq": entry.seq, "added": bares(&added), "removed": bares(&removed), "by": bare(&sender) }),
                 format!("[{title}] {sender} {}", parts.join(" and ")),
                 false,
             )
         }
         LogBody::Renamed { title: new } => show(
             "title",
-            json!({ "conversation": conversation, "seq": entry.seq, "title": new, "by": sender }),
+            json!({ "conversation": conversation, "seq": entry.seq, "title": new, "by": bare(&sender) }),
             format!("[{title}] {sender} gave it the title {new}"),
             false,
         ),
         LogBody::Leave => show(
             "leaving",
-            json!({ "conversation": conversation, "seq": entry.seq, "by": sender }),
+            json!({ "conversation": conversation, "seq": entry.seq, "by": bare(&sender) }),
             format!("[{title}] {sender} leaves"),
             false,
         ),
@@ -222,10 +223,19 @@ pub(crate) fn conversation(tx: &dyn StoreTx, view: &ConversationView) -> Result<
     members.sort();
     let object = json!({
         "conversation": main.channel.to_string(), "title": view.title, "kind": kind_name(&main.kind),
-        "state": state_name(&main.state), "members": members, "suite": format!("0x{:04x}", main.suite),
+        "state": state_name(&main.state), "members": bares(&members), "suite": format!("0x{:04x}", main.suite),
         "post_quantum": main.suite == HYBRID_SUITE, "waiting": view.waiting,
     });
     Ok((object, members))
+}
+
+/// A name for programs: without the question mark of one that is not confirmed.
+pub(crate) fn bare(name: &str) -> &str {
+    name.trim_end_matches('?')
+}
+
+fn bares(names: &[String]) -> Vec<&str> {
+    names.iter().map(|name| bare(name)).collect()
 }
 
 /// What to call an account: its name; with a question mark while the directory has not confirmed it; else its short id.

@@ -74,7 +74,8 @@ fn members(context: &mut Context, conv: &str) -> Result<(), Failure> {
     for (name, member) in members {
         let devices = member.devices.len();
         let object = json!({
-            "conversation": view.main.channel.to_string(), "name": name, "account": member.account.to_string(),
+            "conversation": view.main.channel.to_string(), "name": render::bare(&name), "account": member.account.to_string(),
+            "confirmed": member.confirmed,
             "devices": devices, "verified": member.verified, "leaving": member.leaving,
         });
         let plural = if devices == 1 { "" } else { "s" };

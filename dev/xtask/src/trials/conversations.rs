@@ -145,8 +145,7 @@ fn two_members_change_the_group_at_once(sandbox: &mut Sandbox) -> Result<()> {
     for person in [&alice, &bob] {
         done(sandbox, person, &["sync"])?;
         let members = done(sandbox, person, &["group", "members", "picnic"])?;
-        // A name that only the other's invitation vouches for has a question mark.
-        let name = |event: &crate::sandbox::Event| Ok(event.text("name")?.trim_end_matches('?').to_owned());
+        let name = |event: &crate::sandbox::Event| Ok(event.text("name")?.to_owned());
         let mut names: Vec<String> = members.iter().map(name).collect::<Result<_>>()?;
         names.sort_unstable();
         same(person.name(), &names, &["alice", "bob", "carol", "dave"].map(str::to_owned).to_vec())?;
