@@ -6,19 +6,18 @@ use quicprochat_e2ee::{
         ChannelKeys, EntryBody, EntryHead, GroupInfoBody, GroupInfoHead, seal_entry, seal_group_info, seal_keyring,
     },
     mls::{
-        Aad, Change, EntryRecords, Group, MemoryMlsStore, OwnDevice, PendingCommit, Profile, Provider, Received, Suite,
-        new_key_package, welcome_for,
+        Aad, Change, EntryRecords, Group, MemoryMlsStore, PendingCommit, Profile, Provider, Received, Suite,
+        welcome_for,
     },
-    sealed::{InboxKind, InboxSecretKey, InboxSender, Invitation, seal_inbox},
+    sealed::{InboxKind, InboxSender, Invitation, seal_inbox},
 };
-use quicprochat_identity::{AccountName, DeviceSecretKey, IdentityDraft, IdentitySecretKey, VerifiedIdentity};
 use quicprochat_wire::{
-    ChainHash, ChannelId, DeviceId, Digest, MessageId, ServerLink, Timestamp,
+    ChainHash, ChannelId, MessageId, ServerLink,
     call::channel::{ChainPoint, EntryKind},
     entropy::random_array,
 };
 
-use crate::{report::Report, system::SystemEntropy};
+use crate::{people::Person, report::Report, system::SystemEntropy};
 
 const CHANNEL: ChannelId = ChannelId::new([7; 32]);
 /// Accounts in one commit (protocol.md section 7).
@@ -97,54 +96,6 @@ fn measure(suite: Suite, members: usize) -> Result<Sizes> {
     sizes.push(("message, MLS", Some(message.0)));
     sizes.push(("message, sealed", Some(message.1)));
     Ok(sizes)
-}
-
-/// An account with one device.
-struct Person {
-    identity: VerifiedIdentity,
-    device: DeviceId,
-    secret: DeviceSecretKey,
-    key_package: Vec<u8>,
-}
-
-impl Person {
-    fn new(number: usize, suite: Suite) -> Result<Self> {
-        let entropy = &mut SystemEntropy;
-        let key = IdentitySecretKey::generate(entropy);
-        let device = DeviceId::new(random_array(entropy));
-        let secret = DeviceSecretKey::generate(entropy);
-        let mut draft = IdentityDraft {
-            name: AccountName::parse(&format!("person-{number}"))?,
-            serial: 1,
-            time: Timestamp(1_700_000_000_000),
-            inbox_key: InboxSecretKey::generate(entropy).public(),
-            devices: Vec::new(),
-            removed: Vec::new(),
-            vault_version: 1,
-            vault_hash: Digest::new([6; 32]),
-        };
-        draft.add_device(&key, device, secret.public());
-        let identity = draft.sign(&key, entropy)?;
-        let mut person = Self { identity, device, secret, key_package: Vec::new() };
-        let (store, own) = (MemoryMlsStore::new(), person.own()?);
-        person.key_package = new_key_package(&Provider::new(&store, entropy), &own, suite)?;
-        Ok(person)
-    }
-
-    fn own(&self) -> Result<OwnDevice> {
-        let entry = self.identity.device(&self.device).context("the identity names the device")?;
-        Ok(OwnDevice {
-            account: self.identity.account(),
-            device: self.device,
-            secret: DeviceSecretKey::from_bytes(&self.secret.to_bytes()),
-            certificate: entry.certificate,
-            identity_hash: self.identity.hash(),
-        })
-    }
-
-    fn record(&self) -> Vec<u8> {
-        self.identity.signed_bytes().to_vec()
-    }
 }
 
 /// The member that does everything.

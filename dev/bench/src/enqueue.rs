@@ -1,11 +1,12 @@
 //! Acknowledged, synced appends per second: ours beside Redis Streams, in turns.
 
 use std::{
+    str::FromStr,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use quicprochat_transport::{ChannelLink, QuicConnector};
 use quicprochat_wire::call::token::Token;
 use tokio::task::JoinSet;
@@ -21,12 +22,27 @@ use crate::{
 
 /// Bytes of an entry.
 const ENTRY_BYTES: usize = 1024;
-/// Connections, and calls in flight on each.
-const SHAPES: [(usize, usize); 6] = [(1, 1), (1, 8), (16, 1), (16, 8), (64, 1), (64, 8)];
 /// Connections at which the target is set, and the least ratio to Redis there.
 const AIMED_AT: usize = 64;
 const AIM: f64 = 0.5;
 const WARM_UP: Duration = Duration::from_secs(2);
+
+/// How the load is spread.
+#[derive(Clone, Copy)]
+pub(crate) struct Shape {
+    connections: usize,
+    /// Calls on each that wait for an answer.
+    in_flight: usize,
+}
+
+impl FromStr for Shape {
+    type Err = anyhow::Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let (connections, in_flight) = text.split_once('x').context("a shape is written as 64x8")?;
+        Ok(Self { connections: connections.parse()?, in_flight: in_flight.parse()? })
+    }
+}
 
 /// What one run found.
 struct Found {
@@ -39,10 +55,10 @@ struct Found {
 pub(crate) async fn run(arguments: &EnqueueArguments) -> Result<Report> {
     let connector = QuicConnector::default();
     let measured = Duration::from_secs(arguments.seconds);
-    let channels = SHAPES.iter().map(|(connections, _)| connections).sum();
+    let channels = arguments.shapes.iter().map(|shape| shape.connections).sum();
     let mut tokens = account::tokens(&connector, &arguments.server.server, channels).await?;
     let (mut rows, mut ratios) = (Vec::new(), Vec::new());
-    for (connections, in_flight) in SHAPES {
+    for &Shape { connections, in_flight } in &arguments.shapes {
         eprintln!("{connections} connections, {in_flight} in flight on each ...");
         let tokens = tokens.split_off(tokens.len().saturating_sub(connections));
         let mut ours = ours(arguments, &connector, tokens, in_flight, measured).await?;

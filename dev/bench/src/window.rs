@@ -53,7 +53,11 @@ pub(crate) struct Latencies(Vec<u32>);
 
 impl Latencies {
     pub(crate) fn add(&mut self, since: Instant) {
-        self.0.push(u32::try_from(since.elapsed().as_micros()).unwrap_or(u32::MAX));
+        self.add_span(since.elapsed());
+    }
+
+    pub(crate) fn add_span(&mut self, span: Duration) {
+        self.0.push(u32::try_from(span.as_micros()).unwrap_or(u32::MAX));
     }
 
     pub(crate) fn extend(&mut self, other: Self) {

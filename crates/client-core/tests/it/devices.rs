@@ -29,6 +29,31 @@ fn every_device_of_an_account_is_invited_and_reads_everything() {
 }
 
 #[test]
+fn a_job_that_one_device_took_on_another_finishes() {
+    let mut world = World::new(&["alice", "bob"]);
+    let phone = world.enrol("bob", "bob's phone");
+    world.enrol("bob", "bob's laptop");
+    for name in ["bob", "bob's phone", "bob's laptop"] {
+        world.sync(name);
+    }
+    let channel = world.create("alice", "tea");
+    world.invite("alice", channel, &["bob"]);
+    for name in ["bob", "bob's phone", "bob's laptop"] {
+        world.sync(name);
+        world.accept(name);
+        world.sync(name);
+    }
+    world.revoke("bob", "bob", phone);
+    // The device that revoked is never seen again.
+    world.set_online("bob", false);
+    world.sync("bob's laptop");
+    world.sync("alice");
+    let members = world.conversation("alice", channel).members;
+    assert!(members.iter().all(|member| member.device != phone), "the job came with the vault (A5)");
+    assert_eq!(members.len(), 3);
+}
+
+#[test]
 fn a_device_enrolled_later_is_added_by_inviting_its_account_again() {
     let (mut world, channel) = group_of(&["alice", "bob"]);
     world.enrol("bob", "bob's laptop");

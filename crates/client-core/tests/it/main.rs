@@ -6,5 +6,6 @@ mod crash;
 mod devices;
 mod groups;
 mod processes;
+mod states;
 mod trust;
 mod world;

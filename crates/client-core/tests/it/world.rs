@@ -67,7 +67,12 @@ pub(crate) struct Client {
     last_command: u64,
 }
 
+/// Changes what a server that is not honest answers.
+pub(crate) type Tamper = Box<dyn FnMut(&mut Result<Response, CallError>)>;
+
 pub(crate) struct World {
+    /// Applied to every answer to a call of the client of this name.
+    pub(crate) tamper: Option<(&'static str, Tamper)>,
     pub(crate) now: Timestamp,
     pub(crate) server: Server,
     pub(crate) clients: Vec<Client>,
@@ -84,7 +89,7 @@ impl World {
         };
         let store = std::sync::Arc::new(ServerStore::new());
         let server = block_on(Server::start(config, store, Box::new(Seeded::new(99)))).expect("starts");
-        let mut world = Self { now: START, server, clients: Vec::new(), last_seed: 0 };
+        let mut world = Self { tamper: None, now: START, server, clients: Vec::new(), last_seed: 0 };
         for name in names {
             world.register(name);
         }
@@ -292,6 +297,12 @@ impl World {
                     Reply::Refused(failure) => Err(CallError::Refused(failure)),
                     Reply::Stream(_) => panic!("a call streams"),
                 };
+                let mut result = result;
+                if let Some((name, tamper)) = &mut self.tamper
+                    && *name == client.name
+                {
+                    tamper(&mut result);
+                }
                 client.inputs.push_back(Input::Response(id, result));
             }
             Effect::Subscribe { id, kind, request } => {

@@ -14,11 +14,12 @@ mod redis;
 mod report;
 mod server;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 
 use crate::process::Deadline;
+use crate::process::cleanup::Scratch;
 use machine::Machine;
 use programs::Programs;
 use redis::Redis;
@@ -58,6 +59,7 @@ struct Benchmark {
 
 const BENCHMARKS: &[Benchmark] = &[
     Benchmark { name: "enqueue", run: enqueue },
+    Benchmark { name: "latency", run: latency },
     Benchmark { name: "memory", run: memory },
     Benchmark { name: "mls", run: mls },
     Benchmark { name: "bytes", run: bytes },
@@ -104,8 +106,23 @@ fn memory(programs: &Programs, quick: bool) -> Result<Report> {
     Ok(report)
 }
 
+fn latency(programs: &Programs, quick: bool) -> Result<Report> {
+    let (server, scratch) = (Server::start(programs)?, Scratch::new("qpc-bench-homes-")?);
+    let homes = scratch.path().to_str().context("the scratch folder's path is UTF-8")?;
+    let seconds = if quick { "1" } else { "20" };
+    let arguments = ["latency", "--server", server.link(), "--scratch", homes, "--seconds", seconds];
+    let report = load::run(&programs.load, &arguments)?;
+    server.stop()?;
+    Ok(report)
+}
+
 fn mls(programs: &Programs, quick: bool) -> Result<Report> {
-    load::run(&programs.mls, if quick { &["--quick"] } else { &[] })
+    let report = load::run(&programs.mls, if quick { &["--quick"] } else { &[] })?;
+    let scratch = Scratch::new("qpc-bench-stores-")?;
+    let stores = scratch.path().to_str().context("the scratch folder's path is UTF-8")?;
+    let (members, rounds) = if quick { ("2,10", "3") } else { ("2,10,100,256", "50") };
+    let arguments = ["durable", "--members", members, "--rounds", rounds, "--scratch", stores];
+    Ok(report.and(load::run(&programs.load, &arguments)?))
 }
 
 fn bytes(programs: &Programs, quick: bool) -> Result<Report> {

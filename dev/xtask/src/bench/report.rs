@@ -32,6 +32,14 @@ struct Target {
 }
 
 impl Report {
+    /// Both, one after the other.
+    pub(super) fn and(mut self, other: Self) -> Self {
+        self.tables.extend(other.tables);
+        self.targets.extend(other.targets);
+        self.notes.extend(other.notes);
+        self
+    }
+
     /// For a terminal.
     pub(super) fn plain(&self) -> String {
         let mut out = String::new();
