@@ -196,3 +196,115 @@ pub(crate) fn withdraw(cx: &Cx<'_>, channel: &ChannelId, commit: &MessageId) -> 
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use quicprochat_wire::{CallFailure, Timestamp, call::token::Token};
+
+    use super::*;
+    use crate::{
+        effect::Effect,
+        engine::bed::{Bed, hello},
+        store::{SecretBytes, StockToken},
+    };
+
+    fn delivery(id: u8, body: DeliveryBody) -> Delivery {
+        Delivery {
+            id: MessageId::new([id; 16]),
+            account: AccountId::new([id; 32]),
+            channel: ChannelId::new([1; 32]),
+            commit: MessageId::new([9; 16]),
+            body,
+            token: None,
+            not_before: Timestamp(100),
+            tries: 0,
+            lease: None,
+        }
+    }
+
+    fn bed() -> Bed {
+        let mut bed = Bed::new();
+        bed.link_up(ConnectionKind::Lookup, &hello(0));
+        bed.at(0, |cx| {
+            let staged = DeliveryBody::Staged { inbox_key: vec![1], welcome: SecretBytes::default() };
+            cx.tx.outbox().put_delivery(&delivery(1, staged)).expect("stores");
+            cx.tx.outbox().put_delivery(&delivery(2, DeliveryBody::Sealed { sealed: vec![2] })).expect("stores");
+            for n in 0..3 {
+                let token = Token { epoch: 1, nonce: vec![n; 32], authenticator: vec![n; 64] };
+                let token = StockToken { token, ready: Timestamp(0), expires: Timestamp(u64::MAX) };
+                cx.tx.tokens().put_token(&token).expect("stores");
+            }
+        });
+        bed
+    }
+
+    fn sent(bed: &mut Bed) -> Vec<InboxDeliver> {
+        let effects = core::mem::take(&mut bed.effects);
+        let requests = effects.into_iter().filter_map(|effect| match effect {
+            Effect::Call { request: quicprochat_wire::Request::InboxDeliver(request), .. } => Some(request),
+            _ => None,
+        });
+        requests.collect()
+    }
+
+    fn drive(bed: &mut Bed, deliveries: &mut Deliveries, now: u64) -> Vec<InboxDeliver> {
+        let mut stock = Stock::default();
+        bed.at(now, |cx| deliveries.drive(cx, &mut stock)).expect("works");
+        sent(bed)
+    }
+
+    #[test]
+    fn only_what_is_released_leaves_and_not_before_its_moment() {
+        let (mut bed, mut deliveries) = (bed(), Deliveries::default());
+        assert!(drive(&mut bed, &mut deliveries, 99).is_empty());
+        assert_eq!(bed.timers.first(), Some(&Timestamp(100)));
+        let first = drive(&mut bed, &mut deliveries, 100);
+        assert_eq!(first.len(), 1);
+        assert!(drive(&mut bed, &mut deliveries, 100).is_empty(), "it is on its way");
+        // The answer is lost: the same again, with the same token.
+        let id = first[0].id;
+        bed.at(101, |cx| deliveries.respond(cx, &id, Err(CallError::LinkLost))).expect("works");
+        assert_eq!(drive(&mut bed, &mut deliveries, 101), first);
+        let done = Ok(Response::Done(quicprochat_wire::call::Done));
+        bed.at(102, |cx| deliveries.respond(cx, &id, done)).expect("works");
+        assert!(drive(&mut bed, &mut deliveries, 103).is_empty());
+        let (open, _) = bed.at(103, |cx| deliveries.open(cx, |_| true)).expect("works");
+        assert_eq!(open, [AccountId::new([1; 32])], "what is staged waits for its commit");
+    }
+
+    #[test]
+    fn a_spent_token_is_replaced_and_a_full_inbox_is_given_up_in_the_end() {
+        let (mut bed, mut deliveries) = (bed(), Deliveries::default());
+        let id = MessageId::new([2; 16]);
+        let first = drive(&mut bed, &mut deliveries, 100);
+        let spent = Err(CallError::Refused(ErrorCode::TokenSpent.into()));
+        bed.at(101, |cx| deliveries.respond(cx, &id, spent)).expect("works");
+        let told = |effect: &Effect| matches!(effect, Effect::Notify(Event::Undelivered { .. }));
+        let mut now = 100_000;
+        let second = drive(&mut bed, &mut deliveries, now);
+        assert_ne!(first[0].token, second[0].token);
+        for tries in 2..=MAX_TRIES {
+            assert!(!bed.effects.iter().any(told), "not given up after {tries} tries");
+            let full = CallFailure::new(ErrorCode::QuotaFull);
+            bed.at(now, |cx| deliveries.respond(cx, &id, Err(CallError::Refused(full)))).expect("works");
+            if tries < MAX_TRIES {
+                now += 100_000;
+                assert_eq!(drive(&mut bed, &mut deliveries, now).len(), 1);
+            }
+        }
+        assert_eq!(bed.effects.iter().filter(|effect| told(effect)).count(), 1);
+        bed.at(now, |cx| assert!(cx.tx.outbox().delivery(&id).expect("reads").is_none()));
+    }
+
+    #[test]
+    fn what_is_staged_goes_with_its_commit() {
+        let mut bed = bed();
+        bed.at(0, |cx| {
+            let other = MessageId::new([8; 16]);
+            withdraw(cx, &ChannelId::new([1; 32]), &other).expect("works");
+            assert_eq!(cx.tx.outbox().deliveries().expect("reads").len(), 2);
+            withdraw(cx, &ChannelId::new([1; 32]), &MessageId::new([9; 16])).expect("works");
+            assert!(cx.tx.outbox().deliveries().expect("reads").is_empty());
+        });
+    }
+}

@@ -211,3 +211,55 @@ fn usable(cx: &mut Cx<'_>) -> Result<Vec<StockToken>, EngineError> {
     stock.retain(|token| token.expires > limit);
     Ok(stock)
 }
+
+#[cfg(test)]
+mod tests {
+    use quicprochat_wire::{CallFailure, ErrorCode};
+
+    use super::*;
+    use crate::engine::bed::{Bed, hello};
+
+    fn stock_token(n: u8, ready: u64, expires: u64) -> StockToken {
+        let token = Token { epoch: 1, nonce: vec![n; 32], authenticator: vec![n; 64] };
+        StockToken { token, ready: Timestamp(ready), expires: Timestamp(expires) }
+    }
+
+    fn take(bed: &mut Bed, stock: &mut Stock, now: u64) -> Option<u8> {
+        match bed.at(now, |cx| stock.take(cx)).expect("the store works") {
+            Take::Token(token) => Some(token.nonce[0]),
+            Take::Wait | Take::Failed(_) => None,
+        }
+    }
+
+    #[test]
+    fn a_token_is_taken_once_and_not_before_its_moment() {
+        let (mut bed, mut stock) = (Bed::new(), Stock::default());
+        bed.at(0, |cx| {
+            for token in [stock_token(1, 200, 900_000), stock_token(2, 100, 900_000), stock_token(3, 0, 50_000)] {
+                cx.tx.tokens().put_token(&token).expect("stores");
+            }
+        });
+        assert_eq!(take(&mut bed, &mut stock, 50), None, "one expires too soon, the others are too fresh");
+        assert_eq!(bed.timers.first(), Some(&Timestamp(100)));
+        assert_eq!(take(&mut bed, &mut stock, 150), Some(2));
+        assert_eq!(take(&mut bed, &mut stock, 150), None);
+        assert_eq!(take(&mut bed, &mut stock, 250), Some(1));
+        assert_eq!(bed.at(250, |cx| stock.level(cx)).expect("reads").0, 0);
+    }
+
+    #[test]
+    fn an_empty_stock_is_refilled_and_a_refusal_is_told() {
+        let (mut bed, mut stock) = (Bed::new(), Stock::default());
+        bed.link_up(ConnectionKind::Account, &hello(0));
+        assert_eq!(take(&mut bed, &mut stock, 0), None);
+        bed.at(0, |cx| stock.drive(cx, Mode::default())).expect("works");
+        assert_eq!(bed.effects.len(), 1, "it asks for the issuer's keys");
+        let limited = CallFailure::retry(ErrorCode::RateLimited, Duration::from_secs(9));
+        bed.at(0, |cx| stock.respond(cx, StockCall::Keys, Err(CallError::Refused(limited)))).expect("works");
+        let failed = bed.at(1, |cx| stock.take(cx)).expect("works");
+        assert!(matches!(failed, Take::Failed(CommandError::Refused(failure)) if failure == limited));
+        assert!(stock.is_idle());
+        bed.at(9_001, |cx| stock.drive(cx, Mode::default())).expect("works");
+        assert_eq!(bed.effects.len(), 2, "it asks again when the server said");
+    }
+}

@@ -85,3 +85,65 @@ impl Session {
         self.rest_until = Some(cx.wake_after(failure.retry_after.unwrap_or(PAUSE)));
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use quicprochat_wire::{ChainHash, ChannelId, ErrorCode, call::channel::ChainPoint};
+
+    use super::*;
+    use crate::{
+        engine::bed::Bed,
+        store::{ConversationKind, ConversationState, Secret},
+    };
+
+    /// A conversation at the beginning of its log.
+    pub(crate) fn conversation() -> Conversation {
+        let start = ChainPoint { position: 0, hash: ChainHash::new([0; 32]) };
+        Conversation {
+            channel: ChannelId::new([1; 32]),
+            kind: ConversationKind::Group,
+            title: "tea".to_owned(),
+            peer: None,
+            state: ConversationState::Active,
+            suite: 0x4f,
+            cursor: start,
+            last_commit: start,
+            head: 0,
+            epoch: 0,
+            keys: Secret::new([1; 96]),
+            keys_since: 0,
+            ahead: None,
+            members: Vec::new().into(),
+            leavers: Vec::new().into(),
+            leaf_updated: Timestamp(0),
+            fresh_leaf: false,
+            since: Timestamp(0),
+            inviter: None,
+        }
+    }
+
+    #[test]
+    fn the_cursor_is_at_the_head_only_if_the_server_says_so_on_this_link() {
+        let (mut session, mut conversation) = (Session::default(), conversation());
+        assert!(!session.caught_up(&conversation), "not attached");
+        session.attached = Some(AccessPublicKey::new([1; 32]));
+        assert!(session.caught_up(&conversation));
+        session.head = 2;
+        assert!(!session.caught_up(&conversation));
+        conversation.cursor.position = 2;
+        assert!(session.caught_up(&conversation));
+        session.look_again = true;
+        assert!(!session.caught_up(&conversation));
+    }
+
+    #[test]
+    fn a_refusal_is_waited_out_as_long_as_the_server_says() {
+        let (mut bed, mut session) = (Bed::new(), Session::default());
+        let failure = CallFailure::retry(ErrorCode::RateLimited, Duration::from_secs(3));
+        bed.at(1_000, |cx| session.back_off(cx, failure));
+        assert_eq!((session.rest_until, session.refused), (Some(Timestamp(4_000)), Some(failure)));
+        assert_eq!(bed.timers.first(), Some(&Timestamp(4_000)));
+        bed.at(1_000, |cx| session.back_off(cx, ErrorCode::Unavailable.into()));
+        assert_eq!(session.rest_until, Some(Timestamp(1_000).after(PAUSE)));
+    }
+}

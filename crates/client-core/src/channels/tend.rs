@@ -98,3 +98,37 @@ fn spread(device: DeviceId, range: u64) -> u64 {
     let number = device.as_bytes().iter().fold(0_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(*byte)));
     number % range.max(1)
 }
+
+#[cfg(test)]
+mod tests {
+    use quicprochat_wire::Digest;
+
+    use super::*;
+    use crate::{
+        channels::session::tests::conversation,
+        store::{Leaver, MemberDevice},
+    };
+
+    fn member(leaf: u32, account: u8, device: u8) -> MemberDevice {
+        let (account, device) = (AccountId::new([account; 32]), DeviceId::new([device; 16]));
+        MemberDevice { leaf, account, device, identity_hash: Digest::new([0; 32]) }
+    }
+
+    #[test]
+    fn members_that_stay_take_turns_by_leaf() {
+        let mut conversation = conversation();
+        conversation.members = vec![member(0, 1, 1), member(2, 2, 2), member(3, 3, 3), member(4, 4, 4)].into();
+        let due = |conversation: &Conversation, device: u8| removal_due(conversation, DeviceId::new([device; 16]));
+        assert_eq!(due(&conversation, 1), None, "nobody has left");
+        let left = |account: u8, since: u64| Leaver { account: AccountId::new([account; 32]), since: Timestamp(since) };
+        conversation.leavers = vec![left(1, 1_000)].into();
+        assert_eq!(due(&conversation, 1), None, "who leaves does not remove");
+        assert_eq!(due(&conversation, 2), Some(Timestamp(1_000)), "the first of those that stay, at once");
+        let third = due(&conversation, 3).expect("in line").0;
+        assert!((21_000..26_000).contains(&third), "{third}");
+        let fourth = due(&conversation, 4).expect("in line").0;
+        assert!((41_000..46_000).contains(&fourth), "{fourth}");
+        conversation.leavers = vec![left(9, 1_000)].into();
+        assert_eq!(due(&conversation, 2), None, "the leaver is no member any more");
+    }
+}

@@ -16,6 +16,8 @@
 //! transaction, because other processes may work on the same store. Parts look at the state and do what is due (they are
 //! driven by level, not by edge), so that a crash between any two effects loses nothing.
 
+#[cfg(test)]
+pub(crate) mod bed;
 mod cx;
 mod net;
 

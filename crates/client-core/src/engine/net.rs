@@ -225,33 +225,10 @@ fn take<K: Ord + Copy, T>(map: &mut BTreeMap<K, (ConnectionKind, T)>, kind: Conn
 
 #[cfg(test)]
 mod tests {
-    use quicprochat_wire::{
-        call::session::{Registration, ServerLimits},
-        limits,
-    };
-
     use super::*;
+    use crate::engine::bed::hello;
 
     const LOOKUP: ConnectionKind = ConnectionKind::Lookup;
-
-    fn hello() -> HelloReply {
-        HelloReply {
-            version: 1,
-            challenge: Challenge::new([1; 32]),
-            time: Timestamp(0),
-            host: "chat.example".to_owned(),
-            registration: Registration::Open,
-            limits: ServerLimits {
-                frame_bytes: 1,
-                message_bytes: u32::try_from(limits::MAX_MESSAGE_BYTES).expect("fits"),
-                commit_bytes: 1,
-                group_info_bytes: 1,
-                keyring_bytes: 1,
-                inbox_bytes: 1,
-                retention: Duration::from_secs(1),
-            },
-        }
-    }
 
     #[test]
     fn a_link_is_asked_for_once_and_after_a_failure_only_later() {
@@ -262,7 +239,7 @@ mod tests {
         net.take_down(LOOKUP, LinkDownReason::Unreachable, Timestamp(0), 5);
         assert_eq!(status(&mut net, 1), LinkStatus::Down(LinkDownReason::Unreachable));
         assert_eq!(status(&mut net, 1005), LinkStatus::Waiting);
-        net.up(LOOKUP, &hello(), Timestamp(1006));
+        net.up(LOOKUP, &hello(0), Timestamp(1006));
         assert_eq!(status(&mut net, 1006), LinkStatus::Ready);
         assert_eq!(effects.len(), 2, "one Connect for each attempt");
         assert_eq!(timers.first(), Some(&Timestamp(1005)));
