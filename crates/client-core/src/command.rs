@@ -14,7 +14,7 @@ pub enum SuiteChoice {
     /// X25519 and ML-KEM-768: MLS suite 0x004F.
     #[default]
     Hybrid,
-    /// X25519 only: MLS suite 0x0001.
+    /// X25519 only: MLS suite 0x0001. Refused as [`CommandError::Unsupported`]: the directory has no KeyPackages of it.
     Classical,
 }
 
@@ -278,6 +278,12 @@ pub enum CommandError {
     /// The server's answer is not of the protocol.
     #[error("the server broke the protocol")]
     Protocol,
+    /// Nobody could be invited into a conversation of this suite: the directory has hybrid KeyPackages only.
+    #[error("conversations of the suite {suite:?} are not supported: nobody has KeyPackages for them")]
+    Unsupported {
+        /// The suite asked for.
+        suite: SuiteChoice,
+    },
     /// Lost against other commits again and again.
     #[error("others changed the conversation at the same time, {tries} times over; try again")]
     Contended {

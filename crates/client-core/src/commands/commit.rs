@@ -54,6 +54,9 @@ impl Create {
 impl Task for Create {
     fn step(&mut self, cx: &mut Cx<'_>, parts: &mut Parts) -> Result<Step, EngineError> {
         let Some(channel) = self.channel else {
+            if self.suite == SuiteChoice::Classical {
+                return Ok(CommandError::Unsupported { suite: self.suite }.into());
+            }
             if self.title.len() > mls::MAX_TITLE_BYTES {
                 let (limit, found) = (mls::MAX_TITLE_BYTES, self.title.len());
                 return Ok(CommandError::TooLarge { limit, found }.into());

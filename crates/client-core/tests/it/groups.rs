@@ -210,8 +210,28 @@ fn wishes_that_cannot_be_are_refused_with_their_reason() {
     assert_eq!(world.run("alice", remove), Err(CommandError::NotAMember { name: "carol".to_owned() }));
     let large = Command::Send { channel, content: vec![0; 300_000] };
     assert!(matches!(world.run("alice", large), Err(CommandError::TooLarge { .. })));
+    let suite = SuiteChoice::Classical;
+    let classical = Command::CreateGroup { title: "tea".to_owned(), suite };
+    assert_eq!(world.run("alice", classical), Err(CommandError::Unsupported { suite }), "nobody could join it");
     let unknown = quicprochat_wire::ChannelId::new([9; 32]);
     assert_eq!(world.send("alice", unknown, "x"), Err(CommandError::UnknownConversation));
+}
+
+#[test]
+fn a_direct_conversation_is_not_made_under_a_suite_that_the_other_has_no_key_package_for() {
+    let mut world = World::new(&["alice", "bob"]);
+    let suite = SuiteChoice::Classical;
+    let dm = || Command::Dm { name: "bob".to_owned(), content: text_content("hello"), suite };
+    assert_eq!(world.run("alice", dm()), Err(CommandError::Unsupported { suite }));
+    let count = |world: &mut World| {
+        use quicprochat_client_core::StoreTx as _;
+        let tx = world.client("alice").store.begin().expect("opens");
+        tx.conversations().all_conversations().expect("reads").len()
+    };
+    assert_eq!(count(&mut world), 0, "nothing was begun");
+    let hybrid = Command::Dm { name: "bob".to_owned(), content: text_content("hello"), suite: SuiteChoice::Hybrid };
+    assert!(matches!(world.run("alice", hybrid), Ok(Outcome::Sent { .. })));
+    assert!(matches!(world.run("alice", dm()), Ok(Outcome::Sent { .. })), "there is one: none is made");
 }
 
 #[test]
