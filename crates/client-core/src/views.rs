@@ -2,7 +2,10 @@
 
 use quicprochat_wire::{AccountId, ChannelId};
 
-use crate::store::{Conversation, ConversationKind, ConversationState, LogEntry, MemberDevice, StoreFault, StoreTx};
+use crate::{
+    inbox,
+    store::{Conversation, ConversationKind, ConversationState, LogEntry, MemberDevice, StoreFault, StoreTx},
+};
 
 /// A conversation as people see it: a group, or everything between two accounts.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -46,6 +49,12 @@ pub enum ResolveError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreFault),
+}
+
+/// How many invitations to the account this device could not open: made for its other devices, before it was enrolled, or
+/// for a KeyPackage of its own that is gone.
+pub fn unopened_invitations(tx: &dyn StoreTx) -> Result<u64, StoreFault> {
+    inbox::unopened::read(tx)
 }
 
 /// Every conversation, by id of its main channel.

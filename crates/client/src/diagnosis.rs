@@ -1,5 +1,6 @@
 //! What `qpc doctor` finds.
 
+use quicprochat_client_core::views;
 use quicprochat_transport::{AccountLink, LinkError};
 
 use crate::{Client, ClientError, entropy::now};
@@ -53,11 +54,16 @@ impl Client {
         findings.push(Finding::good("account", who));
         let counts = self.read(|tx| {
             let waiting = tx.outbox().outbox_channels()?.len();
-            Ok((tx.conversations().all_conversations()?.len(), waiting, tx.tokens().stock()?.len()))
+            let conversations = tx.conversations().all_conversations()?.len();
+            Ok((conversations, waiting, tx.tokens().stock()?.len(), views::unopened_invitations(tx)?))
         })?;
-        let (conversations, waiting, tokens) = counts;
+        let (conversations, waiting, tokens, unopened) = counts;
         findings.push(Finding::good("conversations", format!("{conversations}, {waiting} with messages waiting")));
         findings.push(Finding::good("tokens", format!("{tokens} in stock")));
+        findings.push(Finding::good(
+            "invitations",
+            format!("{unopened} not for this device, or for a key it no longer has"),
+        ));
         findings.extend(self.diagnose_server(&account.server).await);
         Ok(findings)
     }

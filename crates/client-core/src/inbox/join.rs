@@ -17,7 +17,7 @@ use quicprochat_wire::{
     call::channel::{ChannelGroupInfo, ChannelKeyring, ChannelRead, EntryKind, GroupInfo},
 };
 
-use super::{Inbox, InboxCall, PAUSE, set_state};
+use super::{Inbox, InboxCall, PAUSE, open, set_state, unopened};
 use crate::{
     channels::{self, Channels, attach, merge, records},
     engine::{Cx, LinkStatus, Purpose, stored_keys},
@@ -267,6 +267,12 @@ fn enter(cx: &mut Cx<'_>, join: &Join, invitation: &Invitation, info: &GroupInfo
         Err(error @ E2eeError::Store(_)) => return Err(error.into()),
         Err(error) => {
             tracing::debug!(?error, "the Welcome does not open the group");
+            // Made for a KeyPackage that is gone: what this device never had cannot be broken here.
+            let known = cx.tx.conversations().conversation(&channel)?.is_some();
+            if !known && !open::is_for_this_device(cx, body)? {
+                unopened::count(cx)?;
+                return Ok(Verdict::Failed);
+            }
             return Ok(Verdict::Rejoin(RejoinReason::BadWelcome));
         }
     };

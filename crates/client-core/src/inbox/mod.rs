@@ -12,6 +12,7 @@
 
 mod join;
 mod open;
+pub(crate) mod unopened;
 
 use std::collections::BTreeMap;
 

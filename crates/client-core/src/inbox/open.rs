@@ -6,6 +6,7 @@ use quicprochat_e2ee::{
 };
 use quicprochat_wire::call::inbox::InboxEntry;
 
+use super::unopened;
 use crate::{
     engine::Cx,
     error::EngineError,
@@ -41,7 +42,8 @@ pub(super) fn take(cx: &mut Cx<'_>, entry: &InboxEntry) -> Result<(), EngineErro
         return Ok(());
     }
     if !is_for_this_device(cx, &body)? {
-        return Ok(());
+        tracing::debug!("an invitation has no secrets for this device");
+        return unopened::count(cx);
     }
     let sender = &opened.sender;
     let contact = cx.tx.contacts().contact(&sender.account())?;
@@ -75,7 +77,7 @@ pub(super) fn take(cx: &mut Cx<'_>, entry: &InboxEntry) -> Result<(), EngineErro
 
 /// Whether the Welcome has secrets for a KeyPackage of this device. The inbox is the account's: other devices have theirs, and
 /// a device enrolled later finds what was there before it.
-fn is_for_this_device(cx: &Cx<'_>, body: &Body) -> Result<bool, EngineError> {
+pub(super) fn is_for_this_device(cx: &Cx<'_>, body: &Body) -> Result<bool, EngineError> {
     let packages = cx.tx.upkeep().key_packages()?;
     let packages: Vec<&[u8]> = packages.iter().map(|package| package.key_package.as_slice()).collect();
     let (Ok(ours), Ok(none)) = (welcome_for(&body.welcome, &packages), welcome_for(&body.welcome, &[])) else {

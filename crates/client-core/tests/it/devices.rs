@@ -1,8 +1,19 @@
 //! Accounts with several devices.
 
-use quicprochat_client_core::{Command, CommandError, Event, Outcome, store::ConversationState};
+use quicprochat_client_core::{
+    Command, CommandError, Event, Outcome, StoreTx as _,
+    store::{ConversationState, InvitationState, RejoinReason},
+    views,
+};
+use quicprochat_e2ee::mls::{Provider, delete_key_package};
+use quicprochat_wire::{ChannelId, time::Duration};
 
-use crate::{groups::group_of, world::World};
+use crate::{
+    groups::group_of,
+    world::{Seeded, World},
+};
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
 
 #[test]
 fn every_device_of_an_account_is_invited_and_reads_everything() {
@@ -101,4 +112,111 @@ fn a_revoked_device_is_cut_off_from_server_and_channels_and_the_others_go_on() {
     assert_eq!(world.texts("alice", channel), ["alice: without the phone", "bob: still here"]);
     assert_eq!(world.conversation("alice", channel).members.len(), 3);
     assert_eq!(world.conversation("bob's phone", channel).state, ConversationState::Active, "it was not told");
+}
+
+/// Bob's conversations, his requests, and how many invitations his device could not open.
+fn seen(world: &mut World, name: &str) -> (usize, usize, u64) {
+    let tx = world.client(name).store.begin().expect("opens");
+    let conversations = tx.conversations().all_conversations().expect("reads").len();
+    let invitations = tx.inbox().invitations().expect("reads");
+    let requests = invitations.iter().filter(|found| found.state == InvitationState::Request).count();
+    (conversations, requests, views::unopened_invitations(&tx).expect("reads"))
+}
+
+fn told_of_a_state(world: &mut World, name: &str) -> bool {
+    world.client(name).events.iter().any(|event| matches!(event, Event::State { .. }))
+}
+
+#[test]
+fn an_invitation_that_only_another_device_can_open_is_silent() {
+    let mut world = World::new(&["alice", "bob"]);
+    world.enrol("bob", "bob's laptop");
+    // The first device's KeyPackage names the record before the enrolment, so that it cannot be added.
+    let channel = world.create("alice", "tea");
+    world.invite("alice", channel, &["bob"]);
+    world.sync("bob");
+    world.sync("bob's laptop");
+    assert_eq!(seen(&mut world, "bob"), (0, 0, 1));
+    assert!(!told_of_a_state(&mut world, "bob"));
+    assert_eq!(seen(&mut world, "bob's laptop"), (0, 1, 0));
+    world.accept("bob's laptop");
+    world.send("alice", channel, "hello laptop").expect("sent");
+    world.sync("bob's laptop");
+    assert_eq!(world.texts("bob's laptop", channel), ["alice: hello laptop"]);
+    // Another look at the inbox counts nothing twice; the next invitation brings the device in.
+    world.sync("bob");
+    assert_eq!(seen(&mut world, "bob"), (0, 0, 1));
+    world.invite("alice", channel, &["bob"]);
+    world.sync("bob");
+    world.accept("bob");
+    assert_eq!(world.conversation("bob", channel).state, ConversationState::Active);
+    assert_eq!(world.conversation("alice", channel).members.len(), 3);
+}
+
+/// A conversation that bob's devices are invited to, and that his laptop joined; his phone's request waits until the
+/// private key of its KeyPackage is deleted.
+fn overslept() -> (World, ChannelId) {
+    let mut world = World::new(&["alice", "bob"]);
+    world.enrol("bob", "bob's laptop");
+    world.sync("bob");
+    let channel = world.create("alice", "tea");
+    world.invite("alice", channel, &["bob"]);
+    for name in ["bob", "bob's laptop"] {
+        world.sync(name);
+        assert_eq!(seen(&mut world, name), (0, 1, 0), "{name}");
+    }
+    world.accept("bob's laptop");
+    for _ in 0..8 {
+        world.pass(DAY * 5);
+        world.sync("bob");
+    }
+    (world, channel)
+}
+
+#[test]
+fn a_request_that_outlived_its_key_package_leaves_no_broken_conversation() {
+    let (mut world, channel) = overslept();
+    let request = {
+        let tx = world.client("bob").store.begin().expect("opens");
+        tx.inbox().invitations().expect("reads")[0].id
+    };
+    let accepted = world.run("bob", Command::AcceptRequest { invitation: request });
+    assert_eq!(accepted, Err(CommandError::JoinFailed), "the person hears that it cannot be followed");
+    assert_eq!(seen(&mut world, "bob"), (0, 0, 1));
+    assert!(!told_of_a_state(&mut world, "bob"), "and sees no broken conversation");
+    world.sync("bob's laptop");
+    world.send("alice", channel, "hello laptop").expect("sent");
+    world.sync("bob's laptop");
+    assert_eq!(world.texts("bob's laptop", channel), ["alice: hello laptop"]);
+}
+
+fn joining(world: &mut World, name: &str) -> bool {
+    let tx = world.client(name).store.begin().expect("opens");
+    let invitations = tx.inbox().invitations().expect("reads");
+    invitations.iter().any(|found| found.state == InvitationState::Joining)
+}
+
+#[test]
+fn a_conversation_that_the_device_had_shows_that_it_cannot_be_entered_again() {
+    let (mut world, channel) = group_of(&["alice", "bob"]);
+    world.run("alice", Command::Remove { channel, name: "bob".to_owned() }).expect("removed");
+    world.sync("bob");
+    assert_eq!(world.conversation("bob", channel).state, ConversationState::Removed);
+    world.invite("alice", channel, &["bob"]);
+    // The process dies once the inbox is read; when another one starts, the KeyPackage's private key is gone.
+    world.begin("bob", Command::Sync);
+    while !joining(&mut world, "bob") {
+        world.step();
+    }
+    world.client("bob").crash();
+    let tx = world.client("bob").store.begin().expect("opens");
+    for package in tx.upkeep().key_packages().expect("reads") {
+        let mut entropy = Seeded::new(3);
+        delete_key_package(&Provider::new(tx.mls(), &mut entropy), &package.key_package).expect("deletes");
+        tx.upkeep().delete_key_package(&package.key_package).expect("deletes");
+    }
+    tx.commit();
+    world.sync("bob");
+    let state = ConversationState::NeedsRejoin { reason: RejoinReason::BadWelcome };
+    assert_eq!(world.conversation("bob", channel).state, state);
 }
