@@ -1,6 +1,6 @@
 //! What goes into the engine.
 
-use quicprochat_wire::{CallFailure, ConnectionKind, Response, call::session::HelloReply};
+use quicprochat_wire::{CallFailure, ConnectionKind, Response, call::session::HelloReply, time::Duration};
 
 use crate::command::{Command, CommandId};
 
@@ -19,6 +19,16 @@ pub enum CallError {
     Refused(CallFailure),
     /// The connection was lost first. Whether the server acted is unknown.
     LinkLost,
+}
+
+impl CallError {
+    /// How long the server asks to wait.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Refused(failure) => failure.retry_after,
+            Self::LinkLost => None,
+        }
+    }
 }
 
 /// Why a link is down.

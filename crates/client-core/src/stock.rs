@@ -18,7 +18,7 @@ use crate::{
 
 /// Below this many the stock is refilled when there is an occasion.
 const LOW: usize = 8;
-/// Spread of the moments at which fresh tokens may first be spent (A6).
+/// Spread of the moment at which a fresh batch may first be spent (A6).
 const SPEND_DELAY: Duration = Duration::from_secs(2);
 /// A token is not kept for its last moments, lest it expire on its way.
 const EXPIRY_MARGIN: Duration = Duration::from_secs(60);
@@ -190,8 +190,9 @@ impl Stock {
         let Some((batch, redeems_until)) = self.batch.take() else { return Ok(()) };
         match batch.finish(issued) {
             Ok(tokens) => {
+                // One moment for the batch: the earliest of many would nearly always be at once.
+                let ready = cx.jittered(SPEND_DELAY);
                 for token in tokens {
-                    let ready = cx.jittered(SPEND_DELAY);
                     cx.tx.tokens().put_token(&StockToken { token, ready, expires: redeems_until })?;
                 }
             }

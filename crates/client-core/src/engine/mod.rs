@@ -27,7 +27,7 @@ use quicprochat_identity::authenticate_text;
 use quicprochat_wire::{
     ConnectionKind, Entropy, ErrorCode, Response, Timestamp,
     call::{auth::Authenticate, session::HelloReply},
-    entropy::{random_array, random_below},
+    entropy::random_array,
     time::Duration,
 };
 
@@ -54,8 +54,6 @@ use crate::{
 const WATCH_STORE: Duration = Duration::from_secs(2);
 /// Clocks that differ by more are worth a word.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(300);
-/// Spread of the pause before the next attempt to connect.
-const RETRY_SPREAD_MS: u64 = 500;
 /// Most log entries announced in one go.
 const NEWS_BATCH: usize = 1024;
 
@@ -255,8 +253,7 @@ fn link_down(
     kind: ConnectionKind,
     reason: LinkDownReason,
 ) -> Result<(), EngineError> {
-    let jitter = random_below(cx.entropy, RETRY_SPREAD_MS);
-    let (calls, streams) = cx.net.take_down(kind, reason, cx.now, jitter);
+    let (calls, streams) = cx.net.take_down(kind, reason, cx.now, Duration::ZERO, cx.entropy);
     match kind {
         ConnectionKind::Channel => parts.channels.link_lost(),
         ConnectionKind::Account => parts.own_record.again(),
@@ -315,9 +312,10 @@ fn authenticated(cx: &mut Cx<'_>, result: &Result<Response, CallError>) -> Resul
         }
         Ok(_) | Err(CallError::Refused(_)) => {
             // Nothing works on a link that is not authenticated: close it, and try again later.
-            cx.effects.push_back(Effect::Disconnect { kind: ConnectionKind::Account });
-            let reason = LinkDownReason::Unreachable;
-            cx.net.take_down(ConnectionKind::Account, reason, cx.now, 0);
+            let kind = ConnectionKind::Account;
+            cx.effects.push_back(Effect::Disconnect { kind });
+            let asked = result.as_ref().err().and_then(CallError::retry_after).unwrap_or_default();
+            cx.net.take_down(kind, LinkDownReason::Unreachable, cx.now, asked, cx.entropy);
         }
     }
     Ok(())

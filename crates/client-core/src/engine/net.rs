@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use quicprochat_wire::{
-    Challenge, ChannelId, ConnectionKind, MessageId, Timestamp, call::session::HelloReply, time::Duration,
+    Challenge, ChannelId, ConnectionKind, Entropy, MessageId, Timestamp, call::session::HelloReply,
+    entropy::random_below, time::Duration,
 };
 
 use crate::{
@@ -16,7 +17,9 @@ use crate::{
     upkeep::UpkeepCall,
 };
 
-/// Longest pause between two attempts to connect.
+/// Pause after the first failure; doubles with each further one.
+const FIRST_BACKOFF: Duration = Duration::from_secs(1);
+/// Longest pause between two attempts to connect, before its jitter (as much again by half).
 const MAX_BACKOFF: Duration = Duration::from_secs(60);
 
 /// Whose call it is.
@@ -55,6 +58,7 @@ pub(crate) enum LinkStatus {
 #[derive(Default)]
 struct Link {
     state: LinkState,
+    /// Attempts since the link last worked.
     failures: u32,
     retry_at: Option<Timestamp>,
     reason: Option<LinkDownReason>,
@@ -149,31 +153,43 @@ impl Net {
     pub(crate) fn up(&mut self, kind: ConnectionKind, hello: &HelloReply, now: Timestamp) {
         self.clocks = Some((hello.time, now));
         let state = LinkState::Up { challenge: hello.challenge, auth: Auth::Pending };
-        self.links.insert(kind, Link { state, failures: 0, retry_at: None, reason: None });
+        let failures = match kind {
+            // It is of no use before the server takes the device.
+            ConnectionKind::Account => self.links.get(&kind).map_or(0, |link| link.failures),
+            ConnectionKind::Channel | ConnectionKind::Lookup => 0,
+        };
+        self.links.insert(kind, Link { state, failures, retry_at: None, reason: None });
     }
 
-    /// Takes the link down; returns what was on it.
+    /// Takes the link down, for a jittered pause that grows with each failure and is no shorter than `at_least`; returns what
+    /// was on it.
     pub(crate) fn take_down(
         &mut self,
         kind: ConnectionKind,
         reason: LinkDownReason,
         now: Timestamp,
-        jitter_ms: u64,
+        at_least: Duration,
+        entropy: &mut dyn Entropy,
     ) -> (Vec<Purpose>, Vec<Stream>) {
         let link = self.links.entry(kind).or_default();
         link.state = LinkState::Down;
         link.reason = Some(reason);
-        let pause = Duration::from_secs(1 << link.failures.min(6)).min(MAX_BACKOFF);
+        let pause = (FIRST_BACKOFF * (1 << link.failures.min(6))).min(MAX_BACKOFF).max(at_least);
+        let spread = u64::try_from(pause.as_millis() / 2).unwrap_or(u64::MAX);
         link.failures = link.failures.saturating_add(1);
-        link.retry_at = Some(now.after(pause + Duration::from_millis(jitter_ms)));
+        link.retry_at = Some(now.after(pause + Duration::from_millis(random_below(entropy, spread))));
         let calls = take(&mut self.calls, kind);
         let streams = take(&mut self.streams, kind);
         (calls, streams)
     }
 
     pub(crate) fn set_auth(&mut self, to: Auth) {
-        if let Some(Link { state: LinkState::Up { auth, .. }, .. }) = self.links.get_mut(&ConnectionKind::Account) {
+        let Some(link) = self.links.get_mut(&ConnectionKind::Account) else { return };
+        if let LinkState::Up { auth, .. } = &mut link.state {
             *auth = to;
+            if to == Auth::Done {
+                link.failures = 0;
+            }
         }
     }
 
@@ -226,9 +242,16 @@ fn take<K: Ord + Copy, T>(map: &mut BTreeMap<K, (ConnectionKind, T)>, kind: Conn
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::bed::hello;
+    use crate::{engine::bed::hello, testing::SeededEntropy};
 
     const LOOKUP: ConnectionKind = ConnectionKind::Lookup;
+
+    fn down(net: &mut Net, kind: ConnectionKind, now: u64, at_least: u64) -> u64 {
+        let mut entropy = SeededEntropy::new(now);
+        let at_least = Duration::from_millis(at_least);
+        net.take_down(kind, LinkDownReason::Unreachable, Timestamp(now), at_least, &mut entropy);
+        net.links[&kind].retry_at.expect("a link that is down has a next attempt").0 - now
+    }
 
     #[test]
     fn a_link_is_asked_for_once_and_after_a_failure_only_later() {
@@ -236,19 +259,47 @@ mod tests {
         let mut status = |net: &mut Net, now| net.status(LOOKUP, Timestamp(now), &mut effects, &mut timers);
         assert_eq!(status(&mut net, 0), LinkStatus::Waiting);
         assert_eq!(status(&mut net, 0), LinkStatus::Waiting);
-        net.take_down(LOOKUP, LinkDownReason::Unreachable, Timestamp(0), 5);
+        let pause = down(&mut net, LOOKUP, 0, 0);
+        assert!((1_000..1_500).contains(&pause), "{pause}");
         assert_eq!(status(&mut net, 1), LinkStatus::Down(LinkDownReason::Unreachable));
-        assert_eq!(status(&mut net, 1005), LinkStatus::Waiting);
-        net.up(LOOKUP, &hello(0), Timestamp(1006));
-        assert_eq!(status(&mut net, 1006), LinkStatus::Ready);
+        assert_eq!(status(&mut net, pause - 1), LinkStatus::Down(LinkDownReason::Unreachable));
+        assert_eq!(status(&mut net, pause), LinkStatus::Waiting);
+        net.up(LOOKUP, &hello(0), Timestamp(1506));
+        assert_eq!(status(&mut net, 1506), LinkStatus::Ready);
         assert_eq!(effects.len(), 2, "one Connect for each attempt");
-        assert_eq!(timers.first(), Some(&Timestamp(1005)));
+        assert_eq!(timers.first(), Some(&Timestamp(pause)));
+    }
+
+    #[test]
+    fn the_pause_grows_up_to_a_bound_and_a_server_may_ask_for_a_longer_one() {
+        let mut net = Net::default();
+        for (failures, low) in [1, 2, 4, 8, 16, 32, 60, 60, 60].into_iter().enumerate() {
+            let pause = down(&mut net, LOOKUP, failures as u64, 0);
+            assert!((low * 1_000..low * 1_500).contains(&pause), "{pause} ms after {failures} failures");
+        }
+        let pause = down(&mut net, LOOKUP, 9, 300_000);
+        assert!((300_000..450_000).contains(&pause), "{pause}");
+        net.up(LOOKUP, &hello(0), Timestamp(0));
+        assert!(down(&mut net, LOOKUP, 10, 0) < 1_500, "it worked in between");
+    }
+
+    #[test]
+    fn an_account_link_works_when_the_server_takes_the_device_and_not_before() {
+        let (mut net, account) = (Net::default(), ConnectionKind::Account);
+        for low in [1_000, 2_000, 4_000] {
+            net.up(account, &hello(0), Timestamp(0));
+            let pause = down(&mut net, account, low, 0);
+            assert!((low..low + low / 2).contains(&pause), "{pause}");
+        }
+        net.up(account, &hello(0), Timestamp(0));
+        net.set_auth(Auth::Done);
+        assert!(down(&mut net, account, 0, 0) < 1_500);
     }
 
     #[test]
     fn a_new_wish_tries_at_once() {
         let (mut net, mut effects, mut timers) = (Net::default(), VecDeque::new(), BTreeSet::new());
-        net.take_down(LOOKUP, LinkDownReason::Unreachable, Timestamp(0), 0);
+        down(&mut net, LOOKUP, 0, 0);
         net.retry_now();
         assert_eq!(net.status(LOOKUP, Timestamp(0), &mut effects, &mut timers), LinkStatus::Waiting);
     }
@@ -258,7 +309,9 @@ mod tests {
         let mut net = Net::default();
         let lost = net.begin(LOOKUP, Purpose::Lookup(1));
         let kept = net.begin(ConnectionKind::Account, Purpose::Authenticate);
-        let (calls, streams) = net.take_down(LOOKUP, LinkDownReason::Unreachable, Timestamp(0), 0);
+        let mut entropy = SeededEntropy::new(1);
+        let reason = LinkDownReason::Unreachable;
+        let (calls, streams) = net.take_down(LOOKUP, reason, Timestamp(0), Duration::ZERO, &mut entropy);
         assert_eq!((calls, streams), (vec![Purpose::Lookup(1)], vec![]));
         assert_eq!(net.finish(lost), None);
         assert_eq!(net.finish(kept), Some(Purpose::Authenticate));

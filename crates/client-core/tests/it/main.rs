@@ -3,9 +3,11 @@
 
 mod accounts;
 mod crash;
+mod delays;
 mod devices;
 mod groups;
 mod processes;
+mod repeats;
 mod states;
 mod trust;
 mod world;

@@ -55,6 +55,8 @@ pub(crate) struct Client {
     streams: BTreeMap<SubscriptionId, Stream>,
     inputs: VecDeque<Input>,
     pub(crate) events: Vec<Event>,
+    /// What it asked the server, and when.
+    pub(crate) calls: Vec<(Timestamp, Request)>,
     pub(crate) done: BTreeMap<CommandId, Result<Outcome, CommandError>>,
     pub(crate) online: bool,
     /// Effects executed so far; at `crash_at` the process dies before the next one.
@@ -288,6 +290,7 @@ impl World {
                 client.links.remove(&kind);
             }
             Effect::Call { id, kind, request } => {
+                client.calls.push((now, request.clone()));
                 let Some(connection) = client.links.get(&kind) else {
                     client.inputs.push_back(Input::Response(id, Err(CallError::LinkLost)));
                     return;
@@ -325,6 +328,13 @@ impl World {
                 client.done.insert(id, result);
             }
         }
+    }
+
+    /// One link of a client breaks.
+    pub(crate) fn cut(&mut self, name: &str, kind: ConnectionKind) {
+        let client = self.client(name);
+        client.links.remove(&kind);
+        client.inputs.push_back(Input::LinkDown { kind, reason: LinkDownReason::Unreachable });
     }
 
     /// Cuts a client off, or lets it back.
@@ -434,6 +444,7 @@ impl Client {
             streams: BTreeMap::new(),
             inputs: VecDeque::from([Input::Start]),
             events: Vec::new(),
+            calls: Vec::new(),
             done: BTreeMap::new(),
             online: true,
             effects: 0,
