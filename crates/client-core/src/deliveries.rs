@@ -32,6 +32,8 @@ use crate::{
 const RELEASE_DELAY: Duration = Duration::from_secs(2);
 /// Pause after a refusal that names none.
 const RETRY_PAUSE: Duration = Duration::from_secs(5);
+/// Longest pause, whatever the server says.
+const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
 /// Refusals after which nobody waits for a delivery any more.
 const PATIENCE: u32 = 3;
 /// Refusals after which a delivery is given up.
@@ -67,8 +69,7 @@ impl Deliveries {
             if self.calling.contains(&row.id) {
                 continue;
             }
-            if row.not_before > cx.now {
-                cx.wake(row.not_before);
+            if cx.is_to_come(row.not_before, LONGEST_PAUSE) {
                 continue;
             }
             if cx.held_by_another(row.lease.as_ref()) {
@@ -127,7 +128,7 @@ impl Deliveries {
                     let (account, channel) = (row.account, row.channel);
                     cx.notify(Event::Undelivered { account, channel, code: failure.code });
                 } else {
-                    row.not_before = cx.wake_after(failure.retry_after.unwrap_or(RETRY_PAUSE));
+                    row.not_before = cx.wake_after(failure.retry_after.unwrap_or(RETRY_PAUSE).min(LONGEST_PAUSE));
                     cx.tx.outbox().put_delivery(&row)?;
                 }
             }

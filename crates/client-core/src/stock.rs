@@ -59,12 +59,11 @@ impl Stock {
     pub(crate) fn take(&mut self, cx: &mut Cx<'_>) -> Result<Take, EngineError> {
         let stock = usable(cx)?;
         if let Some(first) = stock.first() {
-            if first.ready <= cx.now {
-                cx.tx.tokens().delete_token(&first.token.nonce)?;
-                return Ok(Take::Token(first.token.clone()));
+            if cx.is_to_come(first.ready, SPEND_DELAY) {
+                return Ok(Take::Wait);
             }
-            cx.wake(first.ready);
-            return Ok(Take::Wait);
+            cx.tx.tokens().delete_token(&first.token.nonce)?;
+            return Ok(Take::Token(first.token.clone()));
         }
         self.want(1);
         if let Some((error, until)) = &self.refused {
@@ -171,7 +170,8 @@ impl Stock {
             return Ok(());
         }
         cx.tx.upkeep().put_setting(PINS, Some(&pins.to_bytes()))?;
-        let newest = keys.keys.iter().filter(|key| key.issues_until > cx.now).max_by_key(|key| key.epoch);
+        let there = cx.net.server_time(cx.now);
+        let newest = keys.keys.iter().filter(|key| key.issues_until > there).max_by_key(|key| key.epoch);
         let (Some(key), Some(pin)) = (newest, newest.and_then(|key| pins.pin(key.epoch))) else {
             self.refuse(cx, CommandError::NoTokens, None);
             return Ok(());
@@ -205,7 +205,7 @@ impl Stock {
 /// Tokens that still count, the earliest first; expired ones are dropped.
 fn usable(cx: &mut Cx<'_>) -> Result<Vec<StockToken>, EngineError> {
     let mut stock = cx.tx.tokens().stock()?;
-    let limit = cx.now.after(EXPIRY_MARGIN);
+    let limit = cx.net.server_time(cx.now).after(EXPIRY_MARGIN);
     for token in stock.iter().filter(|token| token.expires <= limit) {
         cx.tx.tokens().delete_token(&token.token.nonce)?;
     }

@@ -30,6 +30,8 @@ const LEAF_AGE: Duration = Duration::from_secs(7 * 24 * 3600);
 const UPDATE_FIRST_LEAVES: usize = 32;
 /// First step of the pause after losing against a commit; doubles with each loss.
 const BACK_OFF: Duration = Duration::from_millis(50);
+/// The longest pause, in first steps.
+const LONGEST_BACK_OFF: u32 = 64;
 
 /// Sends what is next, if anything is. The cursor is at the head.
 pub(super) fn drive(
@@ -48,8 +50,7 @@ pub(super) fn drive(
         return Ok(());
     }
     let Some(row) = cx.tx.outbox().outbox_of(&conversation.channel)?.into_iter().next() else { return Ok(()) };
-    if row.not_before > cx.now {
-        cx.wake(row.not_before);
+    if cx.is_to_come(row.not_before, BACK_OFF * LONGEST_BACK_OFF) {
         return Ok(());
     }
     if cx.held_by_another(row.lease.as_ref()) {
@@ -202,7 +203,7 @@ fn own_entry(
 fn pause_message(cx: &mut Cx<'_>, conversation: &Conversation, row: u64) -> Result<(), EngineError> {
     let rows = cx.tx.outbox().outbox_of(&conversation.channel)?;
     if let Some(mut row) = rows.into_iter().find(|waiting| waiting.row == row) {
-        let spread = BACK_OFF * (1 << row.tries.min(6));
+        let spread = BACK_OFF * 1_u32.checked_shl(row.tries).unwrap_or(LONGEST_BACK_OFF).clamp(1, LONGEST_BACK_OFF);
         row.not_before = cx.jittered(spread);
         cx.wake(row.not_before);
         cx.tx.outbox().put_outbox(&row)?;

@@ -88,6 +88,8 @@ mod tests {
         let mut bed = Bed::new();
         let theirs = Lease { owner: [2; 16], until: Timestamp(100) };
         assert!(bed.at(50, |cx| cx.held_by_another(Some(&theirs))));
+        let by_a_clock_ahead = Lease { owner: [2; 16], until: Timestamp(86_400_000) };
+        assert!(!bed.at(50, |cx| cx.held_by_another(Some(&by_a_clock_ahead))), "no claim is that long");
         assert_eq!(bed.timers.pop_first(), Some(Timestamp(150)), "it looks again soon");
         assert!(!bed.at(100, |cx| cx.held_by_another(Some(&theirs))));
         let ours = bed.at(50, |cx| cx.lease());

@@ -89,6 +89,17 @@ impl<'a> Cx<'a> {
         self.now.after(Duration::from_millis(random_below(self.entropy, bound)))
     }
 
+    /// Whether a stored moment is still to come; asks to be called again then.
+    ///
+    /// One that is further away than the `longest` pause that is stored of its kind is past: the clock has been set back since.
+    pub(crate) fn is_to_come(&mut self, at: Timestamp, longest: Duration) -> bool {
+        let to_come = at > self.now && at <= self.now.after(longest);
+        if to_come {
+            self.wake(at);
+        }
+        to_come
+    }
+
     pub(crate) fn random_id(&mut self) -> MessageId {
         MessageId::new(random_array(self.entropy))
     }
@@ -115,7 +126,9 @@ impl<'a> Cx<'a> {
     pub(crate) fn held_by_another(&mut self, lease: Option<&Lease>) -> bool {
         const LOOK_AGAIN: Duration = Duration::from_millis(100);
         match lease {
-            Some(lease) if lease.owner != self.owner && lease.until > self.now => {
+            Some(lease)
+                if lease.owner != self.owner && lease.until > self.now && lease.until <= self.now.after(LEASE) =>
+            {
                 self.wake_after(LOOK_AGAIN);
                 true
             }

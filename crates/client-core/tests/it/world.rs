@@ -59,6 +59,8 @@ pub(crate) struct Client {
     pub(crate) calls: Vec<(Timestamp, Request)>,
     pub(crate) done: BTreeMap<CommandId, Result<Outcome, CommandError>>,
     pub(crate) online: bool,
+    /// By how much its clock is wrong, milliseconds.
+    pub(crate) clock_off: i64,
     /// Effects executed so far; at `crash_at` the process dies before the next one.
     pub(crate) effects: usize,
     pub(crate) crash_at: Option<usize>,
@@ -191,13 +193,13 @@ impl World {
     }
 
     fn next_deadline(&self) -> Option<Timestamp> {
-        self.clients.iter().filter_map(|client| client.engine.poll_timeout()).min()
+        self.clients.iter().filter_map(Client::due).min()
     }
 
     fn advance(&mut self, at: Timestamp) {
         self.now = self.now.max(at);
         for client in &mut self.clients {
-            if client.engine.poll_timeout().is_some_and(|due| due <= self.now) {
+            if client.due().is_some_and(|due| due <= self.now) {
                 client.inputs.push_back(Input::Tick);
             }
         }
@@ -220,7 +222,7 @@ impl World {
         let now = self.now;
         let client = &mut self.clients[index];
         let mut tx = client.store.begin().expect("opens");
-        client.engine.handle(now, input, &mut tx).expect("handles");
+        client.engine.handle(shifted(now, client.clock_off), input, &mut tx).expect("handles");
         tx.commit();
         while let Some(effect) = self.clients[index].engine.poll_effect() {
             let client = &mut self.clients[index];
@@ -429,6 +431,10 @@ impl World {
     }
 }
 
+fn shifted(at: Timestamp, by: i64) -> Timestamp {
+    Timestamp(at.0.checked_add_signed(by).expect("a moment after 1970"))
+}
+
 pub(crate) fn text_content(text: &str) -> Vec<u8> {
     let salt = Salt::random(&mut Seeded::new(text.len() as u64));
     MimiContent::text(text, "en", salt).encode().expect("encodes")
@@ -447,6 +453,7 @@ impl Client {
             calls: Vec::new(),
             done: BTreeMap::new(),
             online: true,
+            clock_off: 0,
             effects: 0,
             crash_at: None,
             cut_at: None,
@@ -458,6 +465,11 @@ impl Client {
 
     pub(crate) fn starts(&self) -> u64 {
         self.starts
+    }
+
+    /// When its engine wants to be called, by the right clock.
+    fn due(&self) -> Option<Timestamp> {
+        self.engine.poll_timeout().map(|at| shifted(at, -self.clock_off))
     }
 
     fn poll_streams(&mut self) {
