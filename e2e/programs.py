@@ -34,7 +34,7 @@ class Server:
         command += ["--set", "transport.accept_classical=true"]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                command, env=_environment(folder), stdout=subprocess.PIPE, stderr=log, text=True
+                command, env=environment(folder), stdout=subprocess.PIPE, stderr=log, text=True
             )
         try:
             line = self._first_line()
@@ -93,12 +93,13 @@ class Person:
         """Runs a command to its end, which must be a good one."""
         command = [program("QPC_BIN"), "--home", self._home, "--json", *arguments]
         done = subprocess.run(
-            command, env=_environment(self._folder), capture_output=True, text=True, timeout=PATIENCE_SECONDS
+            command, env=environment(self._folder), capture_output=True, text=True, timeout=PATIENCE_SECONDS
         )
         if done.returncode != 0:
             raise RuntimeError(f"qpc {' '.join(arguments)} ended with {done.returncode}: {done.stdout} {done.stderr}")
         return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def _environment(home: Path) -> dict[str, str]:
+def environment(home: Path) -> dict[str, str]:
+    """What a program sees of ours: a path, and the folder as its home."""
     return {"PATH": os.environ.get("PATH", ""), "HOME": str(home)}

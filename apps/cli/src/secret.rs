@@ -33,6 +33,9 @@ pub(crate) enum SecretError {
         /// Why.
         source: io::Error,
     },
+    /// The input ended instead.
+    #[error("no password was given")]
+    NotGiven,
     /// The two entries differ.
     #[error("the two passwords are not the same")]
     Differ,
@@ -70,7 +73,13 @@ pub(crate) fn new_from_file_or_terminal(file: Option<&Path>, prompt: &str) -> Re
 }
 
 fn ask(prompt: &str) -> Result<Zeroizing<String>, SecretError> {
-    rpassword::prompt_password(prompt).map(Zeroizing::new).map_err(|source| SecretError::NoTerminal { source })
+    rpassword::prompt_password(prompt).map(Zeroizing::new).map_err(|source| {
+        if source.kind() == io::ErrorKind::UnexpectedEof {
+            SecretError::NotGiven
+        } else {
+            SecretError::NoTerminal { source }
+        }
+    })
 }
 
 #[cfg(test)]
