@@ -188,8 +188,18 @@ impl Sandbox {
     }
 
     fn client(&self, person: &Person, arguments: &[&str]) -> Command {
-        let mut command = self.program(&self.binaries.client);
+        let mut command = match person.clock_off() {
+            None => self.program(&self.binaries.client),
+            Some(off) => self.program_by_wrong_clock(&self.binaries.client, off),
+        };
         command.arg("--home").arg(person.home()).arg("--json").args(arguments);
+        command
+    }
+
+    /// Timers go by the monotonic clock, which nobody sets.
+    fn program_by_wrong_clock(&self, binary: &Path, off: &str) -> Command {
+        let mut command = self.program(Path::new("faketime"));
+        command.env("FAKETIME_DONT_FAKE_MONOTONIC", "1").args(["-f", off]).arg(binary);
         command
     }
 

@@ -12,6 +12,8 @@ use anyhow::{Context, Result};
 pub(crate) struct Person {
     name: String,
     folder: PathBuf,
+    /// By how much the device's clock is wrong, as `faketime` takes it.
+    clock_off: Option<&'static str>,
 }
 
 impl Person {
@@ -26,13 +28,23 @@ impl Person {
     }
 
     fn with_folder(name: &str, folder: PathBuf) -> Result<Self> {
-        let person = Self { name: name.to_owned(), folder };
+        let person = Self { name: name.to_owned(), folder, clock_off: None };
         let make = |folder: &Path| DirBuilder::new().recursive(true).mode(0o700).create(folder);
         make(&person.home()).with_context(|| format!("cannot make a home for {name}"))?;
         let mut file =
             OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(person.password_file())?;
         writeln!(file, "{}", person.password())?;
         Ok(person)
+    }
+
+    /// The same device with a clock that is wrong by so much, as `faketime` takes it (`+1d`).
+    pub(crate) fn with_clock(&self, off: &'static str) -> Self {
+        Self { clock_off: Some(off), ..self.clone() }
+    }
+
+    /// By how much their clock is wrong.
+    pub(super) const fn clock_off(&self) -> Option<&'static str> {
+        self.clock_off
     }
 
     /// Their name on the server.

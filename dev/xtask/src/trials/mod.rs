@@ -4,6 +4,7 @@
 //! `TRIALS`.
 
 mod accounts;
+mod clocks;
 mod conversations;
 mod crashes;
 mod damage;
@@ -49,6 +50,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let binaries = Binaries::build(arguments.profile, &Deadline::minutes("build", 60))?;
     let groups = [
         accounts::TRIALS,
+        clocks::TRIALS,
         devices::TRIALS,
         conversations::TRIALS,
         offline::TRIALS,
