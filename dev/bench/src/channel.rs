@@ -2,9 +2,9 @@
 
 use anyhow::Result;
 use quicprochat_identity::{AccessSecretKey, attach_text};
-use quicprochat_transport::ChannelLink;
+use quicprochat_transport::{ChannelLink, LinkError};
 use quicprochat_wire::{
-    Challenge, ChannelId, MessageId,
+    Challenge, ChannelId, ErrorCode, MessageId,
     call::{
         channel::{ChainPoint, ChannelAttach, ChannelCreate, ChannelEnqueue, Enqueued},
         token::Token,
@@ -48,16 +48,27 @@ impl Channel {
 
     /// Appends a message and waits until it is synced.
     pub(crate) async fn enqueue(&self, link: &ChannelLink, sealed: Vec<u8>) -> Result<()> {
-        let request = ChannelEnqueue {
-            channel: self.id,
-            id: MessageId::new(random_array(&mut SystemEntropy)),
-            after_commit: ChainPoint { position: 0, hash: chain::start(&self.id) },
-            sealed,
-            commit: None,
-        };
-        match link.call(request).await? {
+        match link.call(message(self.id, sealed)).await? {
             Enqueued::Accepted { .. } => Ok(()),
             other @ (Enqueued::Stale { .. } | Enqueued::Diverged { .. }) => anyhow::bail!("not accepted: {other:?}"),
         }
+    }
+}
+
+/// Sends a message to a channel that is not attached: the server refuses it before it asks its store.
+pub(crate) async fn refused(link: &ChannelLink, sealed: Vec<u8>) -> Result<()> {
+    match link.call(message(ChannelId::new([0; 32]), sealed)).await {
+        Err(LinkError::Refused(failure)) if failure.code == ErrorCode::AccessDenied => Ok(()),
+        other => anyhow::bail!("not refused: {other:?}"),
+    }
+}
+
+fn message(channel: ChannelId, sealed: Vec<u8>) -> ChannelEnqueue {
+    ChannelEnqueue {
+        channel,
+        id: MessageId::new(random_array(&mut SystemEntropy)),
+        after_commit: ChainPoint { position: 0, hash: chain::start(&channel) },
+        sealed,
+        commit: None,
     }
 }

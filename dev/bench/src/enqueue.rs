@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 
 use crate::{
     EnqueueArguments, account,
-    channel::Channel,
+    channel::{self, Channel},
     process::Process,
     redis::Appender,
     report::Report,
@@ -62,6 +62,7 @@ pub(crate) async fn run(arguments: &EnqueueArguments) -> Result<Report> {
         eprintln!("{connections} connections, {in_flight} in flight on each ...");
         let tokens = tokens.split_off(tokens.len().saturating_sub(connections));
         let mut ours = ours(arguments, &connector, tokens, in_flight, measured).await?;
+        let unstored = unstored(arguments, &connector, connections, in_flight, measured).await?;
         let mut redis = redis(arguments, connections, in_flight, measured).await?;
         let ratio = ours.rate / redis.rate;
         if connections == AIMED_AT {
@@ -73,6 +74,8 @@ pub(crate) async fn run(arguments: &EnqueueArguments) -> Result<Report> {
             format!("{:.0}", ours.rate),
             format!("{:.2} / {:.2}", ours.latencies.percentile(50), ours.latencies.percentile(99)),
             format!("{:.0}", ours.cpu),
+            format!("{:.0}", unstored.rate),
+            format!("{:.0}", unstored.cpu),
             format!("{:.0}", redis.rate),
             format!("{:.2} / {:.2}", redis.latencies.percentile(50), redis.latencies.percentile(99)),
             format!("{:.0}", redis.cpu),
@@ -86,6 +89,8 @@ pub(crate) async fn run(arguments: &EnqueueArguments) -> Result<Report> {
         "ours, /s",
         "ours, p50 / p99 ms",
         "ours, server CPU µs each",
+        "refused, /s",
+        "refused, server CPU µs each",
         "Redis, /s",
         "Redis, p50 / p99 ms",
         "Redis, server CPU µs each",
@@ -103,6 +108,9 @@ pub(crate) async fn run(arguments: &EnqueueArguments) -> Result<Report> {
         measured.as_secs(),
         WARM_UP.as_secs(),
     ));
+    report.note(
+        "\"Refused\" are the same calls to a channel that was not attached, which the server refuses before it asks its store: what calls over QUIC cost without storing anything.",
+    );
     report.note(
         "Ours: TLS 1.3 over QUIC with X25519MLKEM768, SQLCipher, synced before the answer. Redis: plain TCP on loopback, XADD, `appendfsync always`, `save \"\"`. The load runs on the same cores, and for us it encrypts, too.",
     );
@@ -125,22 +133,43 @@ async fn ours(
         let channel = Arc::new(channel);
         for _ in 0..in_flight {
             let (link, channel, window) = (link.clone(), Arc::clone(&channel), window.clone());
-            load.spawn(append(link, channel, window));
+            load.spawn(async move { repeat(&window, || channel.enqueue(&link, vec![b'x'; ENTRY_BYTES])).await });
         }
     }
     found(&window, load, measured, Process(arguments.server.server_pid)).await
 }
 
-async fn append(link: ChannelLink, channel: Arc<Channel>, window: Window) -> Result<Latencies> {
+/// Calls one after the other until the window is over.
+async fn repeat<F: Future<Output = Result<()>>>(window: &Window, call: impl Fn() -> F) -> Result<Latencies> {
     let mut latencies = Latencies::default();
     while !window.is_over() {
         let since = Instant::now();
-        channel.enqueue(&link, vec![b'x'; ENTRY_BYTES]).await?;
+        call().await?;
         if window.counts() {
             latencies.add(since);
         }
     }
     Ok(latencies)
+}
+
+/// The same calls, refused before anything is stored.
+async fn unstored(
+    arguments: &EnqueueArguments,
+    connector: &QuicConnector,
+    connections: usize,
+    in_flight: usize,
+    measured: Duration,
+) -> Result<Found> {
+    let window = Window::new();
+    let mut load = JoinSet::new();
+    for _ in 0..connections {
+        let (link, _) = ChannelLink::connect(connector, &arguments.server.server).await?;
+        for _ in 0..in_flight {
+            let (link, window) = (link.clone(), window.clone());
+            load.spawn(async move { repeat(&window, || channel::refused(&link, vec![b'x'; ENTRY_BYTES])).await });
+        }
+    }
+    found(&window, load, measured, Process(arguments.server.server_pid)).await
 }
 
 async fn redis(
