@@ -41,7 +41,7 @@ pub fn create_invites(config: &Config, layers: &Layers, args: &InviteArgs) -> an
     let location = existing(config, layers)?;
     let identity = identity::load_or_create(&config.data_dir.join("server.key"), &config.effective_host())?;
     let services = config.services(identity.fingerprint())?;
-    let store = SqliteStore::open(&location, StoreOptions { readers: 1, max_pages: None })?;
+    let store = SqliteStore::open(&location, StoreOptions { readers: 1, ..StoreOptions::default() })?;
     let runtime = tokio::runtime::Builder::new_current_thread().build().context("cannot start")?;
     let invites = runtime.block_on(async {
         let server = Server::start(services, Arc::new(store.clone()), Box::new(SystemEntropy)).await?;

@@ -42,6 +42,8 @@ fn log_counters(store: &StoreStats, metrics: &Metrics) {
         failed_writes = counts.failed,
         reads = counts.queries,
         log_pages = counts.log_pages,
+        moves = counts.moves,
+        failed_moves = counts.failed_moves,
         "counters"
     );
     for (method, outcome, count) in metrics.calls() {

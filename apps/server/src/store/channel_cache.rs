@@ -44,6 +44,11 @@ impl ChannelNum {
         u32::try_from(value).ok().and_then(Self::from_bits)
     }
 
+    /// From the key of an entry; `None` if it is none.
+    pub(super) fn of_key(at: i64) -> Option<Self> {
+        Self::from_column(at >> 32)
+    }
+
     /// As its column has it.
     pub(super) const fn column(self) -> i64 {
         self.0 as i64

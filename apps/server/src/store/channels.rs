@@ -5,14 +5,12 @@ use std::collections::HashMap;
 use quicprochat_server_core::store::{
     ChannelRow, ChannelStore, EntryRow, GroupInfoRow, KeyRow, KeyringRow, LogPoint, Minute, PageLimit, StoreFault,
 };
-use quicprochat_wire::{
-    AccessPublicKey, ChainHash, ChannelId, Digest, MessageId,
-    call::channel::{ChainPoint, EntryKind},
-};
+use quicprochat_wire::{AccessPublicKey, ChannelId, Digest, MessageId, call::channel::ChainPoint};
 use rusqlite::{Error, Row, params};
 
 use super::{
     channel_cache::{CachedChannel, ChannelNum, position_of},
+    entries::hash,
     tx::{SqliteTx, signed, unsigned},
 };
 
@@ -83,35 +81,19 @@ impl ChannelStore for SqliteTx<'_> {
 
     fn point(&mut self, channel: &ChannelId, position: u64) -> Result<Option<LogPoint>, StoreFault> {
         let Some(at) = self.cached(channel)?.and_then(|cached| cached.num.at(position)) else { return Ok(None) };
-        self.one("SELECT hash, kind FROM entries WHERE at = ?1", [at], |row| {
-            Ok(LogPoint { at: ChainPoint { position, hash: hash(row, 0)? }, kind: kind(row, 1)? })
-        })
+        self.entry_point(at)
     }
 
     fn append(&mut self, channel: &ChannelId, row: &ChannelRow, entry: EntryRow) -> Result<(), StoreFault> {
         let num = self.num(channel)?;
-        let at = num.at(entry.at.position).ok_or(StoreFault::Full)?;
+        let (at, id) = (entry.at, entry.id);
         self.cache.touch(channel);
-        self.write(
-            "INSERT INTO entries VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-            params![
-                at,
-                entry.at.hash.as_bytes(),
-                kind_number(entry.kind),
-                signed(row.bytes)?,
-                entry.id.as_bytes(),
-                entry.time.0,
-                signed(entry.after_commit.position)?,
-                entry.after_commit.hash.as_bytes(),
-                entry.next_access.as_ref().map(AccessPublicKey::as_bytes),
-                entry.sealed,
-            ],
-        )?;
+        self.put_entry(num, row.bytes, entry)?;
         let Some(cached) = self.cache.find(channel) else { return Err(StoreFault::Damaged { what: "channel" }) };
         cached.row = *row;
-        let follows = row.last == entry.at && *row == ChannelRow { last: row.last, bytes: row.bytes, ..cached.stored };
+        let follows = row.last == at && *row == ChannelRow { last: row.last, bytes: row.bytes, ..cached.stored };
         if let Some(recent) = &mut cached.recent {
-            recent.insert(entry.id, entry.at.position);
+            recent.insert(id, at.position);
             self.cache.count_ids(1);
         }
         if !follows {
@@ -120,7 +102,7 @@ impl ChannelStore for SqliteTx<'_> {
                 cached.stored = *row;
             }
         }
-        self.index_when_due(channel, entry.at.position)
+        self.index_when_due(channel, at.position)
     }
 
     fn page(
@@ -137,20 +119,7 @@ impl ChannelStore for SqliteTx<'_> {
         }
         let (from, through) = (cached.num.at(from), cached.num.at_most(through));
         let Some(from) = from else { return Ok(Vec::new()) };
-        let mut page = Vec::new();
-        let mut bytes = 0usize;
-        self.each(
-            "SELECT at, hash, kind, id, minute, after_position, after_hash, next_access, sealed FROM entries
-             WHERE at BETWEEN ?1 AND ?2 AND sealed IS NOT NULL ORDER BY at LIMIT ?3",
-            params![from, through, limit.entries.max(1)],
-            |row| {
-                let entry = entry(row)?;
-                bytes = bytes.saturating_add(entry.sealed.len());
-                page.push(entry);
-                Ok(bytes < limit.bytes)
-            },
-        )?;
-        Ok(page)
+        self.entries(from..=through, limit)
     }
 
     fn key(&mut self, channel: &ChannelId, access: &AccessPublicKey) -> Result<Option<KeyRow>, StoreFault> {
@@ -238,17 +207,13 @@ impl ChannelStore for SqliteTx<'_> {
         let Some(cached) = self.cached(channel)? else { return Ok(Vec::new()) };
         let through = cached.num.at_most(u64::MAX);
         let Some(from) = cached.num.at(from.max(cached.row.first)) else { return Ok(Vec::new()) };
-        self.all(
-            "SELECT at, length(sealed), minute FROM entries
-             WHERE at BETWEEN ?1 AND ?2 AND sealed IS NOT NULL ORDER BY at LIMIT ?3",
-            params![from, through, limit],
-            |row| Ok((position_of(row.get(0)?), unsigned(row, 1)?, Minute(row.get(2)?))),
-        )
+        self.entry_ages(from..=through, limit)
     }
 
     fn drop_content(&mut self, channel: &ChannelId, first: u64) -> Result<(), StoreFault> {
         let Some(cached) = self.cached(channel)? else { return Ok(()) };
-        // What the row says is kept is where to begin, unless the row was moved on before.
+        // What the row says is kept is where to begin, unless the row was moved on before. What is in the journal is dropped
+        // when it moves.
         let from = if cached.row.first < first { cached.row.first } else { 0 };
         let (from, below) = (cached.num.at_most(from), cached.num.at_most(first));
         self.write(
@@ -289,15 +254,9 @@ impl SqliteTx<'_> {
                 return Ok(None);
             };
             let num = ChannelNum::from_column(num).ok_or(StoreFault::Damaged { what: "channel" })?;
-            let newer = self.one(
-                "SELECT at, hash, bytes FROM entries WHERE at > ?1 AND at <= ?2 ORDER BY at DESC LIMIT 1",
-                [num.at_most(stored.last.position), num.at_most(u64::MAX)],
-                |row| {
-                    let last = ChainPoint { position: position_of(row.get(0)?), hash: hash(row, 1)? };
-                    Ok(ChannelRow { last, bytes: unsigned(row, 2)?, ..stored })
-                },
-            )?;
-            let row = newer.unwrap_or(stored);
+            let above = num.at_most(stored.last.position).saturating_add(1);
+            let newer = self.last_entry(above..=num.at_most(u64::MAX))?;
+            let row = newer.map_or(stored, |(last, bytes)| ChannelRow { last, bytes, ..stored });
             self.cache.put(channel, CachedChannel { num, row, stored, indexed, recent: None });
         }
         Ok(self.cache.find(channel).map(|cached| &*cached))
@@ -313,7 +272,8 @@ impl SqliteTx<'_> {
             let bits = getrandom::u32().map_err(|_| StoreFault::Backend { code: -1 })?;
             let Some(num) = ChannelNum::from_bits(bits) else { continue };
             let taken = self.one("SELECT 1 FROM channels WHERE num = ?1", [num.column()], |_| Ok(()))?;
-            if taken.is_none() {
+            // Messages of a removed channel are in the journal until it is moved.
+            if taken.is_none() && self.held().last(num.at_most(0)..=num.at_most(u64::MAX)).is_none() {
                 return Ok(num);
             }
         }
@@ -350,10 +310,9 @@ impl SqliteTx<'_> {
         if cached.recent.is_some() {
             return Ok(());
         }
-        let (from, through) = (cached.num.at_most(cached.indexed), cached.num.at_most(u64::MAX));
-        let ids = self.all("SELECT id, at FROM entries WHERE at > ?1 AND at <= ?2", [from, through], |row| {
-            Ok((MessageId::new(row.get(0)?), position_of(row.get(1)?)))
-        })?;
+        let above = cached.num.at_most(cached.indexed).saturating_add(1);
+        let through = cached.num.at_most(u64::MAX);
+        let ids = self.ids(above..=through)?;
         self.cache.count_ids(ids.len());
         if let Some(cached) = self.cache.find(channel) {
             cached.recent = Some(ids.into_iter().collect());
@@ -400,35 +359,4 @@ fn channel_row(row: &Row<'_>) -> Result<(i64, ChannelRow, u64), Error> {
         created_with: Digest::new(row.get(12)?),
     };
     Ok((row.get(0)?, stored, unsigned(row, 13)?))
-}
-
-fn entry(row: &Row<'_>) -> Result<EntryRow, Error> {
-    Ok(EntryRow {
-        at: ChainPoint { position: position_of(row.get(0)?), hash: hash(row, 1)? },
-        kind: kind(row, 2)?,
-        id: MessageId::new(row.get(3)?),
-        time: Minute(row.get(4)?),
-        after_commit: ChainPoint { position: unsigned(row, 5)?, hash: hash(row, 6)? },
-        next_access: row.get::<_, Option<[u8; 32]>>(7)?.map(AccessPublicKey::new),
-        sealed: row.get(8)?,
-    })
-}
-
-fn hash(row: &Row<'_>, column: usize) -> Result<ChainHash, Error> {
-    row.get(column).map(ChainHash::new)
-}
-
-fn kind(row: &Row<'_>, column: usize) -> Result<EntryKind, Error> {
-    match row.get::<_, i64>(column)? {
-        0 => Ok(EntryKind::Message),
-        1 => Ok(EntryKind::Commit),
-        other => Err(Error::IntegralValueOutOfRange(column, other)),
-    }
-}
-
-const fn kind_number(kind: EntryKind) -> i64 {
-    match kind {
-        EntryKind::Message => 0,
-        EntryKind::Commit => 1,
-    }
 }

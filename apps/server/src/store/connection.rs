@@ -92,7 +92,8 @@ impl Location {
         // FULL: a transaction that is committed is on disk. The checkpointer writes and closes logs of its own accord.
         db.execute_batch("PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;")?;
         match purpose {
-            Purpose::Write => db.execute_batch("PRAGMA cache_size = -65536")?,
+            // Secure: what is deleted is overwritten, also in pages that nobody needs for the time being.
+            Purpose::Write => db.execute_batch("PRAGMA cache_size = -65536; PRAGMA secure_delete = ON;")?,
             Purpose::Read => db.execute_batch("PRAGMA cache_size = -8192; PRAGMA query_only = ON;")?,
             Purpose::Checkpoint => db.execute_batch("PRAGMA cache_size = -512")?,
         }

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   submit ─▶ writer (one thread, one connection) ─▶ log (synced) ─▶ checkpoint thread ─▶ store.db
+//!               └ messages: a journal, in memory too ◀─┐
 //!   query  ─▶ readers (a thread and a connection each, snapshots)
 //! ```
 //!
@@ -13,13 +14,16 @@ mod channels;
 mod checkpoint;
 mod connection;
 pub mod dump;
+mod entries;
 mod error;
 mod inboxes;
+mod journal;
 mod reader;
 mod schema;
 mod stats;
 mod tx;
 mod vaults;
+mod waiters;
 mod writer;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -28,10 +32,17 @@ use futures::future::{BoxFuture, FutureExt as _};
 use quicprochat_server_core::store::{Job, Store, StoreFault};
 use tokio::sync::{mpsc, oneshot};
 
-use self::{checkpoint::Checkpointer, connection::Purpose, reader::Readers, writer::Waiting, writer::Writer};
+use self::{
+    checkpoint::Checkpointer,
+    connection::Purpose,
+    journal::Appender,
+    reader::Readers,
+    writer::{Waiting, Writer},
+};
 pub use self::{
     connection::Location,
     error::OpenError,
+    journal::JournalLimits,
     stats::{StoreCounts, StoreStats},
 };
 
@@ -42,11 +53,13 @@ pub struct StoreOptions {
     pub readers: usize,
     /// Most pages the database may have; beyond it the store is full. `None`: as the disk allows.
     pub max_pages: Option<u32>,
+    /// When messages move from the journal to their place.
+    pub journal: JournalLimits,
 }
 
 impl Default for StoreOptions {
     fn default() -> Self {
-        Self { readers: 2, max_pages: None }
+        Self { readers: 2, max_pages: None, journal: JournalLimits::default() }
     }
 }
 
@@ -79,13 +92,16 @@ impl SqliteStore {
             connection::pragma_text(&writing, &format!("max_page_count = {pages}"))
                 .map_err(|error| connection::explain(&location.path, error))?;
         }
+        let appender = Appender::recover(&writing, options.journal)
+            .map_err(|fault| OpenError::Damaged { path: location.path.clone(), detail: fault.to_string() })?;
+        let journal = appender.journal();
         let stats = Arc::new(StoreStats::default());
         let reading = (0..options.readers.max(1)).map(|_| location.open_again(Purpose::Read));
         let reading = reading.collect::<Result<Vec<_>, _>>()?;
         let copying = location.open_again(Purpose::Checkpoint)?;
         let (bell, checkpointer) = checkpoint::start(&mut writing, copying, stats.clone())?;
-        let writer = writer::start(writing, stats.clone(), bell)?;
-        let readers = reader::start(reading, &stats)?;
+        let writer = writer::start(writing, appender, stats.clone(), bell)?;
+        let readers = reader::start(reading, &journal, &stats)?;
         let running = Mutex::new(Some(Running { writer, readers, checkpointer }));
         Ok(Self { inner: Arc::new(Inner { running, stats }) })
     }
@@ -96,7 +112,7 @@ impl SqliteStore {
         self.inner.stats.clone()
     }
 
-    /// Ends what was submitted, moves the log into the database, and closes it. Later jobs fail with
+    /// Ends what was submitted, moves journal and log to their places, and closes the database. Later jobs fail with
     /// [`StoreFault::Closed`]. Blocks the thread.
     pub fn close(&self) {
         self.inner.close();
@@ -138,7 +154,11 @@ impl Drop for Inner {
 
 impl Store for SqliteStore {
     fn submit(&self, job: Job) -> BoxFuture<'static, Result<(), StoreFault>> {
-        wait(self.queue(|running| &running.writer.queue), job)
+        let queue = self.queue(|running| {
+            running.writer.waiters.note();
+            &running.writer.queue
+        });
+        wait(queue, job)
     }
 
     fn query(&self, job: Job) -> BoxFuture<'static, Result<(), StoreFault>> {
@@ -157,5 +177,7 @@ fn wait(queue: Option<mpsc::Sender<Waiting>>, job: Job) -> BoxFuture<'static, Re
     .boxed()
 }
 
+#[cfg(test)]
+mod model_tests;
 #[cfg(test)]
 mod tests;

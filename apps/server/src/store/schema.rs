@@ -7,7 +7,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::{OpenError, connection::explain};
 
 /// Step n brings a database from version n - 1 to version n.
-const STEPS: &[&str] = &[include_str!("schema/0001.sql")];
+pub(super) const STEPS: &[&str] = &[include_str!("schema/0001.sql"), include_str!("schema/0002.sql")];
 
 /// The version this program writes.
 pub(super) fn known_version() -> u32 {

@@ -11,6 +11,8 @@ pub struct StoreStats {
     failed: AtomicU64,
     queries: AtomicU64,
     log_pages: AtomicU64,
+    moves: AtomicU64,
+    failed_moves: AtomicU64,
 }
 
 /// The counters at one moment.
@@ -28,6 +30,10 @@ pub struct StoreCounts {
     pub queries: u64,
     /// Pages written to the log.
     pub log_pages: u64,
+    /// Moves of messages from the journal into `entries`.
+    pub moves: u64,
+    /// Moves that failed; nothing was lost, and a later one does it.
+    pub failed_moves: u64,
 }
 
 impl StoreStats {
@@ -46,6 +52,11 @@ impl StoreStats {
         self.log_pages.fetch_add(pages.into(), Ordering::Relaxed);
     }
 
+    pub(super) fn count_move(&self, done: bool) {
+        let counter = if done { &self.moves } else { &self.failed_moves };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
     pub(super) fn count_query(&self) {
         self.queries.fetch_add(1, Ordering::Relaxed);
     }
@@ -60,6 +71,8 @@ impl StoreStats {
             failed: self.failed.load(Ordering::Relaxed),
             queries: self.queries.load(Ordering::Relaxed),
             log_pages: self.log_pages.load(Ordering::Relaxed),
+            moves: self.moves.load(Ordering::Relaxed),
+            failed_moves: self.failed_moves.load(Ordering::Relaxed),
         }
     }
 }

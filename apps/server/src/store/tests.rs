@@ -309,5 +309,5 @@ fn a_dump_shows_every_row() {
     let rows: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     assert_eq!(rows.len(), 3, "{text}");
     assert!(rows.iter().any(|row| row["table"] == "state" && row["row"]["value"]["text"] == "plain words"));
-    assert!(rows.iter().any(|row| row["table"] == "entries" && row["row"]["id"]["hex"] == id(1).to_string()));
+    assert!(rows.iter().any(|row| row["table"] == "journal" && row["row"]["id"]["hex"] == id(1).to_string()));
 }

@@ -6,34 +6,39 @@ use quicprochat_server_core::store::{
 };
 use rusqlite::{Connection, Error, OptionalExtension as _, Params, Row};
 
-use super::{channel_cache::ChannelCache, error::fault};
+use super::{
+    channel_cache::ChannelCache,
+    error::fault,
+    journal::{Appender, View},
+};
 
 /// Whether a transaction may write.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Mode {
-    Read,
-    /// A savepoint is opened by a job's first write.
+#[derive(Debug)]
+enum Mode<'c> {
+    Read(&'c View),
+    /// A savepoint is opened by a job's first statement that writes; messages that go into the journal need none.
     Write {
         savepoint: bool,
+        journal: &'c mut Appender,
     },
 }
 
 /// One job's view of a transaction. Every noun's store is implemented on it, each in its own file.
 pub(super) struct SqliteTx<'c> {
     db: &'c Connection,
-    mode: Mode,
+    mode: Mode<'c>,
     pub(super) cache: &'c mut ChannelCache,
     /// The first fault of a write: whatever the job makes of it, the job did not succeed.
     broken: Option<StoreFault>,
 }
 
 impl<'c> SqliteTx<'c> {
-    pub(super) fn reading(db: &'c Connection, cache: &'c mut ChannelCache) -> Self {
-        Self { db, mode: Mode::Read, cache, broken: None }
+    pub(super) fn reading(db: &'c Connection, cache: &'c mut ChannelCache, journal: &'c View) -> Self {
+        Self { db, mode: Mode::Read(journal), cache, broken: None }
     }
 
-    pub(super) fn writing(db: &'c Connection, cache: &'c mut ChannelCache) -> Self {
-        Self { db, mode: Mode::Write { savepoint: false }, cache, broken: None }
+    pub(super) fn writing(db: &'c Connection, cache: &'c mut ChannelCache, journal: &'c mut Appender) -> Self {
+        Self { db, mode: Mode::Write { savepoint: false, journal }, cache, broken: None }
     }
 
     /// Ends a job: keeps or undoes its writes.
@@ -45,11 +50,14 @@ impl<'c> SqliteTx<'c> {
         if !keep {
             self.cache.evict(&touched);
         }
-        if self.mode == (Mode::Write { savepoint: true }) && !self.db.is_autocommit() {
+        if matches!(self.mode, Mode::Write { savepoint: true, .. }) && !self.db.is_autocommit() {
             if !keep {
                 self.run("ROLLBACK TO job");
             }
             self.run("RELEASE job");
+        }
+        if let Mode::Write { journal, .. } = self.mode {
+            journal.end_job(keep && self.broken.is_none());
         }
         self.broken.map_or(Ok(()), Err)
     }
@@ -62,13 +70,12 @@ impl<'c> SqliteTx<'c> {
 
     /// Runs a statement that writes; says how many rows it changed.
     pub(super) fn write(&mut self, sql: &str, params: impl Params) -> Result<usize, StoreFault> {
-        match self.mode {
-            Mode::Read => return Err(StoreFault::ReadOnly),
-            Mode::Write { savepoint: true } => {}
-            Mode::Write { savepoint: false } => {
-                self.run("SAVEPOINT job");
-                self.mode = Mode::Write { savepoint: true };
-            }
+        let begun = match &mut self.mode {
+            Mode::Read(_) => return Err(StoreFault::ReadOnly),
+            Mode::Write { savepoint, .. } => core::mem::replace(savepoint, true),
+        };
+        if !begun {
+            self.run("SAVEPOINT job");
         }
         if let Some(fault) = self.broken {
             return Err(fault);
@@ -79,6 +86,23 @@ impl<'c> SqliteTx<'c> {
             self.broken.get_or_insert(fault);
             fault
         })
+    }
+
+    /// What the transaction sees of the journal.
+    pub(super) fn held(&self) -> &View {
+        match &self.mode {
+            Mode::Read(view) => view,
+            Mode::Write { journal, .. } => journal.view(),
+        }
+    }
+
+    /// The journal, if the transaction may write.
+    pub(super) fn journal(&mut self) -> Result<&mut Appender, StoreFault> {
+        match (&mut self.mode, self.broken) {
+            (Mode::Read(_), _) => Err(StoreFault::ReadOnly),
+            (Mode::Write { .. }, Some(fault)) => Err(fault),
+            (Mode::Write { journal, .. }, None) => Ok(journal),
+        }
     }
 
     /// The first row of a query.

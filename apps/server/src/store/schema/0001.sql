@@ -1,5 +1,6 @@
--- No table has a row number that counts up, and no time is finer than a day (channel entries: a minute). Rows stand under
--- random or natural keys, so that the order of rows in one table says nothing about those of another.
+-- No table has a row number that counts up (but for the journal of step 2, whose rows live for seconds), and no time is
+-- finer than a day (channel entries: a minute). Rows stand under random or natural keys, so that the order of rows in one
+-- table says nothing about those of another.
 
 -- Accounts ------------------------------------------------------------------------------------------------------------
 
