@@ -3,7 +3,7 @@
 use quicprochat_identity::IdentityError;
 use quicprochat_wire::DecodeError;
 
-use crate::mls::{Invalid, StoreFault};
+use crate::mls::{Invalid, StoreFault, Transcript};
 
 /// Why an operation of this crate failed.
 ///
@@ -19,6 +19,9 @@ pub enum E2eeError {
     NeedsRejoin {
         /// What failed.
         cause: RejoinCause,
+        /// The transcript of the epoch it begins, as far as it can be computed without what failed: a GroupInfo of that epoch
+        /// with another one belongs to another past.
+        expected: Option<Transcript>,
     },
     /// What this client is about to do, or to join, breaks a rule.
     #[error("the group's rules forbid it: {0}")]
@@ -141,6 +144,8 @@ pub enum MlsStep {
     Encrypt,
     /// Joining by a Welcome.
     Join,
+    /// Entering by external commit.
+    Rejoin,
     /// Exporting a secret, a tree or a GroupInfo.
     Export,
 }
@@ -154,6 +159,7 @@ impl core::fmt::Display for MlsStep {
             Self::Merge => "merge the commit",
             Self::Encrypt => "encrypt the message",
             Self::Join => "join the group",
+            Self::Rejoin => "enter the group",
             Self::Export => "export",
         })
     }

@@ -155,7 +155,7 @@ impl Creator {
         let provider = Provider::new(&self.store, &mut entropy);
         let pending = self.group.stage_commit(&provider, &own, change, &aad)?;
         let book = EntryRecords::check(records);
-        let received = self.group.receive(&provider, EntryKind::Commit, &pending.message, &aad, &book)?;
+        let received = self.group.receive(&provider, EntryKind::Commit, &pending.message, &aad, &book, &self.keys)?;
         let Received::OwnPending(effect) = received else { bail!("the commit does not count: {received:?}") };
         self.group.merge_pending(&provider)?;
 

@@ -7,6 +7,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use quicprochat_client::{OsEntropy, Store, core::store::StoreTx as _};
+use quicprochat_e2ee::channel::ChannelKeys;
 use quicprochat_e2ee::mls::{
     Aad, Change, EntryRecords, Group, OwnDevice, PendingCommit, Profile, Provider, Received, Suite, new_key_package,
 };
@@ -92,6 +93,11 @@ fn measure(members: usize, rounds: usize, scratch: &Path) -> Result<Times> {
     Ok(times)
 }
 
+/// No external commit is measured, so no rejoin key is in force.
+fn no_keys() -> ChannelKeys {
+    ChannelKeys::from_bytes(&[0; ChannelKeys::LEN])
+}
+
 fn aad() -> Aad {
     let after = ChainPoint { position: 1, hash: ChainHash::new([5; 32]) };
     Aad { id: MessageId::new(random_array(&mut OsEntropy)), after }
@@ -136,12 +142,14 @@ impl Member {
     }
 
     fn receive_with(&mut self, kind: EntryKind, message: &[u8], aad: &Aad, records: &EntryRecords) -> Result<()> {
-        self.with_group(|group, provider, _| match group.receive(provider, kind, message, aad, records)? {
-            Received::Commit(staged) => Ok(group.merge_staged(provider, *staged)?),
-            Received::OwnPending(_) => Ok(group.merge_pending(provider)?),
-            Received::Message { content, .. } if content == CONTENT => Ok(()),
-            other @ (Received::Message { .. } | Received::OwnMessage | Received::Skipped(_)) => {
-                bail!("an entry is not taken: {other:?}")
+        self.with_group(|group, provider, _| {
+            match group.receive(provider, kind, message, aad, records, &no_keys())? {
+                Received::Commit(staged) => Ok(group.merge_staged(provider, *staged)?),
+                Received::OwnPending(_) => Ok(group.merge_pending(provider)?),
+                Received::Message { content, .. } if content == CONTENT => Ok(()),
+                other @ (Received::Message { .. } | Received::OwnMessage | Received::Skipped(_)) => {
+                    bail!("an entry is not taken: {other:?}")
+                }
             }
         })
     }

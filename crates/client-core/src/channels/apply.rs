@@ -159,8 +159,9 @@ fn message(
     let channel = conversation.channel;
     let provider = cx.provider();
     let mut group = carried.take(&provider, channel)?;
-    let received =
-        group.receive(&provider, entry.kind, &body.mls, &head.aad(), &EntryRecords::default()).map_err(trouble)?;
+    let received = group
+        .receive(&provider, entry.kind, &body.mls, &head.aad(), &EntryRecords::default(), &keys(&conversation.keys))
+        .map_err(trouble)?;
     drop(provider);
     match received {
         Received::Message { sender, content } => {
@@ -221,7 +222,9 @@ fn commit(
     let records = EntryRecords::check(&body.records);
     let provider = cx.provider();
     let mut group = carried.take(&provider, conversation.channel)?;
-    let received = group.receive(&provider, entry.kind, &body.mls, &head.aad(), &records).map_err(trouble)?;
+    let received = group
+        .receive(&provider, entry.kind, &body.mls, &head.aad(), &records, &keys(&conversation.keys))
+        .map_err(trouble)?;
     let (effect, own) = match received {
         Received::OwnPending(effect) => {
             group.merge_pending(&provider).map_err(trouble)?;

@@ -1,5 +1,6 @@
 //! The groups of this crate.
 
+use quicprochat_e2ee::channel::ChannelKeys;
 use quicprochat_e2ee::mls::{Aad, Change, Group, PendingCommit, Profile, Received, RecordBook, Suite, new_key_package};
 use quicprochat_wire::{AccountId, Digest, call::channel::EntryKind};
 
@@ -19,6 +20,11 @@ pub(crate) struct Ours {
 /// Records are checked outside of the group, and are no part of what is compared.
 struct EveryRecord;
 
+/// No external commit is measured, so no rejoin key is in force.
+fn no_keys() -> ChannelKeys {
+    ChannelKeys::from_bytes(&[0; ChannelKeys::LEN])
+}
+
 impl RecordBook for EveryRecord {
     fn holds(&self, _: &AccountId, _: &Digest) -> bool {
         true
@@ -30,9 +36,9 @@ impl Ours {
         let aad = self.device.aad();
         let group = &mut self.group;
         let pending = self.device.with(|provider, own| group.stage_commit(provider, own, change, &aad))?;
-        let received = self
-            .device
-            .with(|provider, _| group.receive(provider, EntryKind::Commit, &pending.message, &aad, &EveryRecord))?;
+        let received = self.device.with(|provider, _| {
+            group.receive(provider, EntryKind::Commit, &pending.message, &aad, &EveryRecord, &no_keys())
+        })?;
         let Received::OwnPending(_) = received else { return Err("the own commit is not recognised".into()) };
         self.device.with(|provider, _| group.merge_pending(provider))?;
         self.last = Some(aad);
@@ -83,8 +89,9 @@ impl Side for Ours {
     fn process(&mut self, commit: &[u8]) -> Result<()> {
         let (aad, message) = parse(&mut self.device, commit)?;
         let group = &mut self.group;
-        let received =
-            self.device.with(|provider, _| group.receive(provider, EntryKind::Commit, &message, &aad, &EveryRecord))?;
+        let received = self
+            .device
+            .with(|provider, _| group.receive(provider, EntryKind::Commit, &message, &aad, &EveryRecord, &no_keys()))?;
         let Received::Commit(staged) = received else { return Err("a commit is not taken".into()) };
         Ok(self.device.with(|provider, _| group.merge_staged(provider, *staged))?)
     }
@@ -99,9 +106,9 @@ impl Side for Ours {
     fn decrypt(&mut self, message: &[u8]) -> Result<Vec<u8>> {
         let (aad, message) = parse(&mut self.device, message)?;
         let group = &mut self.group;
-        let received = self
-            .device
-            .with(|provider, _| group.receive(provider, EntryKind::Message, &message, &aad, &EveryRecord))?;
+        let received = self.device.with(|provider, _| {
+            group.receive(provider, EntryKind::Message, &message, &aad, &EveryRecord, &no_keys())
+        })?;
         let Received::Message { content, .. } = received else { return Err("a message is not taken".into()) };
         Ok(content)
     }

@@ -10,7 +10,7 @@ use super::{
     group::{Pending, context_extensions, keys_from_exporter},
     own::{self, refusal},
     records::Trusting,
-    rules::{self, Certificates, Roster, Verdict},
+    rules::{self, Certificates, Committer, Roster, Verdict},
 };
 use crate::{
     channel::ChannelKeys,
@@ -205,7 +205,7 @@ impl Group {
         certificates: Certificates,
     ) -> Result<CommitEffect, E2eeError> {
         let staged = self.inner.pending_commit().ok_or(StateFault::NoPendingCommit)?;
-        let proposed = rules::proposed(&self.inner, self.own_leaf(), staged, certificates)?;
+        let proposed = rules::proposed(&self.inner, Committer::Member(self.own_leaf()), staged, certificates)?;
         let verdict = rules::judge(&self.roster()?, &proposed, records)?;
         self.effect(provider, staged, verdict)
     }
@@ -234,6 +234,7 @@ impl Group {
         Ok(CommitEffect {
             epoch: staged.epoch().as_u64(),
             rolls: !verdict.removed.is_empty(),
+            joined_externally: verdict.enters,
             committer: verdict.committer,
             added: verdict.added,
             removed: verdict.removed,

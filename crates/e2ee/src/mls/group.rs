@@ -112,15 +112,7 @@ impl Group {
         let message = MlsMessageIn::tls_deserialize_exact_bytes(welcome).map_err(|_| Invalid::Malformed)?;
         let MlsMessageBodyIn::Welcome(welcome) = message.extract() else { return Err(Invalid::Malformed.into()) };
         let tree = RatchetTreeIn::tls_deserialize_exact_bytes(ratchet_tree).map_err(|_| Invalid::Malformed)?;
-        let config = MlsGroupJoinConfig::builder()
-            .wire_format_policy(PURE_CIPHERTEXT_WIRE_FORMAT_POLICY)
-            .padding_size(0)
-            .max_past_epochs(0)
-            .number_of_resumption_psks(0)
-            .use_ratchet_tree_extension(false)
-            .sender_ratchet_configuration(SenderRatchetConfiguration::new(MAX_BEHIND, MAX_FORWARD))
-            .build();
-        let staged = StagedWelcome::build_from_welcome(provider, &config, welcome)
+        let staged = StagedWelcome::build_from_welcome(provider, &join_config(), welcome)
             .map_err(|error| refusal(&error, refused.clone()))?
             .with_ratchet_tree(tree)
             // Lifetimes are unlimited, which the rules see to; a clock has no say.
@@ -131,12 +123,8 @@ impl Group {
             return Err(Invalid::OtherGroup.into());
         }
         Suite::from_ciphersuite(staged.group_context().ciphersuite())?;
-        for member in staged.members() {
-            rules::leaf_credential(&member.credential, &member.signature_key)?;
-        }
-        let roster = rules::roster(staged.members(), staged.group_context().extensions().iter())?;
-        rules::check_roster(&roster.members)?;
-        rules::check_removed(&roster.profile, &roster.members)?;
+        let members: Vec<_> = staged.members().collect();
+        rules::whole_group(&members, staged.group_context().extensions().iter())?;
         let inner = staged.into_group(provider).map_err(|error| refusal(&error, refused))?;
         Ok(Self { inner, channel })
     }
@@ -145,6 +133,11 @@ impl Group {
     pub fn load(provider: &Provider<'_>, channel: ChannelId) -> Result<Option<Self>, E2eeError> {
         let found = MlsGroup::load(provider.storage(), &group_id(&channel))?;
         Ok(found.map(|inner| Self { inner, channel }))
+    }
+
+    /// Deletes everything of a channel's group from the store, also if its state is damaged; nothing happens if there is none.
+    pub fn discard(provider: &Provider<'_>, channel: ChannelId) -> Result<(), E2eeError> {
+        Ok(provider.storage().sweep(&group_id(&channel))?)
     }
 
     /// Deletes everything of the group from the store.
@@ -240,6 +233,18 @@ impl core::fmt::Debug for Group {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(f, "Group({:?}, epoch {})", self.channel, self.epoch())
     }
+}
+
+/// How a group behaves that was joined.
+pub(super) fn join_config() -> MlsGroupJoinConfig {
+    MlsGroupJoinConfig::builder()
+        .wire_format_policy(PURE_CIPHERTEXT_WIRE_FORMAT_POLICY)
+        .padding_size(0)
+        .max_past_epochs(0)
+        .number_of_resumption_psks(0)
+        .use_ratchet_tree_extension(false)
+        .sender_ratchet_configuration(SenderRatchetConfiguration::new(MAX_BEHIND, MAX_FORWARD))
+        .build()
 }
 
 pub(super) fn group_id(channel: &ChannelId) -> GroupId {

@@ -5,6 +5,7 @@
 //!                                                                            ├──▶ Commit ──────▶ merge_staged
 //!                                                                            ├──▶ Message
 //!                                                                            └──▶ Skipped (all members alike)
+//!   Group::rejoin ──▶ Group, merged already, and PendingCommit ──enqueue──▶ accepted, or all of it is discarded
 //! ```
 
 mod aad;
@@ -17,12 +18,14 @@ mod profile;
 mod provider;
 mod receive;
 mod records;
+mod rejoin;
 mod rules;
 mod storage;
 mod store;
 mod suite;
 #[cfg(test)]
 mod tests;
+mod transcript;
 mod welcome;
 
 pub use aad::Aad;
@@ -35,7 +38,9 @@ pub use profile::{ConversationKind, MAX_REMOVED, MAX_TITLE_BYTES, PROFILE_EXTENS
 pub use provider::Provider;
 pub use receive::{CommitEffect, Received, StagedCommit};
 pub use records::{EntryRecords, RecordBook};
+pub use rejoin::{GroupSummary, inspect_group_info};
 pub use rules::Invalid;
 pub use store::{MemoryMlsStore, MlsStore, StoreFault};
 pub use suite::Suite;
+pub use transcript::Transcript;
 pub use welcome::welcome_for;

@@ -65,6 +65,11 @@ impl OwnDevice {
         }
     }
 
+    /// Its leaf as the rules see it.
+    pub(super) fn leaf(&self) -> super::rules::NewLeaf {
+        super::rules::NewLeaf { credential: self.credential(), key: self.secret.public(), capable: true }
+    }
+
     pub(super) fn signer(&self) -> DeviceSigner<'_> {
         DeviceSigner(&self.secret)
     }

@@ -4,7 +4,7 @@ use openmls::{
     group::{ProcessMessageError, StageCommitError},
     prelude::{
         ApplyUpdatePathError, ContentType, MlsGroup, MlsMessageBodyIn, MlsMessageIn, PrivateMessageIn,
-        ProcessedMessageContent, Sender, StagedCommit as MlsStagedCommit,
+        ProcessedMessageContent, PublicMessageIn, Sender, StagedCommit as MlsStagedCommit,
     },
 };
 use openmls_traits::OpenMlsProvider as _;
@@ -14,11 +14,13 @@ use tls_codec::DeserializeBytes as _;
 use zeroize::Zeroizing;
 
 use super::{
-    Aad, Group, Invalid, Member, Profile, Provider, RecordBook, StoreFault,
+    Aad, Group, Invalid, Member, Profile, Provider, RecordBook, StoreFault, Transcript,
     group::Pending,
-    opened,
+    opened::{self, PrivateHead},
     own::refusal,
-    rules::{self, Certificates},
+    rejoin,
+    rules::{self, Certificates, Committer},
+    transcript,
 };
 use crate::{
     channel::ChannelKeys,
@@ -40,6 +42,8 @@ pub struct CommitEffect {
     pub profile: Option<Profile>,
     /// Whether it removes this device.
     pub removes_me: bool,
+    /// Whether the committer entered by it, from outside (DESIGN M2); it is in no other list then.
+    pub joined_externally: bool,
     /// Whether the channel's keys roll, as they do when anything is removed (DESIGN L7).
     pub rolls: bool,
     /// The keys from the exporter of the epoch it begins: the channel's next ones if it rolls, of no use if not. `None` if it
@@ -78,7 +82,8 @@ pub enum Received {
 impl Group {
     /// Takes the MLS message of the next entry.
     ///
-    /// `records` are those of this entry: see [`super::EntryRecords`].
+    /// `records` are those of this entry: see [`super::EntryRecords`]. `keys` are the channel's in force, whose rejoin key every
+    /// external commit must include.
     ///
     /// Errors:   [`E2eeError::NeedsRejoin`] where only this member cannot follow; [`E2eeError::Store`].
     pub fn receive(
@@ -88,10 +93,11 @@ impl Group {
         message: &[u8],
         entry: &Aad,
         records: &dyn RecordBook,
+        keys: &ChannelKeys,
     ) -> Result<Received, E2eeError> {
         let taken = match self.pending_aad(provider, message)? {
             Some(aad) => self.take_pending(provider, kind, &aad, entry, records),
-            None => self.process(provider, kind, message, entry, records),
+            None => self.process(provider, kind, message, entry, records, keys),
         };
         match taken {
             Ok(received) => Ok(received),
@@ -154,11 +160,16 @@ impl Group {
         message: &[u8],
         entry: &Aad,
         records: &dyn RecordBook,
+        keys: &ChannelKeys,
     ) -> Result<Received, Refusal> {
-        let message = MlsMessageIn::tls_deserialize_exact_bytes(message).map_err(|_| Invalid::Malformed)?;
-        let MlsMessageBodyIn::PrivateMessage(message) = message.extract() else {
-            return Err(Invalid::NotPrivate.into());
-        };
+        let bytes = message;
+        let message = MlsMessageIn::tls_deserialize_exact_bytes(bytes).map_err(|_| Invalid::Malformed)?;
+        // Only these two are anything here, whatever MLS knows besides.
+        let body = message.extract();
+        if let MlsMessageBodyIn::PublicMessage(message) = body {
+            return self.process_external(provider, kind, bytes, message, entry, records, keys);
+        }
+        let MlsMessageBodyIn::PrivateMessage(message) = body else { return Err(Invalid::NotPrivate.into()) };
         if message.group_id() != self.inner.group_id() {
             return Err(Invalid::OtherGroup.into());
         }
@@ -178,7 +189,7 @@ impl Group {
         }
         match kind {
             EntryKind::Message => self.process_content(provider, message),
-            EntryKind::Commit => self.process_commit(provider, message, records),
+            EntryKind::Commit => self.process_commit(provider, bytes, message, records),
         }
     }
 
@@ -202,6 +213,7 @@ impl Group {
     fn process_commit(
         &mut self,
         provider: &Provider<'_>,
+        bytes: &[u8],
         message: PrivateMessageIn,
         records: &dyn RecordBook,
     ) -> Result<Received, Refusal> {
@@ -210,17 +222,32 @@ impl Group {
         provider.crypto().watch();
         let processed = self.inner.process_message(provider, message);
         let opened = provider.crypto().opened();
+        let expected = || match &opened[..] {
+            [sender_data, content] => {
+                let input = opened::transcript_input(&PrivateHead::read(bytes)?, sender_data, content)?;
+                transcript::after(&self.inner, &input)
+            }
+            _ => None,
+        };
         let processed = processed.map_err(|error| match refused(error) {
-            Refusal::Fail(E2eeError::NeedsRejoin { cause }) => judge_unread(&roster, &opened, records, cause),
+            Refusal::Fail(E2eeError::NeedsRejoin { cause, .. }) => {
+                judge_unread(&roster, &opened, records, cause, expected())
+            }
             other @ (Refusal::Fail(_) | Refusal::Skip(_)) => other,
         })?;
         let sender = processed.sender().clone();
         let judged = match (processed.into_content(), sender) {
             (ProcessedMessageContent::StagedCommitMessage(staged), Sender::Member(leaf)) => {
-                let proposed = rules::proposed(&self.inner, leaf.u32(), &staged, Certificates::Unknown);
+                let proposed =
+                    rules::proposed(&self.inner, Committer::Member(leaf.u32()), &staged, Certificates::Unknown);
                 #[cfg(test)]
                 if let [sender_data, content] = &opened[..] {
                     assert_eq!(opened::proposed(sender_data, content), proposed, "both ways to read a commit agree");
+                    // Whoever is removed computes nothing.
+                    if proposed.is_ok() && !staged.self_removed() {
+                        let hash = transcript::digest(staged.group_context().confirmed_transcript_hash());
+                        assert_eq!(expected().map(|transcript| transcript.hash), Some(hash), "and to hash it");
+                    }
                 }
                 proposed.and_then(|proposed| rules::judge(&roster, &proposed, records)).map(|verdict| (staged, verdict))
             }
@@ -237,6 +264,59 @@ impl Group {
                 Err(reason.into())
             }
         }
+    }
+
+    /// An external commit (DESIGN M2): read and judged from its bytes, then verified by OpenMLS with the rejoin key in force.
+    #[expect(clippy::too_many_arguments, reason = "an entry, its two readings, and what it is judged by")]
+    fn process_external(
+        &mut self,
+        provider: &Provider<'_>,
+        kind: EntryKind,
+        bytes: &[u8],
+        message: PublicMessageIn,
+        entry: &Aad,
+        records: &dyn RecordBook,
+        keys: &ChannelKeys,
+    ) -> Result<Received, Refusal> {
+        let read = opened::external(bytes, &rejoin::psk_id(&self.channel))?;
+        if read.group != self.channel.as_bytes() {
+            return Err(Invalid::OtherGroup.into());
+        }
+        let (expected, found) = (self.epoch(), read.epoch);
+        if found != expected {
+            return Err(Invalid::OtherEpoch { expected, found }.into());
+        }
+        if kind != EntryKind::Commit {
+            return Err(Invalid::OtherKind.into());
+        }
+        if read.authenticated_data != entry.encode() {
+            return Err(Invalid::OtherEntry.into());
+        }
+        let proposed = read.proposed?;
+        let verdict = rules::judge(&self.roster()?, &proposed, records)?;
+        let after = transcript::after(&self.inner, read.transcript_input);
+        rejoin::lend_rejoin_key(provider, &self.channel, keys)?;
+        let processed = self.inner.process_message(provider, message);
+        provider.storage().forget_lent();
+        let processed = processed.map_err(|error| external_refused(error, after))?;
+        let sender = processed.sender().clone();
+        let (ProcessedMessageContent::StagedCommitMessage(staged), Sender::NewMemberCommit) =
+            (processed.into_content(), sender)
+        else {
+            return Err(Invalid::OtherKind.into());
+        };
+        // Its certificate was checked in the first reading, which this must equal.
+        let again = rules::proposed(&self.inner, Committer::Outside, &staged, Certificates::Checked)?;
+        if again != proposed {
+            return Err(Invalid::Malformed.into());
+        }
+        #[cfg(test)]
+        if !staged.self_removed() {
+            let hash = transcript::digest(staged.group_context().confirmed_transcript_hash());
+            assert_eq!(after.map(|transcript| transcript.hash), Some(hash), "the transcript is computed as MLS does");
+        }
+        let effect = self.effect(provider, &staged, verdict)?;
+        Ok(Received::Commit(Box::new(StagedCommit { effect, inner: staged })))
     }
 
     /// Undoes what decrypting a commit changed. A commit that does not count must leave no trace: those for whom its path did
@@ -257,8 +337,9 @@ fn judge_unread(
     opened: &[Zeroizing<Vec<u8>>],
     records: &dyn RecordBook,
     cause: RejoinCause,
+    expected: Option<Transcript>,
 ) -> Refusal {
-    let rejoin = Refusal::Fail(E2eeError::NeedsRejoin { cause });
+    let rejoin = Refusal::Fail(E2eeError::NeedsRejoin { cause, expected });
     let [sender_data, content] = opened else { return rejoin };
     let judged = opened::proposed(sender_data, content)
         .and_then(|proposed| rules::judge(roster, &proposed, records).map(|_| proposed.path.is_some()));
@@ -290,7 +371,7 @@ impl From<E2eeError> for Refusal {
 /// Sorts OpenMLS's refusals: what depends on this member's own secrets or store is a failure, everything else a verdict.
 fn refused(error: ProcessMessageError<StoreFault>) -> Refusal {
     tracing::debug!(?error, "MLS refused an entry");
-    let rejoin = |cause| Refusal::Fail(E2eeError::NeedsRejoin { cause });
+    let rejoin = |cause| Refusal::Fail(E2eeError::NeedsRejoin { cause, expected: None });
     match error {
         ProcessMessageError::StorageError(fault) => Refusal::Fail(fault.into()),
         ProcessMessageError::LibraryError(_) => rejoin(RejoinCause::Library),
@@ -305,7 +386,7 @@ fn refused(error: ProcessMessageError<StoreFault>) -> Refusal {
 }
 
 fn invalid_commit(error: StageCommitError) -> Refusal {
-    let rejoin = |cause| Refusal::Fail(E2eeError::NeedsRejoin { cause });
+    let rejoin = |cause| Refusal::Fail(E2eeError::NeedsRejoin { cause, expected: None });
     if let StageCommitError::UpdatePathError(error) = &error {
         return match error {
             ApplyUpdatePathError::UnableToDecrypt
@@ -335,5 +416,29 @@ fn invalid_commit(error: StageCommitError) -> Refusal {
         Invalid::ForbiddenProposal.into()
     } else {
         Invalid::Mls.into()
+    }
+}
+
+/// As [`refused`], for an external commit that counts as far as it can be read.
+///
+/// A path secret that does not decrypt, or that does not fit the path's public keys, is this member's alone. One that fits is
+/// the same for everybody, and so are the init secret, which the members of an epoch share, and the rejoin key, under whose
+/// sister key the entry was opened: a tag that differs all the same differs for all. Were such a commit a reason to rejoin, one
+/// entry with a wrong key would make every member leave its group.
+fn external_refused(error: ProcessMessageError<StoreFault>, after: Option<Transcript>) -> Refusal {
+    if let ProcessMessageError::InvalidCommit(
+        error @ (StageCommitError::ConfirmationTagMismatch
+        | StageCommitError::PskError(_)
+        | StageCommitError::LibraryError(_)),
+    ) = &error
+    {
+        tracing::debug!(?error, "an external commit does not confirm");
+        return Invalid::RejoinKey.into();
+    }
+    match refused(error) {
+        Refusal::Fail(E2eeError::NeedsRejoin { cause, .. }) => {
+            Refusal::Fail(E2eeError::NeedsRejoin { cause, expected: after })
+        }
+        other @ (Refusal::Fail(_) | Refusal::Skip(_)) => other,
     }
 }

@@ -23,8 +23,8 @@ pub enum Invalid {
     /// The bytes are no MLS message, or the plaintext is malformed.
     #[error("it is malformed")]
     Malformed,
-    /// It is no PrivateMessage. External commits belong here until they are supported (DESIGN M2).
-    #[error("it is no private message")]
+    /// It is neither a PrivateMessage nor an external commit.
+    #[error("it is neither a private message nor an external commit")]
     NotPrivate,
     /// It belongs to another group.
     #[error("it belongs to another group")]
@@ -55,9 +55,18 @@ pub enum Invalid {
     /// It holds a proposal by reference, or a proposal stands alone.
     #[error("it uses a proposal by reference")]
     ByReference,
-    /// It holds a proposal other than Add, Remove or GroupContextExtensions.
+    /// It holds a proposal other than Add, Remove or GroupContextExtensions, or an external commit than what M2 says.
     #[error("it holds a forbidden proposal")]
     ForbiddenProposal,
+    /// An external commit is of an account that has no leaf in the group (DESIGN M2).
+    #[error("it enters for an account that is no member")]
+    NoLeaf,
+    /// An external commit removes something else than the leaf of the same device.
+    #[error("it enters and removes a leaf of another device")]
+    OtherLeaf,
+    /// An external commit does not include the channel's rejoin key, or another one.
+    #[error("it enters without the rejoin key in force")]
+    RejoinKey,
     /// A leaf's credential is malformed or of another type.
     #[error("a credential is malformed")]
     Credential,
@@ -120,10 +129,25 @@ pub(super) struct NewLeaf {
     pub(super) capable: bool,
 }
 
+/// Who commits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Committer {
+    /// The member at this leaf.
+    Member(u32),
+    /// Whoever the path's leaf names: an external commit, with ExternalInit and the rejoin key as they must be.
+    Outside,
+}
+
+impl Default for Committer {
+    fn default() -> Self {
+        Self::Member(0)
+    }
+}
+
 /// A commit, as far as the rules look at it.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(super) struct Proposed {
-    pub(super) committer: u32,
+    pub(super) committer: Committer,
     /// In the order of the proposals; whether the lifetime is unlimited.
     pub(super) added: Vec<(NewLeaf, bool)>,
     pub(super) removed: Vec<u32>,
@@ -134,6 +158,8 @@ pub(super) struct Proposed {
 /// What a commit that counts does.
 #[derive(Clone, Debug)]
 pub(super) struct Verdict {
+    /// Whether the committer enters by it.
+    pub(super) enters: bool,
     pub(super) committer: Member,
     pub(super) added: Vec<Member>,
     pub(super) removed: Vec<Member>,
@@ -143,8 +169,9 @@ pub(super) struct Verdict {
 /// Whether a commit counts.
 pub(super) fn judge(roster: &Roster, proposed: &Proposed, records: &dyn RecordBook) -> Result<Verdict, Invalid> {
     let member = |leaf: u32| roster.members.iter().find(|member| member.leaf == leaf).cloned().ok_or(Invalid::Mls);
-    let before = member(proposed.committer)?;
     let removed = proposed.removed.iter().map(|leaf| member(*leaf)).collect::<Result<Vec<_>, _>>()?;
+    let mut after: Vec<Member> =
+        roster.members.iter().filter(|member| !proposed.removed.contains(&member.leaf)).cloned().collect();
 
     let known = |credential: &LeafCredential| {
         let same = |member: &Member| {
@@ -153,45 +180,64 @@ pub(super) fn judge(roster: &Roster, proposed: &Proposed, records: &dyn RecordBo
         };
         roster.members.iter().any(same) || records.holds(&credential.account, &credential.identity_hash)
     };
-    let committer = match &proposed.path {
-        Some(leaf) => {
-            let same_device = (leaf.credential.account, leaf.credential.device, leaf.key)
-                == (before.credential.account, before.credential.device, before.key);
-            check(same_device, Invalid::OtherDevice)?;
-            check(leaf.capable, Invalid::Capabilities)?;
-            check(known(&leaf.credential), Invalid::MissingRecord)?;
-            Member { credential: leaf.credential.clone(), ..before }
+    let enters = proposed.committer == Committer::Outside;
+    if let Some(leaf) = &proposed.path {
+        check(leaf.capable, Invalid::Capabilities)?;
+        check(known(&leaf.credential), Invalid::MissingRecord)?;
+    }
+    let committer = match (proposed.committer, &proposed.path) {
+        (Committer::Member(place), path) => stays(member(place)?, path.as_ref())?,
+        (Committer::Outside, Some(leaf)) => {
+            check_entry(roster, &removed, &after, leaf).map(|()| place(&mut after, leaf))?
         }
-        None => before,
+        (Committer::Outside, None) => return Err(Invalid::Mls),
     };
     for (leaf, unlimited) in &proposed.added {
         check(*unlimited, Invalid::Lifetime)?;
         check(leaf.capable, Invalid::Capabilities)?;
         check(known(&leaf.credential), Invalid::MissingRecord)?;
     }
-
-    let mut after: Vec<Member> =
-        roster.members.iter().filter(|member| !proposed.removed.contains(&member.leaf)).cloned().collect();
-    let added: Vec<Member> = proposed
-        .added
-        .iter()
-        .map(|(leaf, _)| {
-            // Removals come first, then every added leaf takes the leftmost free place (RFC 9420, section 12.4.2).
-            let free = (0..).find(|index| after.iter().all(|member| member.leaf != *index)).unwrap_or(u32::MAX);
-            let member = Member { leaf: free, credential: leaf.credential.clone(), key: leaf.key };
-            after.push(member.clone());
-            member
-        })
-        .collect();
+    let added: Vec<Member> = proposed.added.iter().map(|(leaf, _)| place(&mut after, leaf)).collect();
     check_roster(&after)?;
 
     let profile = proposed.profile.as_ref().unwrap_or(&roster.profile);
     check(profile.kind == roster.profile.kind, Invalid::Kind)?;
     let mut expected = roster.profile.removed.clone();
-    expected.extend(removed_devices(&removed, &after));
+    if !enters {
+        expected.extend(removed_devices(&removed, &after));
+    }
     check(same_set(&profile.removed, &expected), Invalid::RemovedList)?;
     check_removed(profile, &after)?;
-    Ok(Verdict { committer, added, removed, profile: proposed.profile.clone() })
+    Ok(Verdict { enters, committer, added, removed, profile: proposed.profile.clone() })
+}
+
+/// The committer after its commit: the same device with the same key.
+fn stays(before: Member, path: Option<&NewLeaf>) -> Result<Member, Invalid> {
+    let Some(leaf) = path else { return Ok(before) };
+    let same_device = (leaf.credential.account, leaf.credential.device, leaf.key)
+        == (before.credential.account, before.credential.device, before.key);
+    check(same_device, Invalid::OtherDevice)?;
+    Ok(Member { credential: leaf.credential.clone(), ..before })
+}
+
+/// Who may enter by external commit (DESIGN M2): a device of an account in the group, in place of no leaf but its own.
+fn check_entry(roster: &Roster, removed: &[Member], after: &[Member], leaf: &NewLeaf) -> Result<(), Invalid> {
+    let LeafCredential { account, device, .. } = leaf.credential;
+    let of_account = |member: &Member| member.credential.account == account;
+    check(roster.members.iter().any(of_account), Invalid::NoLeaf)?;
+    let own = |member: &Member| of_account(member) && member.credential.device == device;
+    check(removed.len() <= 1 && removed.iter().all(own), Invalid::OtherLeaf)?;
+    // MLS demands it of every group; the library checks it of added leaves only.
+    check(after.iter().all(|member| member.key != leaf.key), Invalid::Mls)
+}
+
+/// Puts a new leaf where MLS puts it: removals come first, then each new leaf takes the leftmost free place (RFC 9420, section
+/// 12.4.2).
+fn place(after: &mut Vec<Member>, leaf: &NewLeaf) -> Member {
+    let free = (0..).find(|index| after.iter().all(|member| member.leaf != *index)).unwrap_or(u32::MAX);
+    let member = Member { leaf: free, credential: leaf.credential.clone(), key: leaf.key };
+    after.push(member.clone());
+    member
 }
 
 /// The devices among `removed` whose account stays: they go onto the profile's list.
@@ -258,11 +304,12 @@ pub(super) enum Certificates {
 /// The commit as the rules see it.
 pub(super) fn proposed(
     group: &MlsGroup,
-    committer: u32,
+    committer: Committer,
     staged: &StagedCommit,
     certificates: Certificates,
 ) -> Result<Proposed, Invalid> {
     let mut proposed = Proposed { committer, ..Proposed::default() };
+    let outside = committer == Committer::Outside;
     for queued in staged.queued_proposals() {
         check(queued.proposal_or_ref_type() == ProposalOrRefType::Proposal, Invalid::ByReference)?;
         let proposal = queued.proposal();
@@ -276,18 +323,37 @@ pub(super) fn proposed(
         } else if let Proposal::GroupContextExtensions(change) = proposal {
             proposed.profile = Some(context_profile(change.extensions().iter(), Some(group))?);
         } else {
-            return Err(Invalid::ForbiddenProposal);
+            // How many of them and what they hold was read from the message; see `opened`.
+            let entering = matches!(proposal, Proposal::ExternalInit(_) | Proposal::PreSharedKey(_));
+            check(outside && entering, Invalid::ForbiddenProposal)?;
         }
     }
     if let Some(leaf) = staged.update_path_leaf_node() {
         // The same certificate for the same key was checked when the committer's leaf came in.
-        let before = group.member_at(LeafNodeIndex::new(committer));
+        let before = match committer {
+            Committer::Member(place) => group.member_at(LeafNodeIndex::new(place)),
+            Committer::Outside => None,
+        };
         let same = before.is_some_and(|before| {
             before.credential == *leaf.credential() && before.signature_key == leaf.signature_key().as_slice()
         });
         proposed.path = Some(new_leaf(leaf, if same { Certificates::Checked } else { certificates })?);
     }
     Ok(proposed)
+}
+
+/// A whole group, as whoever enters it sees it: everything that each commit was checked for, and every certificate.
+pub(super) fn whole_group<'a>(
+    members: &[MlsMember],
+    extensions: impl Iterator<Item = &'a Extension>,
+) -> Result<Roster, Invalid> {
+    for member in members {
+        leaf_credential(&member.credential, &member.signature_key)?;
+    }
+    let roster = roster(members.iter().cloned(), extensions)?;
+    check_roster(&roster.members)?;
+    check_removed(&roster.profile, &roster.members)?;
+    Ok(roster)
 }
 
 /// The profile of a group context, which may hold nothing besides but the required capabilities: our own, and, if the context
@@ -406,6 +472,46 @@ mod tests {
     }
 
     #[test]
+    fn an_external_commit_is_bound_by_the_same_limits() {
+        let entering = |account: u8, device: u16, removed: Vec<u32>| {
+            let mut leaf = added(account, device).0;
+            leaf.key = DeviceKey::new([7; 32]);
+            Proposed { committer: Committer::Outside, path: Some(leaf), removed, ..Proposed::default() }
+        };
+        let full = roster_of(32);
+        let mut room = full.clone();
+        room.members.retain(|member| member.leaf != 17);
+        let verdict = judge(&room, &entering(2, 1000, vec![]), &NoRecords).expect("counts");
+        assert_eq!((verdict.enters, verdict.committer.leaf), (true, 17), "the leftmost free place");
+        assert_eq!(judge(&full, &entering(2, 1000, vec![]), &NoRecords).err(), Some(Invalid::TooManyLeaves));
+        let resync = judge(&full, &entering(2, 18, vec![18]), &NoRecords).expect("counts");
+        assert_eq!((resync.committer.leaf, resync.profile), (18, None), "it goes onto no removed list");
+        let mut gone = room.clone();
+        gone.profile.removed.push(member(0, 2, 1000).credential.device);
+        let mut same_key = entering(2, 1000, vec![]);
+        same_key.path.iter_mut().for_each(|leaf| leaf.key = DeviceKey::new([0; 32]));
+        let mut incapable = entering(2, 1000, vec![]);
+        incapable.path.iter_mut().for_each(|leaf| leaf.capable = false);
+        let device = |index| member(0, 2, index).credential.device;
+        let cases = [
+            (&room, entering(40, 1000, vec![]), Invalid::MissingRecord),
+            (&room, entering(2, 1000, vec![18]), Invalid::OtherLeaf),
+            (&room, entering(2, 18, vec![19]), Invalid::OtherLeaf),
+            (&room, entering(2, 18, vec![18, 19]), Invalid::OtherLeaf),
+            (&room, entering(2, 18, vec![999]), Invalid::Mls),
+            (&room, entering(2, 18, vec![]), Invalid::DuplicateDevice { device: device(18) }),
+            (&room, entering(3, 1000, vec![]), Invalid::TooManyDevices),
+            (&gone, entering(2, 1000, vec![]), Invalid::RemovedDevice { device: device(1000) }),
+            (&room, same_key, Invalid::Mls),
+            (&room, incapable, Invalid::Capabilities),
+            (&room, Proposed { path: None, ..entering(2, 1000, vec![]) }, Invalid::Mls),
+        ];
+        for (index, (roster, proposed, reason)) in cases.into_iter().enumerate() {
+            assert_eq!(judge(roster, &proposed, &NoRecords).err(), Some(reason), "case {index}");
+        }
+    }
+
+    #[test]
     fn each_rule_for_new_leaves_has_its_reason() {
         let roster = roster_of(1);
         let with = |leaf: (NewLeaf, bool)| Proposed { added: vec![leaf], removed: vec![7], ..Proposed::default() };
@@ -418,7 +524,7 @@ mod tests {
             (with(added(0, 3)), Invalid::DuplicateDevice { device: member(0, 0, 3).credential.device }),
             (with(added(0, 100)), Invalid::RemovedList),
             (Proposed { removed: vec![8], ..Proposed::default() }, Invalid::Mls),
-            (Proposed { committer: 8, ..Proposed::default() }, Invalid::Mls),
+            (Proposed { committer: Committer::Member(8), ..Proposed::default() }, Invalid::Mls),
         ];
         for (proposed, reason) in cases {
             assert_eq!(judge(&roster, &proposed, &NoRecords).err(), Some(reason));

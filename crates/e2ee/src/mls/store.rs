@@ -68,6 +68,12 @@ impl MemoryMlsStore {
         self.len() == 0
     }
 
+    /// The keys of all values, for tests that damage them.
+    #[must_use]
+    pub fn keys(&self) -> Vec<Vec<u8>> {
+        self.values.borrow().keys().cloned().collect()
+    }
+
     /// Bytes of all values.
     #[must_use]
     pub fn bytes(&self) -> usize {

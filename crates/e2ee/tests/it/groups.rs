@@ -11,7 +11,7 @@ use quicprochat_e2ee::{
     },
 };
 
-use crate::world::{Account, CHANNEL, Device, Log, SeededEntropy, group_of};
+use crate::world::{Account, CHANNEL, Device, Log, SeededEntropy, group_of, no_keys};
 
 fn texts(received: &[Received]) -> Vec<String> {
     received
@@ -144,7 +144,7 @@ fn a_removed_member_is_cut_off_and_the_others_roll() {
     let entry = &log.entries[removal + 1];
     let carol = &mut devices[3];
     let tried = carol.with_group(|group, provider, _| {
-        group.receive(provider, entry.kind, &entry.message, &entry.aad, &EntryRecords::default())
+        group.receive(provider, entry.kind, &entry.message, &entry.aad, &EntryRecords::default(), &no_keys())
     });
     assert!(matches!(tried, Ok(Received::Skipped(Invalid::OtherEpoch { .. }))), "{tried:?}");
     carol.store = before;
@@ -157,7 +157,8 @@ fn a_removed_member_is_cut_off_and_the_others_roll() {
         let aad = log.next_aad(&mut SeededEntropy::new(1));
         let refused = Err(StateFault::NotAMember.into());
         assert_eq!(group.encrypt(provider, own, &aad, b"still here"), refused);
-        let taken = group.receive(provider, entry.kind, &entry.message, &entry.aad, &EntryRecords::default());
+        let taken =
+            group.receive(provider, entry.kind, &entry.message, &entry.aad, &EntryRecords::default(), &no_keys());
         assert!(matches!(taken, Err(E2eeError::State(StateFault::NotAMember))));
     });
     assert_eq!(texts(&devices[4].catch_up(&log)), ["without her"]);
@@ -336,7 +337,8 @@ fn a_message_and_a_commit_write_a_small_part_of_a_group_of_64() {
     let counting = Counting { inner: &reader.store, written: Cell::new(0) };
     let provider = Provider::new(&counting, &mut reader.entropy);
     let mut group = Group::load(&provider, CHANNEL).expect("readable").expect("a group");
-    let received = group.receive(&provider, entry.kind, &entry.message, &entry.aad, &EntryRecords::default());
+    let received =
+        group.receive(&provider, entry.kind, &entry.message, &entry.aad, &EntryRecords::default(), &no_keys());
     let Ok(Received::Commit(staged)) = received else { panic!("expected a commit, found {received:?}") };
     group.merge_staged(&provider, *staged).expect("merges");
     let (commit, whole) = (counting.written.replace(0), reader.store.bytes());

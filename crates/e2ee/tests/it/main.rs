@@ -3,4 +3,6 @@
 #[cfg(test)]
 mod groups;
 #[cfg(test)]
+mod rejoin;
+#[cfg(test)]
 mod world;

@@ -1,10 +1,14 @@
 //! Accounts, devices and a log in memory.
 
-use quicprochat_e2ee::mls::{
-    Aad, Change, EntryRecords, Group, MemoryMlsStore, OwnDevice, PendingCommit, Profile, Provider, Received, Suite,
-    new_key_package, welcome_for,
-};
 use quicprochat_e2ee::sealed::InboxSecretKey;
+use quicprochat_e2ee::{
+    E2eeError,
+    channel::{ChannelKeys, GroupInfoBody},
+    mls::{
+        Aad, Change, CommitEffect, EntryRecords, Group, MemoryMlsStore, OwnDevice, PendingCommit, Profile, Provider,
+        Received, Suite, new_key_package, welcome_for,
+    },
+};
 use quicprochat_identity::{AccountName, DeviceSecretKey, IdentityDraft, IdentitySecretKey, VerifiedIdentity};
 use quicprochat_wire::{
     ChannelId, DeviceId, Digest, Entropy, MessageId, Timestamp,
@@ -14,6 +18,11 @@ use quicprochat_wire::{
 use sha2::{Digest as _, Sha256};
 
 pub(crate) const CHANNEL: ChannelId = ChannelId::new([7; 32]);
+
+/// Keys that no channel has.
+pub(crate) fn no_keys() -> ChannelKeys {
+    ChannelKeys::from_bytes(&[0; ChannelKeys::LEN])
+}
 
 /// The same bytes for the same seed.
 pub(crate) struct SeededEntropy {
@@ -102,7 +111,7 @@ impl Account {
     pub(crate) fn device(&self, index: usize) -> Device {
         let own = self.own(index);
         let seed = u64::from_le_bytes(own.device.as_bytes()[..8].try_into().expect("eight bytes"));
-        Device { own, store: MemoryMlsStore::new(), entropy: SeededEntropy::new(seed), cursor: 0 }
+        Device { own, store: MemoryMlsStore::new(), entropy: SeededEntropy::new(seed), cursor: 0, in_force: no_keys() }
     }
 }
 
@@ -112,6 +121,8 @@ pub(crate) struct Device {
     pub(crate) store: MemoryMlsStore,
     pub(crate) entropy: SeededEntropy,
     pub(crate) cursor: usize,
+    /// The channel's keys in force, as far as this device has read.
+    pub(crate) in_force: ChannelKeys,
 }
 
 impl Device {
@@ -134,6 +145,7 @@ impl Device {
         self.with(|provider, own| {
             Group::create(provider, own, CHANNEL, suite, &Profile::group("friends")).expect("a group");
         });
+        self.in_force = self.keys();
     }
 
     pub(crate) fn commit(&mut self, log: &Log, change: &Change) -> (Aad, PendingCommit) {
@@ -157,9 +169,17 @@ impl Device {
         let entry = &log.entries[self.cursor];
         self.cursor += 1;
         let records = EntryRecords::check(&entry.records);
+        let keys = self.in_force.clone();
         let received = self
-            .with_group(|group, provider, _| group.receive(provider, entry.kind, &entry.message, &entry.aad, &records))
+            .with_group(|group, provider, _| {
+                group.receive(provider, entry.kind, &entry.message, &entry.aad, &records, &keys)
+            })
             .unwrap_or_else(|error| panic!("{error}"));
+        if let Received::Commit(staged) = &received {
+            self.roll(&staged.effect);
+        } else if let Received::OwnPending(effect) = &received {
+            self.roll(effect);
+        }
         match received {
             Received::Commit(staged) => {
                 let effect = staged.effect.clone();
@@ -172,6 +192,33 @@ impl Device {
             }
             other @ (Received::Message { .. } | Received::OwnMessage | Received::Skipped(_)) => other,
         }
+    }
+
+    fn roll(&mut self, effect: &CommitEffect) {
+        if let (true, Some(keys)) = (effect.rolls, &effect.keys) {
+            self.in_force = keys.clone();
+        }
+    }
+
+    /// Enters by external commit with the GroupInfo of the last commit; the cursor stays before it.
+    pub(crate) fn rejoin(
+        &mut self,
+        log: &Log,
+        info: &GroupInfoBody,
+        keys: &ChannelKeys,
+    ) -> Result<(Aad, PendingCommit), E2eeError> {
+        let aad = log.next_aad(&mut self.entropy);
+        let (_, pending) = self.with(|provider, own| Group::rejoin(provider, own, CHANNEL, keys, info, &aad))?;
+        self.in_force = keys.clone();
+        self.roll(&pending.effect);
+        Ok((aad, pending))
+    }
+
+    /// GroupInfo and tree of the epoch in force, as a committer stores them.
+    pub(crate) fn group_info(&mut self) -> GroupInfoBody {
+        let (group_info, ratchet_tree) =
+            self.with_group(|group, provider, own| group.group_info(provider, own)).expect("exports");
+        GroupInfoBody { group_info, ratchet_tree }
     }
 
     pub(crate) fn catch_up(&mut self, log: &Log) -> Vec<Received> {
@@ -188,7 +235,7 @@ impl Device {
         self.with_group(|group, _, _| group.epoch())
     }
 
-    pub(crate) fn keys(&mut self) -> quicprochat_e2ee::channel::ChannelKeys {
+    pub(crate) fn keys(&mut self) -> ChannelKeys {
         self.with_group(|group, provider, _| group.channel_keys(provider)).expect("exports")
     }
 }
@@ -251,9 +298,11 @@ pub(crate) fn group_of(suite: Suite, accounts: &[&Account], devices: &mut [Devic
     log.append_commit(aad, &pending, accounts.iter().map(|account| account.record()).collect());
     first.catch_up(&log);
     let welcome = pending.welcome.clone().expect("a Welcome");
+    let keys = first.in_force.clone();
     for (device, package) in others.iter_mut().zip(&packages) {
         let welcome = welcome_for(&welcome, &[package]).expect("a Welcome for one");
         device.join(&log, &welcome, &pending);
+        device.in_force = keys.clone();
     }
     log
 }

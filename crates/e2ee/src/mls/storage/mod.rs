@@ -6,6 +6,10 @@
 mod encode;
 mod pages;
 
+use core::cell::RefCell;
+use std::collections::BTreeMap;
+
+use openmls::prelude::{GroupContext, GroupId, LeafNodeIndex};
 use openmls_traits::storage::{CURRENT_VERSION as V, Entity, StorageProvider, traits};
 use serde::Serialize;
 use serde_bytes::ByteBuf;
@@ -17,6 +21,8 @@ use super::store::{MlsStore, StoreFault};
 /// The storage of a [`Provider`](super::Provider).
 pub struct Storage<'a> {
     store: &'a dyn MlsStore,
+    /// Pre-shared keys, for as long as this lives: none is ever stored.
+    lent: RefCell<BTreeMap<Vec<u8>, Zeroizing<Vec<u8>>>>,
 }
 
 /// What a value is. Numbers are stored and never reused.
@@ -45,9 +51,27 @@ enum Label {
     Side = 19,
 }
 
+impl Label {
+    /// Values of which a group has one, under its id.
+    const OF_A_GROUP: [Self; 12] = [
+        Self::JoinConfig,
+        Self::OwnLeafNodes,
+        Self::ProposalRefs,
+        Self::Tree,
+        Self::InterimTranscriptHash,
+        Self::Context,
+        Self::ConfirmationTag,
+        Self::GroupState,
+        Self::MessageSecrets,
+        Self::OwnLeafIndex,
+        Self::EpochSecrets,
+        Self::ResumptionPsks,
+    ];
+}
+
 impl<'a> Storage<'a> {
     pub(super) fn new(store: &'a dyn MlsStore) -> Self {
-        Self { store }
+        Self { store, lent: RefCell::default() }
     }
 
     /// Writes a value of our own that belongs to a group.
@@ -63,6 +87,26 @@ impl<'a> Storage<'a> {
     /// Deletes a value of our own that belongs to a group.
     pub(super) fn delete_side(&self, group: &[u8]) -> Result<(), StoreFault> {
         self.remove(Label::Side, &serde_bytes::Bytes::new(group))
+    }
+
+    /// Forgets the pre-shared keys lent to OpenMLS.
+    pub(super) fn forget_lent(&self) {
+        self.lent.borrow_mut().clear();
+    }
+
+    /// Removes everything of a group, also if it cannot be loaded as a whole.
+    ///
+    /// Key pairs lie under their epoch and leaf, so they are found only if those two can be read.
+    pub(super) fn sweep(&self, group: &GroupId) -> Result<(), StoreFault> {
+        let context: Result<Option<GroupContext>, StoreFault> = self.read_any(Label::Context, group);
+        let leaf: Result<Option<LeafNodeIndex>, StoreFault> = self.read_any(Label::OwnLeafIndex, group);
+        if let (Ok(Some(context)), Ok(Some(leaf))) = (context, leaf) {
+            let key = storage_key(Label::EpochKeyPairs, &(group, context.epoch(), leaf.u32()))?;
+            pages::sweep(self.store, &key)?;
+        }
+        let side = storage_key(Label::Side, &serde_bytes::Bytes::new(group.as_slice()))?;
+        pages::sweep(self.store, &side)?;
+        Label::OF_A_GROUP.iter().try_for_each(|label| pages::sweep(self.store, &storage_key(*label, group)?))
     }
 
     /// A group's message secrets as they are stored, so that they can be put back.
@@ -339,14 +383,19 @@ impl StorageProvider<V> for Storage<'_> {
     }
 
     fn write_psk<K: traits::PskId<V>, T: traits::PskBundle<V>>(&self, id: &K, psk: &T) -> Result<(), StoreFault> {
-        self.write(Label::Psk, id, psk)
+        let mut bytes = Zeroizing::default();
+        encode::encode_onto(&mut bytes, psk)?;
+        self.lent.borrow_mut().insert(storage_key(Label::Psk, id)?, bytes);
+        Ok(())
     }
 
     fn psk<T: traits::PskBundle<V>, K: traits::PskId<V>>(&self, id: &K) -> Result<Option<T>, StoreFault> {
-        self.read(Label::Psk, id)
+        let key = storage_key(Label::Psk, id)?;
+        self.lent.borrow().get(&key).map(|bytes| encode::decode(bytes)).transpose()
     }
 
     fn delete_psk<K: traits::PskId<V>>(&self, id: &K) -> Result<(), StoreFault> {
-        self.remove(Label::Psk, id)
+        self.lent.borrow_mut().remove(&storage_key(Label::Psk, id)?);
+        Ok(())
     }
 }

@@ -73,6 +73,13 @@ pub(super) fn delete(store: &dyn MlsStore, key: &[u8]) -> Result<(), StoreFault>
     store.delete(key)
 }
 
+/// As [`delete`], of a value that may be damaged: pages that nothing names any more stay behind.
+pub(super) fn sweep(store: &dyn MlsStore, key: &[u8]) -> Result<(), StoreFault> {
+    let pages = page_digests(store.get(key)?.as_deref()).unwrap_or_default();
+    pages.iter().try_for_each(|page| store.delete(&page_key(key, page)))?;
+    store.delete(key)
+}
+
 fn page_digests(head: Option<&[u8]>) -> Result<Vec<PageDigest>, StoreFault> {
     let Some(head) = head else { return Ok(Vec::new()) };
     let mut reader = Reader::new(head);

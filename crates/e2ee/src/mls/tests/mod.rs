@@ -1,5 +1,6 @@
 //! Entries that must not count: every member skips them alike, and the group goes on.
 
+mod rejoin;
 mod spoilt;
 mod vectors;
 
@@ -382,22 +383,20 @@ fn a_leaf_cannot_become_another_device_of_the_same_account() {
 
 #[test]
 fn proposals_of_other_kinds_are_skipped_by_whoever_knows_the_secret_and_whoever_does_not() {
-    let mut scene = Scene::new();
-    let id = |provider: &Provider<'_>| {
-        let psk = Psk::External(ExternalPsk::new(b"shared".to_vec()));
-        PreSharedKeyId::new(Suite::Classical.ciphersuite(), provider.rand(), psk).expect("an id")
-    };
-    // Bob knows the PSK, Alice does not: both come to the same verdict.
-    for device in [1, 2] {
-        scene.devices[device].with(|provider, _| id(provider).store(provider, b"secret").expect("stored"));
+    // Everybody has the rejoin key, and nobody a key of another name: in a member's commit both are nothing.
+    for name in [super::rejoin::psk_id(&crate::world::CHANNEL), b"shared".to_vec()] {
+        let mut scene = Scene::new();
+        scene.append_hostile(Vec::new(), |group, provider, own| {
+            let psk = Psk::External(ExternalPsk::new(name));
+            let id = PreSharedKeyId::new(Suite::Classical.ciphersuite(), provider.rand(), psk).expect("an id");
+            id.store(provider, b"secret").expect("lent");
+            let proposal = Proposal::PreSharedKey(Box::new(PreSharedKeyProposal::new(id)));
+            let built = group.commit_builder().add_proposal(proposal).load_psks(provider.storage()).expect("the PSK");
+            let built = built.build(provider.rand(), provider.crypto(), &own.signer(), |_| true).expect("builds");
+            built.stage_commit(provider).expect("stages").into_commit()
+        });
+        scene.assert_skipped(Invalid::ForbiddenProposal);
     }
-    scene.append_hostile(Vec::new(), |group, provider, own| {
-        let proposal = Proposal::PreSharedKey(Box::new(PreSharedKeyProposal::new(id(provider))));
-        let built = group.commit_builder().add_proposal(proposal).load_psks(provider.storage()).expect("the PSK");
-        let built = built.build(provider.rand(), provider.crypto(), &own.signer(), |_| true).expect("builds");
-        built.stage_commit(provider).expect("stages").into_commit()
-    });
-    scene.assert_skipped(Invalid::ForbiddenProposal);
 }
 
 #[test]
