@@ -44,13 +44,18 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Make an account on a server, with this as its first device.
     #[command(after_help = "\
+Prints the account's recovery key: write it down. It opens the account if the password is forgotten.
+
 Example:
   qpc register alice --server qpc://127.0.0.1:4433/#FINGERPRINT --password-file pw.txt")]
     Register {
         /// The name wanted.
         name: String,
+        /// The server's link, as `qpc-server` prints it.
+        #[arg(long, value_name = "LINK")]
+        server: ServerLink,
         #[command(flatten)]
-        sign_in: SignIn,
+        password: Password,
         /// Invite code, where the server asks for one.
         #[arg(long, value_name = "CODE")]
         invite: Option<String>,
@@ -59,27 +64,37 @@ Example:
     #[command(after_help = "\
 The new device is in every conversation it is invited to from now on.
 
-Example:
-  qpc --home ~/second login alice --server qpc://127.0.0.1:4433/#FINGERPRINT")]
+Examples:
+  qpc --home ~/second login alice --server qpc://127.0.0.1:4433/#FINGERPRINT
+  qpc --home ~/second login alice --server qpc://127.0.0.1:4433/#FINGERPRINT --recovery-key")]
     Login {
         /// The account's name.
         name: String,
+        /// The server's link, as `qpc-server` prints it.
+        #[arg(long, value_name = "LINK")]
+        server: ServerLink,
         #[command(flatten)]
-        sign_in: SignIn,
+        proof: Proof,
     },
     /// Say which account and device this is.
     Whoami,
     /// Change the account's password.
     #[command(after_help = "\
-Example:
-  qpc passwd --password-file old.txt --new-password-file new.txt")]
+Who has forgotten it gives the recovery key in its place.
+
+Examples:
+  qpc passwd --password-file old.txt --new-password-file new.txt
+  qpc passwd --recovery-key-file key.txt --new-password-file new.txt")]
     Passwd {
         #[command(flatten)]
-        password: Password,
+        proof: Proof,
         /// Read the new password from this file instead of asking.
         #[arg(long, value_name = "F")]
         new_password_file: Option<PathBuf>,
     },
+    /// Show or replace the recovery key.
+    #[command(subcommand)]
+    Recovery(RecoveryCommand),
     /// Delete the account, or nothing.
     #[command(subcommand)]
     Account(AccountCommand),
@@ -174,14 +189,17 @@ Examples:
     Tokens(TokensCommand),
 }
 
-/// Which server, and the password.
+/// What shows that the account is one's own: the password, or the recovery key in its place.
 #[derive(Args, Debug)]
-pub(crate) struct SignIn {
-    /// The server's link, as `qpc-server` prints it.
-    #[arg(long, value_name = "LINK")]
-    pub(crate) server: ServerLink,
+pub(crate) struct Proof {
     #[command(flatten)]
     pub(crate) password: Password,
+    /// Read the recovery key from this file, in place of the password.
+    #[arg(long, value_name = "F", conflicts_with = "password_file")]
+    pub(crate) recovery_key_file: Option<PathBuf>,
+    /// Ask for the recovery key in place of the password.
+    #[arg(long, conflicts_with_all = ["password_file", "recovery_key_file"])]
+    pub(crate) recovery_key: bool,
 }
 
 /// Where the password comes from.
@@ -190,6 +208,21 @@ pub(crate) struct Password {
     /// Read the password from this file instead of asking.
     #[arg(long, value_name = "F")]
     pub(crate) password_file: Option<PathBuf>,
+}
+
+/// `qpc recovery`.
+#[derive(Subcommand, Debug)]
+pub(crate) enum RecoveryCommand {
+    /// Print the recovery key again.
+    Show {
+        #[command(flatten)]
+        password: Password,
+    },
+    /// Make a new recovery key; the one before is worth nothing from then on.
+    New {
+        #[command(flatten)]
+        password: Password,
+    },
 }
 
 /// `qpc account`.

@@ -12,7 +12,7 @@ pub(crate) enum Exit {
     Usage = 2,
     /// The server cannot be reached; what was to be sent is queued.
     Unreachable = 3,
-    /// Wrong password or name, or the device is revoked.
+    /// Wrong password, recovery key or name, or the device is revoked.
     Authentication = 4,
     /// A changed key, or a signature, fingerprint or proof that does not hold.
     Trust = 5,

@@ -3,12 +3,18 @@
 
 use quicprochat_client::{
     ClientError, HomeError, RunError, SessionError, StoreError,
-    core::{CommandError, auth::CeremonyError, store::StoreFault},
+    core::{
+        CommandError,
+        auth::{CeremonyError, RecoveryKeyProblem},
+        store::StoreFault,
+    },
     transport::LinkError,
 };
 use quicprochat_wire::{CallFailure, ErrorCode};
 
 use crate::{exit::Exit, render, secret::SecretError};
+
+const WRONG_SECRET: &str = "wrong name, password or recovery key";
 
 /// A failed command.
 #[derive(Debug)]
@@ -137,7 +143,7 @@ impl From<CallFailure> for Failure {
             .retry_after
             .map_or_else(|| "try again later".to_owned(), |after| format!("try again in {} s", after.as_secs().max(1)));
         let (code, exit, text) = match failure.code {
-            ErrorCode::SignInFailed => ("sign-in-failed", Exit::Authentication, "wrong name or password".to_owned()),
+            ErrorCode::SignInFailed => ("sign-in-failed", Exit::Authentication, WRONG_SECRET.to_owned()),
             ErrorCode::DeviceRevoked => {
                 ("device-revoked", Exit::Authentication, "this device is no longer part of the account".to_owned())
             }
@@ -175,8 +181,11 @@ impl From<CallFailure> for Failure {
 impl From<CeremonyError> for Failure {
     fn from(error: CeremonyError) -> Self {
         match error {
-            CeremonyError::SignInFailed => Self::new("sign-in-failed", Exit::Authentication, "wrong name or password"),
+            CeremonyError::SignInFailed => Self::new("sign-in-failed", Exit::Authentication, WRONG_SECRET),
             CeremonyError::VaultSealed => Self::new("sign-in-failed", Exit::Authentication, error.to_string()),
+            CeremonyError::NoRecoveryKey => {
+                Self::new("no-recovery-key", Exit::Failed, format!("{error}; qpc recovery new makes one"))
+            }
             CeremonyError::PasswordWeak { .. } => Self::new("weak-password", Exit::Usage, error.to_string()),
             CeremonyError::LabelTooLong { .. } => Self::usage(error.to_string()),
             CeremonyError::StretchRefused(_)
@@ -189,6 +198,12 @@ impl From<CeremonyError> for Failure {
             | CeremonyError::Malformed => Self::new("bad-signature", Exit::Trust, error.to_string()),
             other => Self::failed(other.to_string()),
         }
+    }
+}
+
+impl From<RecoveryKeyProblem> for Failure {
+    fn from(problem: RecoveryKeyProblem) -> Self {
+        Self::new("recovery-key", Exit::Usage, format!("that is no recovery key: {problem}"))
     }
 }
 

@@ -12,7 +12,7 @@ pub mod home;
 pub mod session;
 pub mod store;
 
-pub use client::{Client, DeviceView};
+pub use client::{Client, DeviceView, Registered};
 pub use entropy::OsEntropy;
 pub use error::ClientError;
 pub use home::{Home, HomeError, Passphrase, StoreKey};

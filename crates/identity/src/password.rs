@@ -6,7 +6,10 @@ mod strength;
 
 use argon2::{Algorithm, Argon2, Params, Version};
 use opaque_ke::{CipherSuite, Identifiers, Ristretto255, TripleDh};
-use quicprochat_wire::{Fingerprint, call::auth::StretchParams};
+use quicprochat_wire::{
+    Fingerprint,
+    call::{auth::StretchParams, vault::WAY_PASSWORD},
+};
 use sha2::Sha512;
 
 pub use opaque_ke;
@@ -37,6 +40,21 @@ pub fn opaque_identifiers<'a>(name: &'a AccountName, server: &'a Fingerprint) ->
 
 /// How new passwords are stretched: 64 MiB, 3 passes, 1 lane.
 pub const DEFAULT_STRETCH: StretchParams = StretchParams { memory_kib: 64 * 1024, iterations: 3, parallelism: 1 };
+
+/// How a recovery key is stretched: it has 160 random bits, so the least that is accepted is plenty.
+pub const RECOVERY_STRETCH: StretchParams = StretchParams { memory_kib: 19 * 1024, iterations: 2, parallelism: 1 };
+
+/// What the server's OPAQUE keys are derived for: the name, and for another way in than the password which (protocol.md,
+/// section 10). No name holds a zero byte.
+#[must_use]
+pub fn credential_identifier(name: &AccountName, way: u16) -> Vec<u8> {
+    let mut identifier = name.as_str().as_bytes().to_vec();
+    if way != WAY_PASSWORD {
+        identifier.push(0);
+        identifier.extend_from_slice(&way.to_le_bytes());
+    }
+    identifier
+}
 
 const MEMORY_KIB: core::ops::RangeInclusive<u32> = 19 * 1024..=1024 * 1024;
 const ITERATIONS: core::ops::RangeInclusive<u32> = 2..=16;
@@ -73,7 +91,7 @@ mod tests {
     #[test]
     fn parameters_outside_the_range_are_refused() {
         let params = |memory_kib, iterations, parallelism| StretchParams { memory_kib, iterations, parallelism };
-        for good in [DEFAULT_STRETCH, params(19 * 1024, 2, 1), params(1024 * 1024, 16, 16)] {
+        for good in [DEFAULT_STRETCH, RECOVERY_STRETCH, params(19 * 1024, 2, 1), params(1024 * 1024, 16, 16)] {
             let made = stretching(&good).expect("in range");
             assert_eq!(made.params().m_cost(), good.memory_kib);
             assert_eq!(made.params().t_cost(), good.iterations);

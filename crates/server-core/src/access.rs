@@ -121,7 +121,8 @@ impl Device {
 }
 
 impl SignedIn {
-    /// Checks, inside the transaction of what it asks for, that the account exists and its password is the one proved.
+    /// Checks, inside the transaction of what it asks for, that the account exists and its ways in are those that
+    /// there were.
     pub(crate) fn confirm(&self, tx: &mut dyn StoreTx) -> Result<(), Refusal> {
         match tx.accounts().load(&self.account)? {
             Some(row) if row.password.version == self.password_version => Ok(()),

@@ -91,15 +91,15 @@ pub(crate) struct AccountState {
     pub(crate) registering: Option<String>,
     /// What `sign-in-finish` must complete.
     pub(crate) login: Option<Login>,
-    /// Whether `password-start` was answered.
-    pub(crate) changing_password: bool,
+    /// The way for which `password-start` was answered.
+    pub(crate) changing: Option<u16>,
     pub(crate) signed_in: Option<SignedIn>,
     pub(crate) device: Option<Device>,
 }
 
 impl AccountState {
     fn identifiers(&self) -> Vec<Vec<u8>> {
-        let Self { registering, login, changing_password: _, signed_in, device } = self;
+        let Self { registering, login, changing: _, signed_in, device } = self;
         let mut found: Vec<Vec<u8>> = registering.iter().map(|name| name.clone().into_bytes()).collect();
         found.extend(login.iter().filter_map(|login| login.subject).map(|(account, _)| account.as_bytes().to_vec()));
         found.extend(signed_in.iter().map(|signed_in| signed_in.account.as_bytes().to_vec()));
@@ -110,11 +110,11 @@ impl AccountState {
     }
 }
 
-/// Somebody whose password was proved on this connection.
+/// Somebody whose password or recovery key was proved on this connection.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct SignedIn {
     pub(crate) account: AccountId,
-    /// Which password; a change ends sign-ins with the one before.
+    /// Version of the ways in; a change of one of them, or of the wraps, ends earlier sign-ins.
     pub(crate) password_version: u32,
 }
 

@@ -136,7 +136,8 @@ impl Server {
             Request::Lookup(request) => directory::lookup(core, caller.lookup()?, request).await?.into(),
             Request::OwnRecord(_) => directory::own_record(core, caller.owner()?).await?.into(),
             Request::PublishIdentity(request) => {
-                directory::publish_identity(core, caller.signed_in()?.1, request).await?.into()
+                let (connection, caller) = caller.signed_in()?;
+                directory::publish_identity(core, connection, caller, request).await?.into()
             }
             Request::PublishKeyPackage(request) => {
                 directory::publish_key_package(core, caller.device()?, request).await?.into()

@@ -13,7 +13,7 @@ use opaque_ke::{
 use quicprochat_identity::{
     AccessSecretKey, AccountName, DeviceSecretKey, EntropyRng, IdentityDraft, IdentitySecretKey, InboxPublicKey,
     OPAQUE_CONTEXT, OpaqueSuite, VerifiedIdentity, attach_text, authenticate_text,
-    password::{opaque_identifiers, stretching},
+    password::{RECOVERY_STRETCH, opaque_identifiers, stretching},
     sign_key_package_part,
 };
 use quicprochat_wire::{
@@ -22,8 +22,8 @@ use quicprochat_wire::{
     call::{
         Done,
         auth::{
-            Authenticate, PasswordFinish, PasswordStart, RegisterFinish, RegisterStart, SignInFinish, SignInStart,
-            SignedIn, StretchParams,
+            Authenticate, OpaqueRecord, PasswordFinish, PasswordStart, RegisterFinish, RegisterStart, SignInFinish,
+            SignInStart, SignedIn, StretchParams,
         },
         channel::{
             AccessRoll, ChainPoint, ChannelAttach, ChannelCreate, ChannelEnqueue, ChannelState, CommitParts, Enqueued,
@@ -31,7 +31,7 @@ use quicprochat_wire::{
         directory::{IdentityPart, KeyPackagePart},
         session::{Hello, Registration},
         token::{Token, TokenIssue, TokenKeys},
-        vault::{VaultRecord, VaultWrap},
+        vault::{VaultRecord, VaultWrap, WAY_PASSWORD, WAY_RECOVERY},
     },
     entropy::random_array,
     limits::{PROTOCOL_VERSION, TOKEN_BATCH},
@@ -44,7 +44,7 @@ use crate::{Connection, Limits, Reply, Server, ServerConfig, store::memory::Memo
 pub(crate) const FINGERPRINT: Fingerprint = Fingerprint::new([0xF1; 32]);
 pub(crate) const PASSWORD: &[u8] = b"correct horse battery";
 /// The least that is accepted, so that tests are quick.
-pub(crate) const STRETCH: StretchParams = StretchParams { memory_kib: 19 * 1024, iterations: 2, parallelism: 1 };
+pub(crate) const STRETCH: StretchParams = RECOVERY_STRETCH;
 
 /// SHA-256 in counter mode over a number.
 pub(crate) struct Seeded(pub(crate) u64, u64);
@@ -139,10 +139,14 @@ impl Line<'_> {
     }
 
     pub(crate) fn sign_in(&self, name: &str, password: &[u8]) -> Result<SignedIn, CallFailure> {
+        self.sign_in_by(name, WAY_PASSWORD, password)
+    }
+
+    pub(crate) fn sign_in_by(&self, name: &str, way: u16, password: &[u8]) -> Result<SignedIn, CallFailure> {
         let mut entropy = Seeded::new(77);
         let started = ClientLogin::<OpaqueSuite>::start(&mut EntropyRng::new(&mut entropy), password).expect("starts");
         let request = started.message.serialize().to_vec();
-        let answer = self.call(SignInStart { name: name.to_owned(), request })?;
+        let answer = self.call(SignInStart { name: name.to_owned(), request, way })?;
         let response = CredentialResponse::deserialize(&answer.response).expect("a KE2");
         let account_name = AccountName::parse(name).expect("a name");
         let stretch = stretching(&answer.stretch).expect("in range");
@@ -163,9 +167,20 @@ impl Line<'_> {
         password: &[u8],
         wraps: Vec<VaultWrap>,
     ) -> Result<Done, CallFailure> {
-        let (request, finish) = registration(name, password);
-        let started = self.call(PasswordStart { request })?;
-        self.call(PasswordFinish { upload: finish(&started.response), stretch: STRETCH, wraps })
+        self.change_way(name, WAY_PASSWORD, password, wraps, Vec::new())
+    }
+
+    pub(crate) fn change_way(
+        &self,
+        name: &str,
+        way: u16,
+        secret: &[u8],
+        wraps: Vec<VaultWrap>,
+        records: Vec<VaultRecord>,
+    ) -> Result<Done, CallFailure> {
+        let (request, finish) = registration(name, secret);
+        let started = self.call(PasswordStart { request, way })?;
+        self.call(PasswordFinish { upload: finish(&started.response), stretch: STRETCH, wraps, way, records })
     }
 }
 
@@ -264,7 +279,22 @@ impl Person {
             key_package: key_package(&self.part, self.device_id, &self.device),
             wraps: vec![wrap(1)],
             records: vec![record(1, 1), record(2, 1)],
+            recovery: None,
         }
+    }
+
+    /// Registers with a recovery key beside the password.
+    pub(crate) fn register_recoverable(&self, sam: &Sam, recovery_key: &[u8]) -> Result<Done, CallFailure> {
+        let line = sam.connect(ConnectionKind::Account);
+        let ((request, finish), (recovery, finish_recovery)) =
+            (registration(self.name, PASSWORD), registration(self.name, recovery_key));
+        let start = RegisterStart { name: self.name.to_owned(), invite: None, request, recovery: Some(recovery) };
+        let started = line.call(start)?;
+        let mut request = self.registering(finish(&started.response), None);
+        request.wraps.push(recovery_wrap(1));
+        let upload = finish_recovery(&started.recovery.expect("answered along"));
+        request.recovery = Some(OpaqueRecord { upload, stretch: RECOVERY_STRETCH });
+        line.call(request)
     }
 
     pub(crate) fn register(&self, sam: &Sam) -> Result<Done, CallFailure> {
@@ -274,7 +304,8 @@ impl Person {
     pub(crate) fn register_with(&self, sam: &Sam, invite: Option<String>) -> Result<Done, CallFailure> {
         let line = sam.connect(ConnectionKind::Account);
         let (request, finish) = registration(self.name, PASSWORD);
-        let started = line.call(RegisterStart { name: self.name.to_owned(), invite: invite.clone(), request })?;
+        let started =
+            line.call(RegisterStart { name: self.name.to_owned(), invite: invite.clone(), request, recovery: None })?;
         line.call(self.registering(finish(&started.response), invite))
     }
 
@@ -343,6 +374,10 @@ pub(crate) fn key_package(part: &VerifiedIdentity, device: DeviceId, key: &Devic
 
 pub(crate) fn wrap(byte: u8) -> VaultWrap {
     VaultWrap { way: 1, sealed: vec![byte; 72] }
+}
+
+pub(crate) fn recovery_wrap(byte: u8) -> VaultWrap {
+    VaultWrap { way: WAY_RECOVERY, sealed: vec![byte; 72] }
 }
 
 pub(crate) fn record(id: u32, version: u64) -> VaultRecord {

@@ -279,11 +279,17 @@ struct RegisterStart {
 
   request @2 :Data;
   # At most 1,024. OPAQUE RegistrationRequest (RFC 9807).
+
+  recovery @3 :Data;
+  # Optional; at most 1,024. The same for the recovery key (protocol.md section 10).
 }
 
 struct RegisterStarted {
   response @0 :Data;
   # At most 1,024. OPAQUE RegistrationResponse.
+
+  recovery @1 :Data;
+  # At most 1,024. The same for the recovery key, where it was asked for.
 }
 
 struct RegisterFinish {
@@ -311,6 +317,18 @@ struct RegisterFinish {
 
   records @7 :List(VaultRecord);
   # At most 64.
+
+  recovery @8 :OpaqueRecord;
+  # Optional; of the recovery key.
+}
+
+struct OpaqueRecord {
+  # What the server keeps of a way in.
+
+  upload @0 :Data;
+  # At most 1,024. OPAQUE RegistrationUpload.
+
+  stretch @1 :StretchParams;
 }
 
 struct SignInStart {
@@ -319,6 +337,9 @@ struct SignInStart {
 
   request @1 :Data;
   # At most 1,024. OPAQUE KE1.
+
+  way @2 :UInt16 = 1;
+  # 1: password, 2: recovery key.
 }
 
 struct SignInStarted {
@@ -355,10 +376,13 @@ struct Authenticate {
 struct PasswordStart {
   request @0 :Data;
   # At most 1,024. OPAQUE RegistrationRequest.
+
+  way @1 :UInt16 = 1;
+  # Of which way the secret changes: 1, the password, or 2, the recovery key.
 }
 
 struct PasswordFinish {
-  # Replaces the password record and all wraps in one transaction.
+  # Replaces the OPAQUE record of a way, all wraps and some records in one transaction.
 
   upload @0 :Data;
   # At most 1,024. OPAQUE RegistrationUpload.
@@ -367,6 +391,12 @@ struct PasswordFinish {
 
   wraps @2 :List(VaultWrap);
   # At most 16. Every wrap there is from then on.
+
+  way @3 :UInt16 = 1;
+  # As in passwordStart.
+
+  records @4 :List(VaultRecord);
+  # At most 64; may be empty.
 }
 
 struct Invite {

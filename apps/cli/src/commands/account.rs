@@ -3,14 +3,19 @@
 use std::path::PathBuf;
 
 use quicprochat_client::{
-    core::{Command, Outcome, auth::Password, store::OwnAccount},
+    core::{
+        Command, Outcome,
+        auth::{Password, RecoveryKey, WayIn},
+        store::OwnAccount,
+    },
     identity::did::did_key,
 };
-use quicprochat_wire::call::auth::Invite;
+use quicprochat_wire::{ServerLink, call::auth::Invite};
 use serde_json::json;
 
+use super::recovery;
 use crate::{
-    args::{AccountCommand, InviteCommand, Password as PasswordArg, SignIn, TokensCommand},
+    args::{AccountCommand, InviteCommand, Password as PasswordArg, Proof, TokensCommand},
     context::Context,
     failure::Failure,
     render, secret,
@@ -19,21 +24,25 @@ use crate::{
 pub(super) async fn register(
     context: &mut Context,
     name: &str,
-    sign_in: SignIn,
+    server: &ServerLink,
+    password: PasswordArg,
     invite: Option<String>,
 ) -> Result<(), Failure> {
     context.client.expect_fresh()?;
-    let file = sign_in.password.password_file;
-    let password = secret::new_from_file_or_terminal(file.as_deref(), "New password: ")?;
+    let password = secret::new_from_file_or_terminal(password.password_file.as_deref(), "New password: ")?;
     let password = Password::new(password.to_string());
-    let account = context.client.register(&sign_in.server, name, password, invite, &label()).await?;
-    show(context, &account)
+    let registered = context.client.register(server, name, password, invite, &label()).await?;
+    show(context, &registered.account)?;
+    match registered.recovery_key {
+        Some(key) => recovery::show(context, &key),
+        None => Ok(context.out.warn("recovery-key", "run qpc recovery show, and write the recovery key down")?),
+    }
 }
 
-pub(super) async fn login(context: &mut Context, name: &str, sign_in: SignIn) -> Result<(), Failure> {
+pub(super) async fn login(context: &mut Context, name: &str, server: &ServerLink, proof: Proof) -> Result<(), Failure> {
     context.client.expect_fresh()?;
-    let password = ask(&sign_in.password)?;
-    let account = context.client.login(&sign_in.server, name, password, &label()).await?;
+    let way_in = prove(&proof)?;
+    let account = context.client.login(server, name, way_in, &label()).await?;
     show(context, &account)
 }
 
@@ -44,14 +53,16 @@ pub(super) fn whoami(context: &mut Context) -> Result<(), Failure> {
 
 pub(super) async fn passwd(
     context: &mut Context,
-    password: PasswordArg,
+    proof: Proof,
     new_password_file: Option<PathBuf>,
 ) -> Result<(), Failure> {
     context.account()?;
-    let old = ask(&password)?;
+    let proof = prove(&proof)?;
     let new = secret::new_from_file_or_terminal(new_password_file.as_deref(), "New password: ")?;
-    context.client.change_password(old, Password::new(new.to_string())).await?;
-    Ok(context.out.show("done", json!({}), "password changed")?)
+    context.client.change_password(proof, Password::new(new.to_string())).await?;
+    let text = "password changed. The recovery key stays as it is: whoever knew the old password could have read it; \
+                qpc recovery new replaces it";
+    Ok(context.out.show("done", json!({}), text)?)
 }
 
 pub(super) async fn account(context: &mut Context, command: AccountCommand) -> Result<(), Failure> {
@@ -115,6 +126,16 @@ pub(super) async fn tokens(context: &mut Context, command: TokensCommand) -> Res
 pub(super) fn ask(password: &PasswordArg) -> Result<Password, Failure> {
     let password = secret::from_file_or_terminal(password.password_file.as_deref(), "Password: ")?;
     Ok(Password::new(password.to_string()))
+}
+
+/// The password, or the recovery key in its place.
+fn prove(proof: &Proof) -> Result<WayIn, Failure> {
+    let text = match (&proof.recovery_key_file, proof.recovery_key) {
+        (Some(file), _) => secret::from_file(file)?,
+        (None, true) => secret::from_file_or_terminal(None, "Recovery key: ")?,
+        (None, false) => return Ok(ask(&proof.password)?.into()),
+    };
+    Ok(RecoveryKey::parse(&text)?.into())
 }
 
 fn show(context: &Context, account: &OwnAccount) -> Result<(), Failure> {

@@ -6,6 +6,7 @@ mod devices;
 mod doctor;
 mod group;
 mod message;
+mod recovery;
 mod request;
 mod trust;
 
@@ -18,10 +19,13 @@ use crate::{
 /// Carries out what the command line asks for.
 pub(crate) async fn run(cli: Cli, context: &mut Context) -> Result<(), Failure> {
     match cli.command {
-        Command::Register { name, sign_in, invite } => account::register(context, &name, sign_in, invite).await,
-        Command::Login { name, sign_in } => account::login(context, &name, sign_in).await,
+        Command::Register { name, server, password, invite } => {
+            account::register(context, &name, &server, password, invite).await
+        }
+        Command::Login { name, server, proof } => account::login(context, &name, &server, proof).await,
         Command::Whoami => account::whoami(context),
-        Command::Passwd { password, new_password_file } => account::passwd(context, password, new_password_file).await,
+        Command::Passwd { proof, new_password_file } => account::passwd(context, proof, new_password_file).await,
+        Command::Recovery(command) => recovery::recovery(context, command).await,
         Command::Account(command) => account::account(context, command).await,
         Command::Invite(command) => account::invite(context, command).await,
         Command::Tokens(command) => account::tokens(context, command).await,

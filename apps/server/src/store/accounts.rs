@@ -1,7 +1,7 @@
 //! Accounts, account records and invite codes.
 
 use quicprochat_server_core::store::{
-    AccountRow, AccountStore, Day, DeviceRow, DirectoryStore, InviteRow, InviteStore, PasswordRow, StoreFault,
+    AccountRow, AccountStore, Day, DeviceRow, DirectoryStore, InviteRow, InviteStore, PasswordRow, StoreFault, WayRow,
 };
 use quicprochat_wire::{AccountId, DeviceId, DeviceKey, call::auth::StretchParams};
 use rusqlite::{Error, Row, params};
@@ -70,8 +70,30 @@ impl AccountStore for SqliteTx<'_> {
         Ok(())
     }
 
+    fn way(&mut self, account: &AccountId, way: u16) -> Result<Option<WayRow>, StoreFault> {
+        self.one(
+            "SELECT record, memory_kib, iterations, parallelism FROM ways WHERE account = ?1 AND way = ?2",
+            params![account.as_bytes(), way],
+            |row| {
+                let stretch =
+                    StretchParams { memory_kib: row.get(1)?, iterations: row.get(2)?, parallelism: row.get(3)? };
+                Ok(WayRow { record: row.get(0)?, stretch })
+            },
+        )
+    }
+
+    fn set_way(&mut self, account: &AccountId, way: u16, row: &WayRow) -> Result<(), StoreFault> {
+        let StretchParams { memory_kib, iterations, parallelism } = row.stretch;
+        self.write(
+            "INSERT OR REPLACE INTO ways VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            params![account.as_bytes(), way, row.record, memory_kib, iterations, parallelism],
+        )?;
+        Ok(())
+    }
+
     fn remove(&mut self, account: &AccountId) -> Result<(), StoreFault> {
         self.write("DELETE FROM accounts WHERE account = ?1", [account.as_bytes()])?;
+        self.write("DELETE FROM ways WHERE account = ?1", [account.as_bytes()])?;
         Ok(())
     }
 }

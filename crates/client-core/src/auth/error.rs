@@ -7,8 +7,8 @@ use quicprochat_wire::{AccountId, DeviceId, call::auth::StretchParams};
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum CeremonyError {
-    /// Wrong password, or no such account: which of them nobody can tell.
-    #[error("wrong password or unknown account")]
+    /// Wrong password or recovery key, or no such account: which of them nobody can tell.
+    #[error("wrong password or recovery key, or unknown account")]
     SignInFailed,
     /// The server says that the password is to be stretched less than is safe, or so much that it would hang the client.
     #[error("the server asks for password stretching outside the accepted range")]
@@ -22,9 +22,21 @@ pub enum CeremonyError {
     /// An answer of the server is not what the protocol says.
     #[error("the server's answer is malformed")]
     Malformed,
-    /// No wrap opens with the password, though the sign-in succeeded.
-    #[error("the vault does not open with this password")]
+    /// No wrap opens with the password or recovery key, though the sign-in succeeded.
+    #[error("the vault does not open with this password or recovery key")]
     VaultSealed,
+    /// The account has no recovery key.
+    #[error("the account has no recovery key")]
+    NoRecoveryKey,
+    /// The vault was opened by the recovery key, and this needs the password: set a new one first.
+    #[error("this needs the password")]
+    PasswordNeeded,
+    /// There is a way into the vault that this client does not know; a newer client is to do this.
+    #[error("the vault has a way in, {way}, which this client does not know")]
+    UnknownWay {
+        /// Which.
+        way: u16,
+    },
     /// A record of the vault is missing.
     #[error("record {record} of the vault is missing")]
     RecordMissing {

@@ -8,8 +8,10 @@
 //!   revoke     OpenVault ──revoke──▶ PublishIdentity + RolledVault ──apply──▶ DeviceAccount
 //!   the others DeviceAccount ──adopt──▶ DeviceAccount with the new keys, and the jobs to do
 //!   password   OpenVault ──PasswordChange──RegisterStarted──▶ PasswordFinish
+//!   recovery   OpenVault ──RecoveryChange──RegisterStarted──▶ PasswordFinish + RecoveryKey
 //! ```
-//! The steps that stretch a password ([`Registration::prepare`], [`SignIn::prove`], [`PasswordChange::finish`]) take a
+//! The steps that stretch a password ([`Registration::prepare`], [`SignIn::prove`], [`PasswordChange::finish`],
+//! [`RecoveryChange::finish`]) take a
 //! noticeable time and 64 MiB; run them where they block nobody.
 
 mod device;
@@ -21,6 +23,7 @@ mod open_vault;
 mod password;
 mod password_change;
 mod records;
+mod recovery_change;
 mod register;
 mod revoke;
 mod sign_in;
@@ -32,10 +35,11 @@ pub use enrol::PreparedEnrolment;
 pub use error::CeremonyError;
 pub use handover::{Adopted, adopt};
 pub use open_vault::OpenVault;
-pub use password::Password;
+pub use password::{Password, WayIn};
 pub use password_change::{ChangedPassword, PasswordChange};
-pub use quicprochat_e2ee::vault::Job;
+pub use quicprochat_e2ee::vault::{Job, RecoveryKey, RecoveryKeyProblem};
 pub use records::{DeviceLabel, MAX_LABEL_BYTES, device_labels, finish_job, jobs, rename_device};
+pub use recovery_change::RecoveryChange;
 pub use register::{PreparedRegistration, Registration};
 pub use revoke::RolledVault;
 pub use sign_in::{ProvedSignIn, SignIn, UnwrappedVault};

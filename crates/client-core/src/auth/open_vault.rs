@@ -1,18 +1,18 @@
-//! An open vault: what a password gives, for as long as a ceremony lasts.
+//! An open vault: what a password or recovery key gives, for as long as a ceremony lasts.
 
 use core::fmt;
 use std::collections::BTreeMap;
 
 use quicprochat_e2ee::{
     sealed::InboxSecretKey,
-    vault::{Job, RootKey, StateKey},
+    vault::{Job, RECOVERY_RECORD, RecoveryKey, RecoveryRecord, RootKey, StateKey},
 };
-use quicprochat_identity::{AccountName, IdentitySecretKey, Succession, UnverifiedIdentity, VerifiedIdentity};
+use quicprochat_identity::{IdentitySecretKey, Succession, UnverifiedIdentity, VerifiedIdentity};
 use quicprochat_wire::{
-    AccountId,
+    AccountId, Entropy,
     call::{
         directory::Record,
-        vault::{VaultRecord, VaultRecords},
+        vault::{VaultRecord, VaultRecords, VaultWrap, WAY_PASSWORD, WAY_RECOVERY},
     },
 };
 
@@ -20,9 +20,10 @@ use super::{
     CeremonyError,
     opaque::ExportKey,
     records::{self, DeviceLabel},
+    sign_in::Opened,
 };
 
-/// Everything that the password opens. Never stored: a device keeps [`super::DeviceAccount`].
+/// Everything that the password or recovery key opens. Never stored: a device keeps [`super::DeviceAccount`].
 ///
 /// Secrets:  all keys of the account, zeroised on drop.
 pub struct OpenVault {
@@ -30,7 +31,11 @@ pub struct OpenVault {
     pub(super) identity_key: IdentitySecretKey,
     pub(super) root: RootKey,
     pub(super) state_key: StateKey,
-    pub(super) export_key: ExportKey,
+    /// The password's export key, if it was the password that opened the vault.
+    pub(super) export_key: Option<ExportKey>,
+    pub(super) recovery: Option<RecoveryRecord>,
+    /// Every wrap there is.
+    pub(super) wraps: Vec<VaultWrap>,
     pub(super) inbox_keys: Vec<InboxSecretKey>,
     pub(super) labels: Vec<DeviceLabel>,
     pub(super) jobs: Vec<Job>,
@@ -41,14 +46,12 @@ pub struct OpenVault {
 
 impl OpenVault {
     pub(super) fn open(
-        name: AccountName,
-        account: AccountId,
-        root: RootKey,
-        export_key: ExportKey,
+        opened: Opened,
         record: &Record,
         vault: &VaultRecords,
         known: Option<&VerifiedIdentity>,
     ) -> Result<Self, CeremonyError> {
+        let Opened { name, account, way, export_key, root, wraps } = opened;
         let identity = own_identity(record, account, known)?;
         if *identity.name() != name {
             return Err(CeremonyError::Malformed);
@@ -63,6 +66,10 @@ impl OpenVault {
         }
         let state_key = root.state_key();
         let inbox_keys = open_own_inbox(&state_key, &identity, sealed)?;
+        let recovery = records::open_recovery(&root, account, sealed)?;
+        if recovery.is_none() && wraps.iter().any(|wrap| wrap.way == WAY_RECOVERY) {
+            return Err(CeremonyError::RecordMissing { record: RECOVERY_RECORD });
+        }
         Ok(Self {
             labels: records::device_labels(&state_key, account, sealed)?,
             jobs: records::jobs(&state_key, account, sealed)?,
@@ -72,7 +79,9 @@ impl OpenVault {
             identity_key,
             root,
             state_key,
-            export_key,
+            export_key: (way == WAY_PASSWORD).then_some(export_key),
+            recovery,
+            wraps,
             inbox_keys,
         })
     }
@@ -93,6 +102,40 @@ impl OpenVault {
     #[must_use]
     pub fn jobs(&self) -> &[Job] {
         &self.jobs
+    }
+
+    /// The recovery key, to show it again to whoever proved the password.
+    ///
+    /// Errors:   [`CeremonyError::NoRecoveryKey`].
+    pub fn recovery_key(&self) -> Result<&RecoveryKey, CeremonyError> {
+        self.recovery.as_ref().map(|recovery| &recovery.key).ok_or(CeremonyError::NoRecoveryKey)
+    }
+
+    /// The wraps there are with that of one way replaced: the others stay as they are, the root key being the same.
+    pub(super) fn wraps_with(
+        &self,
+        way: u16,
+        export_key: &[u8],
+        entropy: &mut dyn Entropy,
+    ) -> Result<Vec<VaultWrap>, CeremonyError> {
+        let mut wraps: Vec<_> = self.wraps.iter().filter(|wrap| wrap.way != way).cloned().collect();
+        wraps.push(records::wrap(&self.root, way, export_key, self.account(), entropy)?);
+        Ok(wraps)
+    }
+
+    /// Wraps of a new root key, one for each way there is.
+    ///
+    /// Errors:   [`CeremonyError::PasswordNeeded`], [`CeremonyError::UnknownWay`].
+    pub(super) fn wraps_of(&self, root: &RootKey, entropy: &mut dyn Entropy) -> Result<Vec<VaultWrap>, CeremonyError> {
+        if let Some(wrap) = self.wraps.iter().find(|wrap| ![WAY_PASSWORD, WAY_RECOVERY].contains(&wrap.way)) {
+            return Err(CeremonyError::UnknownWay { way: wrap.way });
+        }
+        let password = self.export_key.as_ref().ok_or(CeremonyError::PasswordNeeded)?;
+        let mut wraps = vec![records::wrap(root, WAY_PASSWORD, password, self.account(), entropy)?];
+        if let Some(recovery) = &self.recovery {
+            wraps.push(records::wrap(root, WAY_RECOVERY, &recovery.export_key, self.account(), entropy)?);
+        }
+        Ok(wraps)
     }
 
     pub(super) fn account(&self) -> AccountId {

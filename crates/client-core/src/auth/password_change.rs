@@ -5,13 +5,15 @@ use core::fmt;
 use quicprochat_identity::{check_password_strength, password::DEFAULT_STRETCH};
 use quicprochat_wire::{
     Entropy, Fingerprint,
-    call::auth::{PasswordFinish, PasswordStart, RegisterStarted},
+    call::{
+        auth::{PasswordFinish, PasswordStart, RegisterStarted},
+        vault::{VaultWrap, WAY_PASSWORD},
+    },
 };
 
 use super::{
     CeremonyError, OpenVault, Password,
     opaque::{ExportKey, RegistrationExchange},
-    records,
 };
 
 /// A change of the password whose first request is made.
@@ -20,7 +22,8 @@ pub struct PasswordChange {
 }
 
 impl PasswordChange {
-    /// Checks the new password and makes the first request, for the connection that was signed in with the old one.
+    /// Checks the new password and makes the first request, for the connection that was signed in with
+    /// the old one or with the recovery key.
     ///
     /// Errors:   [`CeremonyError::PasswordWeak`].
     pub fn start(
@@ -30,7 +33,7 @@ impl PasswordChange {
     ) -> Result<(PasswordStart, Self), CeremonyError> {
         check_password_strength(password.as_str(), Some(vault.identity.name()))?;
         let (request, exchange) = RegistrationExchange::start(password, entropy)?;
-        Ok((PasswordStart { request }, Self { exchange }))
+        Ok((PasswordStart { request, way: WAY_PASSWORD }, Self { exchange }))
     }
 
     /// Takes the server's answer and makes the last request. Until the server has answered that, either password may be
@@ -49,8 +52,9 @@ impl PasswordChange {
         let stretch = DEFAULT_STRETCH;
         let name = vault.identity.name();
         let (upload, export_key) = self.exchange.finish(&answer.response, name, server, &stretch, entropy)?;
-        let wraps = vec![records::wrap(&vault.root, &export_key, vault.account(), entropy)?];
-        Ok((PasswordFinish { upload, stretch, wraps }, ChangedPassword { export_key }))
+        let wraps = vault.wraps_with(WAY_PASSWORD, &export_key, entropy)?;
+        let changed = ChangedPassword { export_key, wraps: wraps.clone() };
+        Ok((PasswordFinish { upload, stretch, wraps, way: WAY_PASSWORD, records: Vec::new() }, changed))
     }
 }
 
@@ -63,12 +67,14 @@ impl fmt::Debug for PasswordChange {
 /// The new password's half of the vault.
 pub struct ChangedPassword {
     export_key: ExportKey,
+    wraps: Vec<VaultWrap>,
 }
 
 impl ChangedPassword {
     /// Lets later wraps of the open vault be made for the new password.
     pub fn apply(self, vault: &mut OpenVault) {
-        vault.export_key = self.export_key;
+        vault.export_key = Some(self.export_key);
+        vault.wraps = self.wraps;
     }
 }
 

@@ -3,8 +3,8 @@
 use quicprochat_e2ee::{
     sealed::InboxSecretKey,
     vault::{
-        self, DevicesRecord, HANDOVER_RECORDS, IDENTITY_RECORD, InboxRecord, Job, JobsRecord, RootKey, StateKey,
-        StateRecord,
+        self, DevicesRecord, HANDOVER_RECORDS, IDENTITY_RECORD, InboxRecord, Job, JobsRecord, RECOVERY_RECORD,
+        RecoveryRecord, RootKey, StateKey, StateRecord,
     },
 };
 use quicprochat_identity::{IdentitySecretKey, InboxPublicKey, record::IdentityContent};
@@ -22,8 +22,6 @@ use super::CeremonyError;
 pub const MAX_LABEL_BYTES: usize = 64;
 /// How many inbox keys are kept: the newest, and older ones for entries that were under way.
 pub(super) const MAX_INBOX_KEYS: usize = 16;
-/// The way into the vault by OPAQUE's export key.
-const WAY_PASSWORD: u16 = 1;
 
 /// What a device of the account is called.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -111,19 +109,23 @@ pub(super) fn labels_of(labels: &[DeviceLabel], identity: &IdentityContent) -> V
 
 pub(super) fn wrap(
     root: &RootKey,
+    way: u16,
     export_key: &[u8],
     account: AccountId,
     entropy: &mut dyn Entropy,
 ) -> Result<VaultWrap, CeremonyError> {
     let sealed = root.wrap(&account, export_key, entropy).map_err(|_| CeremonyError::Crypto)?;
-    Ok(VaultWrap { way: WAY_PASSWORD, sealed })
+    Ok(VaultWrap { way, sealed })
 }
 
-pub(super) fn unwrap(wraps: &[VaultWrap], export_key: &[u8], account: AccountId) -> Result<RootKey, CeremonyError> {
-    let mut by_password = wraps.iter().filter(|wrap| wrap.way == WAY_PASSWORD);
-    by_password
-        .find_map(|wrap| RootKey::unwrap(&account, export_key, &wrap.sealed).ok())
-        .ok_or(CeremonyError::VaultSealed)
+pub(super) fn unwrap(
+    wraps: &[VaultWrap],
+    way: u16,
+    export_key: &[u8],
+    account: AccountId,
+) -> Result<RootKey, CeremonyError> {
+    let mut of_way = wraps.iter().filter(|wrap| wrap.way == way);
+    of_way.find_map(|wrap| RootKey::unwrap(&account, export_key, &wrap.sealed).ok()).ok_or(CeremonyError::VaultSealed)
 }
 
 pub(super) fn seal_identity(
@@ -145,6 +147,29 @@ pub(super) fn open_identity(
     let record = find(records, IDENTITY_RECORD)?;
     vault::open_identity(root, account, record.version, &record.sealed)
         .map_err(|_| CeremonyError::RecordSealed { record: IDENTITY_RECORD })
+}
+
+pub(super) fn seal_recovery(
+    root: &RootKey,
+    account: AccountId,
+    version: u64,
+    recovery: &RecoveryRecord,
+    entropy: &mut dyn Entropy,
+) -> Result<VaultRecord, CeremonyError> {
+    let sealed = vault::seal_recovery(root, account, version, recovery, entropy).map_err(|_| CeremonyError::Crypto)?;
+    Ok(VaultRecord { id: RECOVERY_RECORD, version, sealed })
+}
+
+/// Opens record 5; `None` if there is none.
+pub(super) fn open_recovery(
+    root: &RootKey,
+    account: AccountId,
+    records: &[VaultRecord],
+) -> Result<Option<RecoveryRecord>, CeremonyError> {
+    let Ok(record) = find(records, RECOVERY_RECORD) else { return Ok(None) };
+    vault::open_recovery(root, account, record.version, &record.sealed)
+        .map(Some)
+        .map_err(|_| CeremonyError::RecordSealed { record: RECOVERY_RECORD })
 }
 
 /// Hash of record 1, as the identity part names it.
@@ -213,7 +238,8 @@ pub(super) fn is_handover(record: u32) -> bool {
 
 /// Whether this client knows what the record is for, so that it can carry it over into a rolled vault.
 pub(super) fn is_known(record: u32) -> bool {
-    [IDENTITY_RECORD, InboxRecord::ID, DevicesRecord::ID, JobsRecord::ID].contains(&record) || is_handover(record)
+    [IDENTITY_RECORD, InboxRecord::ID, DevicesRecord::ID, JobsRecord::ID, RECOVERY_RECORD].contains(&record)
+        || is_handover(record)
 }
 
 /// The version that a record's next content has.

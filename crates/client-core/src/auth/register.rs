@@ -5,24 +5,24 @@ use core::fmt;
 use quicprochat_e2ee::{
     mls::OwnDevice,
     sealed::InboxSecretKey,
-    vault::{RootKey, StateKey},
+    vault::{RecoveryKey, RecoveryRecord, RootKey, StateKey},
 };
 use quicprochat_identity::{
     AccountName, DeviceSecretKey, IdentityDraft, IdentitySecretKey, VerifiedIdentity, check_password_strength,
-    password::DEFAULT_STRETCH,
+    password::{DEFAULT_STRETCH, RECOVERY_STRETCH},
 };
 use quicprochat_wire::{
     DeviceId, Entropy, Fingerprint, Timestamp,
     call::{
-        auth::{RegisterFinish, RegisterStart, RegisterStarted},
+        auth::{OpaqueRecord, RegisterFinish, RegisterStart, RegisterStarted},
         directory::IdentityPart,
-        vault::{VaultRecord, VaultWrap},
+        vault::{VaultRecord, VaultWrap, WAY_PASSWORD, WAY_RECOVERY},
     },
     entropy::random_array,
 };
 
 use super::{
-    CeremonyError, DeviceAccount, Password,
+    CeremonyError, DeviceAccount, Password, WayIn,
     device::{key_package_part, own_device},
     opaque::RegistrationExchange,
     records::{self, DeviceLabel},
@@ -33,10 +33,12 @@ pub struct Registration {
     name: AccountName,
     invite: Option<String>,
     exchange: RegistrationExchange,
+    recovery_key: RecoveryKey,
+    recovery_exchange: RegistrationExchange,
 }
 
 impl Registration {
-    /// Checks the password and makes the first request.
+    /// Checks the password, draws a recovery key and makes the first request.
     ///
     /// Errors:   [`CeremonyError::PasswordWeak`].
     pub fn start(
@@ -47,13 +49,17 @@ impl Registration {
     ) -> Result<(RegisterStart, Self), CeremonyError> {
         check_password_strength(password.as_str(), Some(&name))?;
         let (request, exchange) = RegistrationExchange::start(password, entropy)?;
-        let request = RegisterStart { name: name.to_string(), invite: invite.clone(), request };
-        Ok((request, Self { name, invite, exchange }))
+        let recovery_key = RecoveryKey::generate(entropy);
+        let (_, secret) = WayIn::RecoveryKey(recovery_key.clone()).into_secret();
+        let (recovery, recovery_exchange) = RegistrationExchange::start(secret, entropy)?;
+        let request =
+            RegisterStart { name: name.to_string(), invite: invite.clone(), request, recovery: Some(recovery) };
+        Ok((request, Self { name, invite, exchange, recovery_key, recovery_exchange }))
     }
 
     /// Takes the server's answer; makes the identity, the device and the vault. `label` is the device's name for people.
     ///
-    /// Slow: stretches the password.
+    /// Slow: stretches the password and the recovery key.
     ///
     /// Errors:   [`CeremonyError::Malformed`], [`CeremonyError::LabelTooLong`].
     pub fn prepare(
@@ -64,9 +70,12 @@ impl Registration {
         now: Timestamp,
         entropy: &mut dyn Entropy,
     ) -> Result<PreparedRegistration, CeremonyError> {
-        let Self { name, invite, exchange } = self;
-        let stretch = DEFAULT_STRETCH;
-        let (upload, export_key) = exchange.finish(&answer.response, &name, server, &stretch, entropy)?;
+        let Self { name, invite, exchange, recovery_key, recovery_exchange } = self;
+        let (upload, password_key) = exchange.finish(&answer.response, &name, server, &DEFAULT_STRETCH, entropy)?;
+        let response = answer.recovery.as_ref().ok_or(CeremonyError::Malformed)?;
+        let (recovery_upload, export_key) =
+            recovery_exchange.finish(response, &name, server, &RECOVERY_STRETCH, entropy)?;
+        let recovery = RecoveryRecord { key: recovery_key, export_key };
 
         let identity_key = IdentitySecretKey::generate(entropy);
         let account = identity_key.public().account_id();
@@ -82,8 +91,12 @@ impl Registration {
             sealed_identity,
             records::seal_inbox(&state_key, account, 1, &inbox_keys, entropy)?,
             records::seal_labels(&state_key, account, 1, &labels, entropy)?,
+            records::seal_recovery(&root, account, 1, &recovery, entropy)?,
         ];
-        let wraps = vec![records::wrap(&root, &export_key, account, entropy)?];
+        let wraps = vec![
+            records::wrap(&root, WAY_PASSWORD, &password_key, account, entropy)?,
+            records::wrap(&root, WAY_RECOVERY, &recovery.export_key, account, entropy)?,
+        ];
         let mut draft = IdentityDraft {
             name,
             serial: 1,
@@ -96,7 +109,19 @@ impl Registration {
         };
         draft.add_device(&identity_key, device, device_key.public());
         let identity = draft.sign(&identity_key, entropy)?;
-        Ok(PreparedRegistration { invite, upload, wraps, records, identity, device, device_key, state_key, inbox_keys })
+        Ok(PreparedRegistration {
+            invite,
+            upload,
+            recovery_upload,
+            recovery_key: recovery.key,
+            wraps,
+            records,
+            identity,
+            device,
+            device_key,
+            state_key,
+            inbox_keys,
+        })
     }
 }
 
@@ -110,6 +135,8 @@ impl fmt::Debug for Registration {
 pub struct PreparedRegistration {
     invite: Option<String>,
     upload: Vec<u8>,
+    recovery_upload: Vec<u8>,
+    recovery_key: RecoveryKey,
     wraps: Vec<VaultWrap>,
     records: Vec<VaultRecord>,
     identity: VerifiedIdentity,
@@ -129,6 +156,13 @@ impl PreparedRegistration {
         Ok(own_device(&self.identity, entry, &self.device_key))
     }
 
+    /// The account's recovery key, to show it to the person once the account is there. [`super::OpenVault::recovery_key`]
+    /// shows it again.
+    #[must_use]
+    pub const fn recovery_key(&self) -> &RecoveryKey {
+        &self.recovery_key
+    }
+
     /// Makes the last request, and what the device is to store before it sends the request.
     ///
     /// Errors:   [`CeremonyError::Record`] for a KeyPackage that does not fit its row.
@@ -143,6 +177,7 @@ impl PreparedRegistration {
             key_package: key_package_part(account, self.device, &self.device_key, key_package, now)?,
             wraps: self.wraps,
             records: self.records,
+            recovery: Some(OpaqueRecord { upload: self.recovery_upload, stretch: RECOVERY_STRETCH }),
         };
         let account = DeviceAccount {
             identity: self.identity,

@@ -5,8 +5,8 @@ use core::fmt;
 use quicprochat_e2ee::{
     sealed::InboxSecretKey,
     vault::{
-        DevicesRecord, HANDOVER_RECORDS, IDENTITY_RECORD, InboxRecord, Job, JobsRecord, RootKey, StateKey,
-        StateRecord as _,
+        DevicesRecord, HANDOVER_RECORDS, IDENTITY_RECORD, InboxRecord, Job, JobsRecord, RECOVERY_RECORD, RootKey,
+        StateKey, StateRecord as _,
     },
 };
 use quicprochat_identity::{DeviceSecretKey, UnverifiedKeyPackagePart, VerifiedIdentity};
@@ -25,7 +25,8 @@ impl OpenVault {
     /// remaining devices, to which the new state key is handed over.
     ///
     /// Errors:   [`CeremonyError::UnknownDevice`]; [`CeremonyError::UnknownRecord`] - the vault holds something that only a
-    ///           newer client can carry over.
+    ///           newer client can carry over; [`CeremonyError::UnknownWay`] - the same of a way in;
+    ///           [`CeremonyError::PasswordNeeded`] - it was not the password that opened the vault.
     pub fn revoke(
         &self,
         device: DeviceId,
@@ -56,6 +57,9 @@ impl OpenVault {
             records::seal_labels(&state_key, account, next(DevicesRecord::ID), &labels, entropy)?,
             records::seal_jobs(&state_key, account, next(JobsRecord::ID), &jobs, entropy)?,
         ];
+        if let Some(recovery) = &self.recovery {
+            sealed.push(records::seal_recovery(&root, account, next(RECOVERY_RECORD), recovery, entropy)?);
+        }
         let remaining: Vec<_> = draft.devices.iter().map(|entry| entry.device).collect();
         let (handovers, without_handover) = self.handovers(&remaining, record, &state_key, entropy)?;
         sealed.extend(handovers);
@@ -67,7 +71,7 @@ impl OpenVault {
         let request = PublishIdentity {
             identity: IdentityPart(identity.signed_bytes().to_vec()),
             key_packages: Vec::new(),
-            wraps: Some(vec![records::wrap(&root, &self.export_key, account, entropy)?]),
+            wraps: Some(self.wraps_of(&root, entropy)?),
             records: sealed,
         };
         Ok((request, RolledVault { identity, state_key, inbox_keys, jobs, without_handover }))

@@ -1,4 +1,4 @@
-//! Sign-in: from a password to an open vault.
+//! Sign-in: from a password or recovery key to an open vault.
 
 use core::fmt;
 
@@ -9,12 +9,12 @@ use quicprochat_wire::{
     call::{
         auth::{SignInFinish, SignInStart, SignInStarted, SignedIn},
         directory::{OwnRecord, Record},
-        vault::{VaultFetch, VaultRecords},
+        vault::{VaultFetch, VaultRecords, VaultWrap},
     },
 };
 
 use super::{
-    CeremonyError, OpenVault, Password,
+    CeremonyError, OpenVault, WayIn,
     opaque::{ExportKey, SignInExchange},
     records,
 };
@@ -22,24 +22,26 @@ use super::{
 /// A sign-in whose first request is made.
 pub struct SignIn {
     name: AccountName,
+    way: u16,
     exchange: SignInExchange,
 }
 
 impl SignIn {
-    /// Makes the first request.
+    /// Makes the first request, for a password or a recovery key.
     ///
     /// Errors:   [`CeremonyError::Crypto`] for an empty or overlong password.
     pub fn start(
         name: AccountName,
-        password: Password,
+        way_in: impl Into<WayIn>,
         entropy: &mut dyn Entropy,
     ) -> Result<(SignInStart, Self), CeremonyError> {
-        let (request, exchange) = SignInExchange::start(password, entropy)?;
-        let request = SignInStart { name: name.to_string(), request };
-        Ok((request, Self { name, exchange }))
+        let (way, secret) = way_in.into().into_secret();
+        let (request, exchange) = SignInExchange::start(secret, entropy)?;
+        let request = SignInStart { name: name.to_string(), request, way };
+        Ok((request, Self { name, way, exchange }))
     }
 
-    /// Takes the server's answer and makes the second request, which proves the password.
+    /// Takes the server's answer and makes the second request, which proves the password or recovery key.
     ///
     /// Slow: stretches the password.
     ///
@@ -50,9 +52,9 @@ impl SignIn {
         server: &Fingerprint,
         entropy: &mut dyn Entropy,
     ) -> Result<(SignInFinish, ProvedSignIn), CeremonyError> {
-        let Self { name, exchange } = self;
+        let Self { name, way, exchange } = self;
         let (finalization, export_key) = exchange.finish(&answer.response, &name, server, &answer.stretch, entropy)?;
-        Ok((SignInFinish { finalization }, ProvedSignIn { name, export_key }))
+        Ok((SignInFinish { finalization }, ProvedSignIn { name, way, export_key }))
     }
 }
 
@@ -62,9 +64,10 @@ impl fmt::Debug for SignIn {
     }
 }
 
-/// A sign-in whose password was right.
+/// A sign-in whose password or recovery key was right.
 pub struct ProvedSignIn {
     pub(super) name: AccountName,
+    pub(super) way: u16,
     pub(super) export_key: ExportKey,
 }
 
@@ -73,8 +76,10 @@ impl ProvedSignIn {
     ///
     /// Errors:   [`CeremonyError::VaultSealed`].
     pub fn unwrap(self, answer: &SignedIn) -> Result<UnwrappedVault, CeremonyError> {
-        let root = records::unwrap(&answer.wraps, &self.export_key, answer.account)?;
-        Ok(UnwrappedVault { name: self.name, account: answer.account, export_key: self.export_key, root })
+        let Self { name, way, export_key } = self;
+        let root = records::unwrap(&answer.wraps, way, &export_key, answer.account)?;
+        let opened = Opened { name, account: answer.account, way, export_key, root, wraps: answer.wraps.clone() };
+        Ok(UnwrappedVault { opened })
     }
 }
 
@@ -86,10 +91,20 @@ impl fmt::Debug for ProvedSignIn {
 
 /// A vault whose root key is there and whose records are not.
 pub struct UnwrappedVault {
-    name: AccountName,
-    account: AccountId,
-    export_key: ExportKey,
-    root: RootKey,
+    opened: Opened,
+}
+
+/// What the sign-in itself yields.
+pub(super) struct Opened {
+    pub(super) name: AccountName,
+    pub(super) account: AccountId,
+    /// Which way was taken.
+    pub(super) way: u16,
+    /// That way's export key.
+    pub(super) export_key: ExportKey,
+    pub(super) root: RootKey,
+    /// Every wrap there is.
+    pub(super) wraps: Vec<VaultWrap>,
 }
 
 impl UnwrappedVault {
@@ -112,12 +127,12 @@ impl UnwrappedVault {
         vault: &VaultRecords,
         known: Option<&VerifiedIdentity>,
     ) -> Result<OpenVault, CeremonyError> {
-        OpenVault::open(self.name, self.account, self.root, self.export_key, record, vault, known)
+        OpenVault::open(self.opened, record, vault, known)
     }
 }
 
 impl fmt::Debug for UnwrappedVault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "UnwrappedVault({:?})", self.account)
+        write!(f, "UnwrappedVault({:?})", self.opened.account)
     }
 }

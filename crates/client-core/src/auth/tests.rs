@@ -1,5 +1,6 @@
 //! Whole ceremonies against a server's half.
 
+mod recovery;
 mod server;
 
 use quicprochat_e2ee::mls::MemoryMlsStore;
@@ -9,7 +10,7 @@ use quicprochat_wire::{
     call::{
         auth::{SignInFinish, SignedIn, StretchParams},
         directory::Record,
-        vault::VaultRecord,
+        vault::{VaultRecord, WAY_PASSWORD},
     },
     limits::MAX_DEVICES,
 };
@@ -30,6 +31,8 @@ struct Device {
     account: DeviceAccount,
     store: MemoryMlsStore,
     key_package: Vec<u8>,
+    /// The account's, where this device registered it.
+    recovery_key: Option<RecoveryKey>,
 }
 
 fn name(text: &str) -> AccountName {
@@ -49,15 +52,20 @@ fn register(sam: &mut Sam, who: &str, seed: u64) -> Device {
     let prepared = registration.prepare(&answer, &FINGERPRINT, "laptop", NOW, &mut entropy).expect("prepares");
     let store = MemoryMlsStore::default();
     let key_package = new_key_package(&store, &prepared.own_device().expect("enrolled"), &mut entropy);
+    let recovery_key = Some(prepared.recovery_key().clone());
     let (request, account) = prepared.finish(&key_package, NOW).expect("finishes");
     assert!(is_upload(&request.upload));
     assert_eq!(sam.register_finish(request), Ok(()));
-    Device { account, store, key_package }
+    Device { account, store, key_package, recovery_key }
 }
 
 fn sign_in(sam: &mut Sam, who: &str, phrase: &str, seed: u64) -> Result<OpenVault, CeremonyError> {
+    sign_in_by(sam, who, password(phrase), seed)
+}
+
+fn sign_in_by(sam: &mut Sam, who: &str, way_in: impl Into<WayIn>, seed: u64) -> Result<OpenVault, CeremonyError> {
     let mut entropy = SeededEntropy::new(seed);
-    let (request, sign_in) = SignIn::start(name(who), password(phrase), &mut entropy)?;
+    let (request, sign_in) = SignIn::start(name(who), way_in, &mut entropy)?;
     let answer = sam.sign_in_start(&request);
     let (request, proved) = sign_in.prove(&answer, &FINGERPRINT, &mut entropy)?;
     let answer = sam.sign_in_finish(&request).map_err(|_| CeremonyError::SignInFailed)?;
@@ -65,10 +73,14 @@ fn sign_in(sam: &mut Sam, who: &str, phrase: &str, seed: u64) -> Result<OpenVaul
     unwrapped.open(&sam.own_record(who), &sam.vault_fetch(who), None)
 }
 
+fn by_password(vault: &OpenVault) -> opaque::ExportKey {
+    vault.export_key.clone().expect("opened by the password")
+}
+
 /// Opens a vault again with the password that opened `vault`, without stretching it once more.
 fn reopen(sam: &Sam, vault: &OpenVault) -> Result<OpenVault, CeremonyError> {
     let who = vault.identity().name();
-    let proved = ProvedSignIn { name: who.clone(), export_key: vault.export_key.clone() };
+    let proved = ProvedSignIn { name: who.clone(), way: WAY_PASSWORD, export_key: by_password(vault) };
     let wraps = sam.accounts[who.as_str()].wraps.clone();
     let unwrapped = proved.unwrap(&SignedIn { account: vault.account(), wraps })?;
     unwrapped.open(&sam.own_record(who.as_str()), &sam.vault_fetch(who.as_str()), None)
@@ -86,7 +98,7 @@ fn enrol_with(sam: &mut Sam, vault: &OpenVault, who: &str, label: &str, seed: u6
     let key_package = new_key_package(&store, &prepared.own_device().expect("enrolled"), &mut entropy);
     let (request, account) = prepared.finish(&key_package, NOW).expect("finishes");
     sam.publish_identity(who, request)?;
-    Ok(Device { account, store, key_package })
+    Ok(Device { account, store, key_package, recovery_key: None })
 }
 
 /// Lets a device catch up with its account's record.
@@ -366,7 +378,7 @@ fn a_changed_password_opens_the_same_vault() {
     let (request, change) = PasswordChange::start(&vault, password(OTHER_PASSWORD), &mut entropy).expect("starts");
     let answer = sam.password_start("alice", &request);
     let (request, changed) = change.finish(&vault, &answer, &FINGERPRINT, &mut entropy).expect("finishes");
-    sam.password_finish("alice", request);
+    sam.password_finish("alice", request).expect("accepted");
     changed.apply(&mut vault);
     assert_eq!(sign_in(&mut sam, "alice", PASSWORD, 4).err(), Some(CeremonyError::SignInFailed));
     let again = sign_in(&mut sam, "alice", OTHER_PASSWORD, 5).expect("signs in");
@@ -417,7 +429,7 @@ fn a_known_identity_is_compared_at_sign_in() {
     enrol(&mut sam, "alice", "phone", 3);
     let vault = sign_in(&mut sam, "alice", PASSWORD, 7).expect("signs in");
     let attempt = |record: &Record, known: &DeviceAccount| {
-        let proved = ProvedSignIn { name: name("alice"), export_key: vault.export_key.clone() };
+        let proved = ProvedSignIn { name: name("alice"), way: WAY_PASSWORD, export_key: by_password(&vault) };
         let answer = SignedIn { account: vault.account(), wraps: sam.accounts["alice"].wraps.clone() };
         let unwrapped = proved.unwrap(&answer).expect("unwraps");
         assert!(unwrapped.requests().1.ids.is_empty());

@@ -4,7 +4,7 @@
 //! before the answer comes, the next attempt asks the server whether it counted.
 
 use quicprochat_client_core::{
-    auth::{self, CeremonyError, DeviceAccount, Password, Registration},
+    auth::{self, CeremonyError, DeviceAccount, Password, RecoveryKey, Registration, WayIn},
     store::{KeyPackageState, OwnAccount, OwnKeyPackage, StoreTx, Stored},
 };
 use quicprochat_e2ee::mls::{OwnDevice, Provider, Suite, new_key_package};
@@ -19,6 +19,16 @@ use crate::{ClientError, OsEntropy, entropy::now};
 const PENDING: &str = "pending account";
 /// How often an enrolment begins anew because another device changed the account.
 const TRIES: usize = 4;
+
+/// A new account.
+#[derive(Debug)]
+pub struct Registered {
+    /// The account with this as its first device.
+    pub account: OwnAccount,
+    /// Its recovery key, to show to the person. `None` if the answer to an earlier attempt was lost, of which nothing is kept
+    /// here but the device: the password shows the key ([`Client::recovery_key`]).
+    pub recovery_key: Option<RecoveryKey>,
+}
 
 impl Client {
     /// Checks that this home has no account yet.
@@ -37,10 +47,10 @@ impl Client {
         password: Password,
         invite: Option<String>,
         label: &str,
-    ) -> Result<OwnAccount, ClientError> {
+    ) -> Result<Registered, ClientError> {
         self.expect_fresh()?;
         if let Some(account) = self.resume(server, name).await? {
-            return Ok(account);
+            return Ok(Registered { account, recovery_key: None });
         }
         let name = parse_name(name)?;
         let (request, registration) = Registration::start(name, password, invite, &mut OsEntropy)?;
@@ -51,28 +61,29 @@ impl Client {
             blocking(move || registration.prepare(&answer, &fingerprint, &label, now(), &mut OsEntropy)).await??;
         let key_package = self.key_package(&prepared.own_device()?)?;
         let at = now();
+        let recovery_key = Some(prepared.recovery_key().clone());
         let (request, device) = prepared.finish(&key_package, at)?;
         let account = device.to_stored(server.clone(), hello.host)?;
         self.keep_pending(&account, &package(&request.key_package, key_package, at))?;
         self.settle(link.call(request).await)?;
-        self.promote()
+        Ok(Registered { account: self.promote()?, recovery_key })
     }
 
-    /// Makes this home a further device of an account.
+    /// Makes this home a further device of an account, with its password or recovery key.
     pub async fn login(
         &mut self,
         server: &ServerLink,
         name: &str,
-        password: Password,
+        way_in: impl Into<WayIn>,
         label: &str,
     ) -> Result<OwnAccount, ClientError> {
         self.expect_fresh()?;
         if let Some(account) = self.resume(server, name).await? {
             return Ok(account);
         }
-        let name = parse_name(name)?;
+        let (name, way_in) = (parse_name(name)?, way_in.into());
         for _ in 0..TRIES {
-            let SignedIn { link, hello, vault, .. } = self.signed_in(server, &name, password.clone(), None).await?;
+            let SignedIn { link, hello, vault, .. } = self.signed_in(server, &name, way_in.clone(), None).await?;
             let prepared = vault.enrol(label, now(), &mut OsEntropy)?;
             let key_package = self.key_package(&prepared.own_device()?)?;
             let at = now();

@@ -1,7 +1,7 @@
 //! A home in use: its account, its ceremonies with the server, and sessions of its engine.
 //!
 //! ```text
-//!   enrol ── register, log in      password ── change, check, delete      devices ── list, rename, revoke
+//!   enrol ── register, log in      password ── change, check, delete, recovery key      devices ── list, rename, revoke
 //! ```
 
 mod devices;
@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use quicprochat_client_core::{
     Engine,
-    auth::{self, DeviceAccount, OpenVault, Password, SignIn},
+    auth::{self, DeviceAccount, OpenVault, SignIn, WayIn},
     store::{OwnAccount, StoreTx},
 };
 use quicprochat_identity::{AccountName, SafetyNumber, UnverifiedIdentity, VerifiedIdentity};
@@ -25,6 +25,7 @@ use quicprochat_wire::{
 
 use crate::{ClientError, Home, OsEntropy, Session, Store, StoreKey};
 pub use devices::DeviceView;
+pub use enrol::Registered;
 
 /// A home and the server of its account.
 pub struct Client {
@@ -117,17 +118,17 @@ impl Client {
         Ok((link, account))
     }
 
-    /// An account connection that the password has opened, and the vault it opens. `known` is the newest own identity part
+    /// An account connection that the password or recovery key has opened, and the vault it opens. `known` is the newest own identity part
     /// that this device has seen.
     async fn signed_in(
         &self,
         server: &ServerLink,
         name: &AccountName,
-        password: Password,
+        way_in: WayIn,
         known: Option<&VerifiedIdentity>,
     ) -> Result<SignedIn, ClientError> {
         let (link, hello) = AccountLink::connect(&*self.connector, server).await?;
-        let (request, sign_in) = SignIn::start(name.clone(), password, &mut OsEntropy)?;
+        let (request, sign_in) = SignIn::start(name.clone(), way_in, &mut OsEntropy)?;
         let answer = link.call(request).await?;
         let fingerprint = *server.fingerprint();
         let (request, proved) = blocking(move || sign_in.prove(&answer, &fingerprint, &mut OsEntropy)).await??;
@@ -146,7 +147,7 @@ impl core::fmt::Debug for Client {
     }
 }
 
-/// A connection on which the password was proved.
+/// A connection on which the password or recovery key was proved.
 struct SignedIn {
     link: AccountLink,
     hello: HelloReply,

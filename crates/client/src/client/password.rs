@@ -1,21 +1,48 @@
-//! What only the password may do to the account as a whole.
+//! What only the password, or the recovery key in its place, may do to the account as a whole.
 
-use quicprochat_client_core::auth::{self, DeviceAccount, Password, PasswordChange};
+use quicprochat_client_core::auth::{
+    self, DeviceAccount, Password, PasswordChange, RecoveryChange, RecoveryKey, WayIn,
+};
+use quicprochat_transport::LinkError;
+use quicprochat_wire::{CallFailure, ErrorCode};
 
 use super::{Client, SignedIn, blocking, verified_identity};
 use crate::{ClientError, OsEntropy};
 
 impl Client {
-    /// Changes the password: the server's record and the vault's wrap, in one transaction there.
-    pub async fn change_password(&mut self, old: Password, new: Password) -> Result<(), ClientError> {
+    /// Changes the password: the server's record and the vault's wrap, in one transaction there. Who has forgotten the old
+    /// one proves the recovery key.
+    pub async fn change_password(&mut self, proof: impl Into<WayIn>, new: Password) -> Result<(), ClientError> {
         let server = self.registered()?.server;
-        let SignedIn { link, vault, .. } = self.own_sign_in(old).await?;
+        let SignedIn { link, vault, .. } = self.own_sign_in(proof).await?;
         let (request, change) = PasswordChange::start(&vault, new, &mut OsEntropy)?;
         let answer = link.call(request).await?;
         let fingerprint = *server.fingerprint();
         let (request, _) = blocking(move || change.finish(&vault, &answer, &fingerprint, &mut OsEntropy)).await??;
         link.call(request).await?;
         Ok(())
+    }
+
+    /// The recovery key, to print it again.
+    pub async fn recovery_key(&mut self, password: Password) -> Result<RecoveryKey, ClientError> {
+        Ok(self.own_sign_in(password).await?.vault.recovery_key()?.clone())
+    }
+
+    /// Makes a new recovery key; an earlier one opens nothing from then on.
+    pub async fn new_recovery_key(&mut self, password: Password) -> Result<RecoveryKey, ClientError> {
+        let server = self.registered()?.server;
+        let SignedIn { link, vault, .. } = self.own_sign_in(password).await?;
+        let (request, change) = RecoveryChange::start(&mut OsEntropy)?;
+        let answer = link.call(request).await?;
+        let fingerprint = *server.fingerprint();
+        let (request, key) = blocking(move || change.finish(vault, &answer, &fingerprint, &mut OsEntropy)).await??;
+        match link.call(request).await {
+            Ok(_) => Ok(key),
+            Err(LinkError::Refused(CallFailure { code: ErrorCode::VersionConflict, .. })) => {
+                Err(ClientError::Contended)
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Whether this is the account's password, by signing in with it.
@@ -31,10 +58,10 @@ impl Client {
     }
 
     /// Signs in to the home's own account, on a connection of its own.
-    pub(super) async fn own_sign_in(&mut self, password: Password) -> Result<SignedIn, ClientError> {
+    pub(super) async fn own_sign_in(&mut self, way_in: impl Into<WayIn>) -> Result<SignedIn, ClientError> {
         let account = self.registered()?;
         let device = DeviceAccount::from_stored(&account)?;
         let known = verified_identity(&account.identity)?;
-        self.signed_in(&account.server, device.identity.name(), password, Some(&known)).await
+        self.signed_in(&account.server, device.identity.name(), way_in.into(), Some(&known)).await
     }
 }

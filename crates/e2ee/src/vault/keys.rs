@@ -29,7 +29,7 @@ impl RootKey {
         StateKey(aead::derive_key(self.0.as_slice(), "qpc/1 vault state"))
     }
 
-    /// Wraps the key for a way in, of which `export_key` is the secret (way 1: OPAQUE's export key).
+    /// Wraps the key for a way in, of which `export_key` is the secret (OPAQUE's export key of that way).
     ///
     /// Shape:    `nonce (24) || ciphertext`.
     pub fn wrap(
@@ -57,6 +57,10 @@ impl RootKey {
 
     pub(super) fn identity_key(&self) -> Zeroizing<[u8; 32]> {
         aead::derive_key(self.0.as_slice(), "qpc/1 vault identity")
+    }
+
+    pub(super) fn recovery_key(&self) -> Zeroizing<[u8; 32]> {
+        aead::derive_key(self.0.as_slice(), "qpc/1 vault recovery")
     }
 }
 

@@ -1,13 +1,15 @@
 //! The vault: what an account keeps at the server under keys that the server does not have (DESIGN A4).
 //!
 //! ```text
-//!   password ─OPAQUE─▶ export key ──unwrap──▶ RootKey ──▶ identity key (record 1)
-//!                                                └──────▶ StateKey ──▶ inbox keys, devices, jobs (records 2, 3, 4)
+//!   password     ─OPAQUE─▶ export key ─┐
+//!   recovery key ─OPAQUE─▶ export key ─┴unwrap─▶ RootKey ──▶ identity key (record 1), recovery key (record 5)
+//!                                                   └──────▶ StateKey ──▶ inbox keys, devices, jobs (records 2, 3, 4)
 //! ```
 
 mod handover;
 mod keys;
 mod records;
+mod recovery;
 #[cfg(test)]
 mod tests;
 
@@ -17,3 +19,4 @@ pub use records::{
     DevicesRecord, IDENTITY_RECORD, InboxRecord, Job, JobsRecord, RecordHead, StateRecord, open_identity, open_record,
     seal_identity, seal_record, vault_hash,
 };
+pub use recovery::{RECOVERY_RECORD, RecoveryKey, RecoveryKeyProblem, RecoveryRecord, open_recovery, seal_recovery};

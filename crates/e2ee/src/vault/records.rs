@@ -15,7 +15,7 @@ use crate::{
     sealed::InboxSecretKey,
 };
 
-const VERSION: u8 = 1;
+pub(super) const VERSION: u8 = 1;
 const MAX_INBOX_KEYS: usize = 256;
 const MAX_LABEL_BYTES: usize = 256;
 const MAX_JOBS: usize = 1024;
@@ -184,15 +184,20 @@ impl StateRecord for JobsRecord {
     }
 }
 
-fn seal(key: &[u8; 32], head: &RecordHead, content: &[u8], entropy: &mut dyn Entropy) -> Result<Vec<u8>, E2eeError> {
+pub(super) fn seal(
+    key: &[u8; 32],
+    head: &RecordHead,
+    content: &[u8],
+    entropy: &mut dyn Entropy,
+) -> Result<Vec<u8>, E2eeError> {
     aead::seal_padded(key, &head.text(), content.to_vec(), Sealed::VaultRecord, MAX_VAULT_BYTES, entropy)
 }
 
-fn open(key: &[u8; 32], head: &RecordHead, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, E2eeError> {
+pub(super) fn open(key: &[u8; 32], head: &RecordHead, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, E2eeError> {
     aead::open_padded(key, &head.text(), sealed, Sealed::VaultRecord)
 }
 
-fn versioned(bytes: &[u8]) -> Result<Reader<'_>, E2eeError> {
+pub(super) fn versioned(bytes: &[u8]) -> Result<Reader<'_>, E2eeError> {
     let mut reader = Reader::new(bytes);
     if reader.u8()? == VERSION { Ok(reader) } else { Err(DecodeError::WrongLabel.into()) }
 }

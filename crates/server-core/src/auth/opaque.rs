@@ -4,7 +4,10 @@ use opaque_ke::{
     CredentialFinalization, CredentialRequest, RegistrationRequest, RegistrationUpload, ServerLogin,
     ServerLoginParameters, ServerRegistration, ServerSetup,
 };
-use quicprochat_identity::{AccountName, EntropyRng, OPAQUE_CONTEXT, OpaqueSuite, password::opaque_identifiers};
+use quicprochat_identity::{
+    AccountName, EntropyRng, OPAQUE_CONTEXT, OpaqueSuite,
+    password::{credential_identifier, opaque_identifiers},
+};
 use quicprochat_wire::{AccountId, Entropy, ErrorCode, Fingerprint};
 use zeroize::Zeroizing;
 
@@ -25,7 +28,7 @@ pub(crate) struct OpaqueServer {
 pub(crate) struct Login {
     state: ServerLogin<OpaqueSuite>,
     name: AccountName,
-    /// Whose, and the version of the password record; `None` for a name that nobody has.
+    /// Whose, and the version of the ways in; `None` for a name that nobody has, or a way that the account does not have.
     pub(crate) subject: Option<(AccountId, u32)>,
 }
 
@@ -51,14 +54,14 @@ impl OpaqueServer {
         Ok(Self { setup, fingerprint })
     }
 
-    /// Answers a RegistrationRequest.
-    pub(crate) fn respond(&self, name: &AccountName, request: &[u8]) -> Result<Vec<u8>, ErrorCode> {
+    /// Answers a RegistrationRequest for a way in.
+    pub(crate) fn respond(&self, name: &AccountName, way: u16, request: &[u8]) -> Result<Vec<u8>, ErrorCode> {
         let request = RegistrationRequest::deserialize(request).map_err(|_| ErrorCode::BadRequest)?;
-        let started = ServerRegistration::<OpaqueSuite>::start(&self.setup, request, name.as_str().as_bytes());
+        let started = ServerRegistration::<OpaqueSuite>::start(&self.setup, request, &credential_identifier(name, way));
         Ok(started.map_err(|_| ErrorCode::BadRequest)?.message.serialize().to_vec())
     }
 
-    /// Takes a RegistrationUpload; what comes out is stored as the password record.
+    /// Takes a RegistrationUpload; what comes out is stored as the way's record.
     pub(crate) fn record(upload: &[u8]) -> Result<Vec<u8>, ErrorCode> {
         let upload = RegistrationUpload::<OpaqueSuite>::deserialize(upload).map_err(|_| ErrorCode::BadRequest)?;
         Ok(ServerRegistration::finish(upload).serialize().to_vec())
@@ -68,6 +71,7 @@ impl OpaqueServer {
     pub(crate) fn start_login(
         &self,
         name: AccountName,
+        way: u16,
         record: Option<&[u8]>,
         subject: Option<(AccountId, u32)>,
         request: &[u8],
@@ -83,7 +87,7 @@ impl OpaqueServer {
             &self.setup,
             record,
             request,
-            name.as_str().as_bytes(),
+            &credential_identifier(&name, way),
             self.parameters(&name),
         )
         .map_err(|_| ErrorCode::BadRequest)?;

@@ -3,7 +3,12 @@
 use quicprochat_identity::{AccountName, password::check_stretch};
 use quicprochat_wire::{
     ErrorCode, Timestamp,
-    call::{Done, auth::RegisterFinish, session::Registration},
+    call::{
+        Done,
+        auth::{OpaqueRecord, RegisterFinish},
+        session::Registration,
+        vault::WAY_RECOVERY,
+    },
 };
 
 use super::{invites, opaque::OpaqueServer, register_start::check_free};
@@ -11,7 +16,7 @@ use crate::{
     connection::AccountConnection,
     directory::{device_row, identity_row, verify_identity},
     shared::Core,
-    store::{AccountRow, Day, InviteRow, PasswordRow, Refusal, write},
+    store::{AccountRow, Day, InviteRow, PasswordRow, Refusal, WayRow, write},
     vault::{check_wraps, put_records},
 };
 
@@ -25,7 +30,7 @@ pub(crate) async fn register_finish(
     if registration == Registration::Closed {
         return Err(ErrorCode::RegistrationClosed.into());
     }
-    let RegisterFinish { name, invite, upload, stretch, identity, key_package, wraps, records } = request;
+    let RegisterFinish { name, invite, upload, stretch, identity, key_package, wraps, records, recovery } = request;
     if connection.state().registering.take().as_deref() != Some(name.as_str()) {
         return Err(ErrorCode::BadRequest.into());
     }
@@ -33,6 +38,7 @@ pub(crate) async fn register_finish(
     check_stretch(&stretch).map_err(|_| ErrorCode::BadRequest)?;
     check_wraps(&wraps)?;
     let record = OpaqueServer::record(&upload)?;
+    let recovery = recovery.map(way_row).transpose()?;
     let identity = verify_identity(&identity)?;
     let [entry] = identity.devices() else { return Err(ErrorCode::RecordInvalid.into()) };
     if *identity.name() != name || key_package.device != entry.device {
@@ -54,6 +60,9 @@ pub(crate) async fn register_finish(
             tx.invites().put(&InviteRow { used: true, ..invite })?;
         }
         tx.accounts().insert(&account, &AccountRow { name: name.as_str().to_owned(), password, created: today })?;
+        if let Some(recovery) = recovery {
+            tx.accounts().set_way(&account, WAY_RECOVERY, &recovery)?;
+        }
         tx.directory().put_identity(&account, &row)?;
         tx.directory().put_device(&account, &device)?;
         tx.vaults().set_wraps(&account, &wraps)?;
@@ -61,4 +70,10 @@ pub(crate) async fn register_finish(
     })
     .await?;
     Ok(Done)
+}
+
+/// Errors:   `bad-request`.
+fn way_row(OpaqueRecord { upload, stretch }: OpaqueRecord) -> Result<WayRow, ErrorCode> {
+    check_stretch(&stretch).map_err(|_| ErrorCode::BadRequest)?;
+    Ok(WayRow { record: OpaqueServer::record(&upload)?, stretch })
 }

@@ -6,6 +6,7 @@ use quicprochat_wire::{
     call::{
         auth::{RegisterStart, RegisterStarted},
         session::Registration,
+        vault::{WAY_PASSWORD, WAY_RECOVERY},
     },
 };
 
@@ -28,9 +29,10 @@ pub(crate) async fn register_start(
     }
     connection.registrations.take(now)?;
     core.limits.registrations.take(now)?;
-    let RegisterStart { name, invite, request } = request;
+    let RegisterStart { name, invite, request, recovery } = request;
     let name = AccountName::parse(&name).map_err(|_| ErrorCode::NameInvalid)?;
-    let response = core.opaque.respond(&name, &request)?;
+    let response = core.opaque.respond(&name, WAY_PASSWORD, &request)?;
+    let recovery = recovery.map(|request| core.opaque.respond(&name, WAY_RECOVERY, &request)).transpose()?;
     let wanted = name.clone();
     read(&*core.store, move |tx| {
         if registration == Registration::Invite {
@@ -40,7 +42,7 @@ pub(crate) async fn register_start(
     })
     .await?;
     connection.state().registering = Some(name.as_str().to_owned());
-    Ok(RegisterStarted { response })
+    Ok(RegisterStarted { response, recovery })
 }
 
 /// Errors:   `name-taken`.

@@ -1,4 +1,4 @@
-//! `sign-in-finish`: the connection is signed in if KE3 proves the password.
+//! `sign-in-finish`: the connection is signed in if KE3 proves the password or recovery key.
 
 use quicprochat_wire::{
     ErrorCode,

@@ -1,24 +1,30 @@
 use futures::executor::block_on;
 use opaque_ke::ClientLogin;
-use quicprochat_identity::{DeviceSecretKey, EntropyRng, OpaqueSuite, password::DEFAULT_STRETCH};
+use quicprochat_identity::{
+    DeviceSecretKey, EntropyRng, OpaqueSuite,
+    password::{DEFAULT_STRETCH, RECOVERY_STRETCH},
+};
 use quicprochat_wire::{
     ConnectionKind, DeviceId, Duration, ErrorCode,
     call::{
         Done,
         auth::{
-            AccountDelete, InviteCreate, InviteList, PasswordStart, RegisterStart, SignInFinish, SignInStart,
-            StretchParams,
+            AccountDelete, InviteCreate, InviteList, PasswordFinish, PasswordStart, RegisterStart, SignInFinish,
+            SignInStart, StretchParams,
         },
-        directory::{Lookup, OwnRecord, Subject},
+        directory::{Lookup, OwnRecord, PublishIdentity, Subject},
         inbox::InboxRead,
         session::Registration,
-        vault::VaultFetch,
+        vault::{VaultFetch, WAY_PASSWORD, WAY_RECOVERY},
     },
 };
 
 use crate::{
     Limits, Rate,
-    test_support::{Line, PASSWORD, Person, STRETCH, Sam, Seeded, authenticate_as, refused, registration, wrap},
+    test_support::{
+        Line, PASSWORD, Person, STRETCH, Sam, Seeded, authenticate_as, identity_part, record, recovery_wrap, refused,
+        registration, wrap,
+    },
 };
 
 fn invites(sam: &Sam, count: u32) -> Vec<String> {
@@ -55,7 +61,7 @@ fn a_name_belongs_to_one_account_and_follows_the_rules() {
     assert_eq!(Person::new("alice", 2).register(&sam), refused(ErrorCode::NameTaken));
     let line = sam.connect(ConnectionKind::Account);
     for name in ["", "Alice", "-alice", "a b", "alice@x"] {
-        let request = RegisterStart { name: name.to_owned(), invite: None, request: Vec::new() };
+        let request = RegisterStart { name: name.to_owned(), invite: None, request: Vec::new(), recovery: None };
         assert_eq!(line.call(request), refused(ErrorCode::NameInvalid), "{name}");
     }
 }
@@ -68,7 +74,9 @@ fn two_who_start_with_one_name_do_not_both_finish() {
     for person in [&alice, &mallory] {
         let line = sam.connect(ConnectionKind::Account);
         let (request, finish) = registration("alice", PASSWORD);
-        let started = line.call(RegisterStart { name: "alice".to_owned(), invite: None, request }).expect("starts");
+        let started = line
+            .call(RegisterStart { name: "alice".to_owned(), invite: None, request, recovery: None })
+            .expect("starts");
         finishes.push((line, person.registering(finish(&started.response), None)));
     }
     let outcomes: Vec<_> = finishes.into_iter().map(|(line, finish)| line.call(finish)).collect();
@@ -83,7 +91,9 @@ fn a_registration_whose_parts_do_not_fit_together_is_refused() {
     let try_with = |change: &dyn Fn(&mut quicprochat_wire::call::auth::RegisterFinish)| {
         let line = sam.connect(ConnectionKind::Account);
         let (request, finish) = registration("alice", PASSWORD);
-        let started = line.call(RegisterStart { name: "alice".to_owned(), invite: None, request }).expect("starts");
+        let started = line
+            .call(RegisterStart { name: "alice".to_owned(), invite: None, request, recovery: None })
+            .expect("starts");
         let mut finish = alice.registering(finish(&started.response), None);
         change(&mut finish);
         line.call(finish).map_err(|failure| failure.code)
@@ -162,7 +172,7 @@ fn an_unknown_name_cannot_be_told_from_a_wrong_password() {
         assert_eq!(line.call(OwnRecord {}), refused(ErrorCode::NotAuthenticated), "{name}");
     }
     let start = |line: &Line<'_>, name: &str| {
-        line.call(SignInStart { name: name.to_owned(), request: ke1() }).expect("answers")
+        line.call(SignInStart { name: name.to_owned(), request: ke1(), way: WAY_PASSWORD }).expect("answers")
     };
     let line = sam.connect(ConnectionKind::Account);
     let (known, unknown) = (start(&line, "alice"), start(&line, "nobody"));
@@ -185,11 +195,11 @@ fn half_a_sign_in_is_good_for_one_finish() {
     let line = sam.connect(ConnectionKind::Account);
     let finish = SignInFinish { finalization: vec![0; 64] };
     assert_eq!(line.call(finish.clone()), refused(ErrorCode::BadRequest));
-    line.call(SignInStart { name: "alice".to_owned(), request: ke1() }).expect("answers");
+    line.call(SignInStart { name: "alice".to_owned(), request: ke1(), way: WAY_PASSWORD }).expect("answers");
     assert_eq!(line.call(finish.clone()), refused(ErrorCode::SignInFailed));
     assert_eq!(line.call(finish), refused(ErrorCode::BadRequest));
     assert_eq!(
-        line.call(SignInStart { name: "alice".to_owned(), request: vec![1; 9] }),
+        line.call(SignInStart { name: "alice".to_owned(), request: vec![1; 9], way: WAY_PASSWORD }),
         refused(ErrorCode::BadRequest)
     );
 }
@@ -203,7 +213,7 @@ fn guesses_are_limited_by_name_whether_or_not_anybody_has_it() {
     for name in ["alice", "nobody"] {
         let attempt = || {
             let line = sam.connect(ConnectionKind::Account);
-            line.call(SignInStart { name: name.to_owned(), request: ke1() }).map(|_| ())
+            line.call(SignInStart { name: name.to_owned(), request: ke1(), way: WAY_PASSWORD }).map(|_| ())
         };
         outcomes.push([attempt(), attempt(), attempt()]);
     }
@@ -212,7 +222,7 @@ fn guesses_are_limited_by_name_whether_or_not_anybody_has_it() {
     assert_eq!((failure.code, failure.retry_after), (ErrorCode::RateLimited, Some(Duration::from_secs(30))));
     sam.pass(Duration::from_secs(30));
     let line = sam.connect(ConnectionKind::Account);
-    assert!(line.call(SignInStart { name: "alice".to_owned(), request: ke1() }).is_ok());
+    assert!(line.call(SignInStart { name: "alice".to_owned(), request: ke1(), way: WAY_PASSWORD }).is_ok());
 }
 
 #[test]
@@ -221,11 +231,16 @@ fn a_connection_has_its_own_limits() {
     let limits = Limits { sign_ins_by_connection: rate, registrations_by_connection: rate, ..Limits::default() };
     let sam = Sam::with(Registration::Open, limits);
     let line = sam.connect(ConnectionKind::Account);
-    let start = SignInStart { name: "alice".to_owned(), request: ke1() };
+    let start = SignInStart { name: "alice".to_owned(), request: ke1(), way: WAY_PASSWORD };
     line.call(start.clone()).expect("answers");
     assert_eq!(line.call(start.clone()).map_err(|failure| failure.code), Err(ErrorCode::RateLimited));
     sam.connect(ConnectionKind::Account).call(start).expect("another connection");
-    let start = RegisterStart { name: "alice".to_owned(), invite: None, request: registration("alice", PASSWORD).0 };
+    let start = RegisterStart {
+        name: "alice".to_owned(),
+        invite: None,
+        request: registration("alice", PASSWORD).0,
+        recovery: None,
+    };
     line.call(start.clone()).expect("answers");
     assert_eq!(line.call(start).map_err(|failure| failure.code), Err(ErrorCode::RateLimited));
 }
@@ -268,16 +283,130 @@ fn a_new_password_replaces_the_old_one_with_its_wraps_and_ends_other_sign_ins() 
     line.sign_in("alice", PASSWORD).expect("signs in");
     other.sign_in("alice", PASSWORD).expect("signs in");
     let unstarted =
-        quicprochat_wire::call::auth::PasswordFinish { upload: Vec::new(), stretch: STRETCH, wraps: vec![wrap(2)] };
+        PasswordFinish { upload: Vec::new(), stretch: STRETCH, wraps: vec![wrap(2)], way: 1, records: Vec::new() };
     assert_eq!(line.call(unstarted), refused(ErrorCode::BadRequest));
     let new = b"battery staple correct";
     line.change_password("alice", new, vec![wrap(2)]).expect("changes");
     assert_eq!(other.call(VaultFetch { ids: Vec::new() }), refused(ErrorCode::SignInRequired));
-    assert_eq!(other.call(PasswordStart { request: registration("alice", new).0 }), refused(ErrorCode::SignInRequired));
+    assert_eq!(
+        other.call(PasswordStart { request: registration("alice", new).0, way: WAY_PASSWORD }),
+        refused(ErrorCode::SignInRequired)
+    );
     assert!(line.call(VaultFetch { ids: Vec::new() }).is_ok(), "whoever changed it stays signed in");
     let fresh = sam.connect(ConnectionKind::Account);
     assert_eq!(fresh.sign_in("alice", PASSWORD), refused(ErrorCode::SignInFailed));
     assert_eq!(fresh.sign_in("alice", new).expect("signs in").wraps, vec![wrap(2)]);
+}
+
+const RECOVERY_KEY: &[u8] = b"a recovery key";
+
+#[test]
+fn a_recovery_key_signs_in_as_the_password_does() {
+    let sam = Sam::new();
+    let alice = Person::new("alice", 1);
+    alice.register_recoverable(&sam, RECOVERY_KEY).expect("registers");
+    let signed_in = [(WAY_PASSWORD, PASSWORD), (WAY_RECOVERY, RECOVERY_KEY)].map(|(way, secret)| {
+        let line = sam.connect(ConnectionKind::Account);
+        let signed_in = line.sign_in_by("alice", way, secret).expect("signs in");
+        assert!(line.call(OwnRecord {}).is_ok() && line.call(VaultFetch { ids: Vec::new() }).is_ok());
+        signed_in
+    });
+    assert_eq!(signed_in[0], signed_in[1]);
+    assert_eq!(signed_in[0].wraps, [wrap(1), recovery_wrap(1)]);
+    // Each secret is good for its own way alone.
+    for (way, secret) in [(WAY_PASSWORD, RECOVERY_KEY), (WAY_RECOVERY, PASSWORD), (3, PASSWORD)] {
+        let line = sam.connect(ConnectionKind::Account);
+        assert_eq!(line.sign_in_by("alice", way, secret), refused(ErrorCode::SignInFailed), "{way}");
+    }
+    let line = sam.connect(ConnectionKind::Account);
+    line.sign_in_by("alice", WAY_RECOVERY, RECOVERY_KEY).expect("signs in");
+    let new = b"battery staple correct";
+    line.change_password("alice", new, vec![wrap(2), recovery_wrap(1)]).expect("a forgotten password is replaced");
+    let line = sam.connect(ConnectionKind::Account);
+    assert_eq!(line.sign_in("alice", PASSWORD), refused(ErrorCode::SignInFailed));
+    assert!(line.sign_in("alice", new).is_ok());
+    assert!(line.sign_in_by("alice", WAY_RECOVERY, RECOVERY_KEY).is_ok(), "the key stays what it was");
+    line.call(AccountDelete {}).expect("deletes");
+    let line = sam.connect(ConnectionKind::Account);
+    assert_eq!(line.sign_in_by("alice", WAY_RECOVERY, RECOVERY_KEY), refused(ErrorCode::SignInFailed), "it went along");
+}
+
+#[test]
+fn a_way_that_an_account_does_not_have_cannot_be_told_from_a_wrong_key() {
+    let sign_ins_by_name = Rate::new(100, Duration::from_secs(60));
+    let sam = Sam::with(Registration::Open, Limits { sign_ins_by_name, ..Limits::default() });
+    Person::new("alice", 1).register_recoverable(&sam, RECOVERY_KEY).expect("registers");
+    Person::new("bob", 2).register(&sam).expect("registers");
+    let start = |name: &str, way| {
+        let line = sam.connect(ConnectionKind::Account);
+        line.call(SignInStart { name: name.to_owned(), request: ke1(), way }).expect("answers")
+    };
+    for way in [WAY_RECOVERY, 3, u16::MAX] {
+        let stretch = if way == WAY_RECOVERY { RECOVERY_STRETCH } else { DEFAULT_STRETCH };
+        for name in ["alice", "bob", "nobody"] {
+            let line = sam.connect(ConnectionKind::Account);
+            assert_eq!(line.sign_in_by(name, way, b"a wrong key"), refused(ErrorCode::SignInFailed), "{name} {way}");
+            let (first, second) = (start(name, way), start(name, way));
+            assert_eq!(first.response.len(), second.response.len(), "{name} {way}");
+            assert_eq!(first.response[..32], second.response[..32], "what depends on name and way alone");
+            assert_ne!(first.response[32..64], second.response[32..64], "{name} {way}");
+            assert_eq!((first.stretch, second.stretch), (stretch, stretch), "{name} {way}");
+            assert_ne!(first.response[..32], start(name, WAY_PASSWORD).response[..32], "another way, another key");
+        }
+    }
+}
+
+#[test]
+fn a_new_recovery_key_replaces_the_old_one_with_its_record_and_ends_other_sign_ins() {
+    let sam = Sam::new();
+    Person::new("alice", 1).register_recoverable(&sam, RECOVERY_KEY).expect("registers");
+    let (line, other) = (sam.connect(ConnectionKind::Account), sam.connect(ConnectionKind::Account));
+    line.sign_in("alice", PASSWORD).expect("signs in");
+    other.sign_in("alice", PASSWORD).expect("signs in");
+    for way in [0, 3] {
+        let start = PasswordStart { request: registration("alice", PASSWORD).0, way };
+        assert_eq!(line.call(start), refused(ErrorCode::BadRequest), "{way}");
+    }
+    let wraps = || vec![wrap(1), recovery_wrap(2)];
+    let stale = line.change_way("alice", WAY_RECOVERY, b"another key", wraps(), vec![record(5, 2)]);
+    assert_eq!(stale, refused(ErrorCode::VersionConflict));
+    let fresh = sam.connect(ConnectionKind::Account);
+    assert!(fresh.sign_in_by("alice", WAY_RECOVERY, RECOVERY_KEY).is_ok(), "nothing was changed");
+    line.change_way("alice", WAY_RECOVERY, b"another key", wraps(), vec![record(5, 1)]).expect("changes");
+    assert_eq!(other.call(OwnRecord {}), refused(ErrorCode::SignInRequired));
+    assert_eq!(line.call(VaultFetch { ids: vec![5] }).expect("still signed in").records, [record(5, 1)]);
+    assert_eq!(fresh.sign_in_by("alice", WAY_RECOVERY, RECOVERY_KEY), refused(ErrorCode::SignInFailed));
+    assert_eq!(fresh.sign_in_by("alice", WAY_RECOVERY, b"another key").expect("signs in").wraps, wraps());
+    assert!(fresh.sign_in("alice", PASSWORD).is_ok(), "the password stays what it was");
+    // What was begun for one way does not finish another.
+    let (request, finish) = registration("alice", PASSWORD);
+    let started = line.call(PasswordStart { request, way: WAY_RECOVERY }).expect("answers");
+    let upload = finish(&started.response);
+    let finish = PasswordFinish { upload, stretch: STRETCH, wraps: wraps(), way: WAY_PASSWORD, records: Vec::new() };
+    assert_eq!(line.call(finish), refused(ErrorCode::BadRequest));
+}
+
+#[test]
+fn a_rolled_vault_cannot_get_the_wraps_of_an_earlier_sign_in() {
+    let sam = Sam::new();
+    let mut alice = Person::new("alice", 1);
+    alice.register(&sam).expect("registers");
+    let (line, other) = (sam.connect(ConnectionKind::Account), sam.connect(ConnectionKind::Account));
+    line.sign_in("alice", PASSWORD).expect("signs in");
+    other.sign_in("alice", PASSWORD).expect("signs in");
+    let identity = identity_part(&alice.next_part(|draft, _| draft.vault_version = 2));
+    let roll = PublishIdentity {
+        identity,
+        key_packages: Vec::new(),
+        wraps: Some(vec![wrap(9)]),
+        records: vec![record(1, 2), record(2, 2)],
+    };
+    line.call(roll).expect("rolls");
+    let late = other.change_password("alice", b"battery staple correct", vec![wrap(2)]);
+    assert_eq!(late, refused(ErrorCode::SignInRequired), "it would wrap a root key that opens nothing any more");
+    assert!(line.call(OwnRecord {}).is_ok(), "whoever rolled it stays signed in");
+    let fresh = sam.connect(ConnectionKind::Account);
+    assert_eq!(fresh.sign_in("alice", PASSWORD).expect("signs in").wraps, [wrap(9)]);
 }
 
 #[test]

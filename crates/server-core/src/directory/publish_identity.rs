@@ -13,13 +13,18 @@ use quicprochat_wire::{
 
 use super::rows::{device_row, identity_row, stored_identity, verify_identity};
 use crate::{
-    connection::SignedIn,
+    connection::{AccountConnection, SignedIn},
     shared::Core,
     store::{DeviceRow, Refusal, StoreTx, write},
-    vault::{check_wraps, put_records},
+    vault::{check_wraps, new_version, put_records},
 };
 
-pub(crate) async fn publish_identity(core: &Core, caller: SignedIn, request: PublishIdentity) -> Result<Done, Refusal> {
+pub(crate) async fn publish_identity(
+    core: &Core,
+    connection: &AccountConnection,
+    caller: SignedIn,
+    request: PublishIdentity,
+) -> Result<Done, Refusal> {
     let PublishIdentity { identity, key_packages, wraps, records } = request;
     let identity = verify_identity(&identity)?;
     if identity.account() != caller.account {
@@ -31,17 +36,21 @@ pub(crate) async fn publish_identity(core: &Core, caller: SignedIn, request: Pub
     let added = rows_by_device(&identity, &key_packages)?;
     let row = identity_row(&identity)?;
     let vault_bytes = core.config.limits.vault_bytes;
-    write(&*core.store, move |tx| {
+    let signed_in = write(&*core.store, move |tx| {
         caller.confirm(tx)?;
         check_succession(&identity, stored_identity(tx, &caller.account)?.claimed())?;
         replace_devices(tx, &identity, added)?;
         tx.directory().put_identity(&caller.account, &row)?;
+        let mut signed_in = caller;
         if let Some(wraps) = wraps {
             tx.vaults().set_wraps(&caller.account, &wraps)?;
+            signed_in = new_version(tx, caller)?;
         }
-        put_records(tx, &caller.account, &records, vault_bytes)
+        put_records(tx, &caller.account, &records, vault_bytes)?;
+        Ok(signed_in)
     })
     .await?;
+    connection.state().signed_in = Some(signed_in);
     // Subscriptions of a device that is gone end now.
     core.account_wakers.wake(&caller.account);
     Ok(Done)

@@ -26,13 +26,13 @@ fn every_request() -> Vec<Request> {
     let person = Person::new("alice", 1);
     vec![
         Hello { version: PROTOCOL_VERSION, kind: ConnectionKind::Account }.into(),
-        auth::RegisterStart { name: "alice".to_owned(), invite: None, request: Vec::new() }.into(),
+        auth::RegisterStart { name: "alice".to_owned(), invite: None, request: Vec::new(), recovery: None }.into(),
         person.registering(Vec::new(), None).into(),
-        auth::SignInStart { name: "alice".to_owned(), request: Vec::new() }.into(),
+        auth::SignInStart { name: "alice".to_owned(), request: Vec::new(), way: 1 }.into(),
         auth::SignInFinish { finalization: Vec::new() }.into(),
         auth::Authenticate { account, device: DeviceId::new([1; 16]), signature: Vec::new() }.into(),
-        auth::PasswordStart { request: Vec::new() }.into(),
-        auth::PasswordFinish { upload: Vec::new(), stretch, wraps: Vec::new() }.into(),
+        auth::PasswordStart { request: Vec::new(), way: 1 }.into(),
+        auth::PasswordFinish { upload: Vec::new(), stretch, wraps: Vec::new(), way: 1, records: Vec::new() }.into(),
         auth::AccountDelete {}.into(),
         auth::InviteCreate {}.into(),
         auth::InviteList {}.into(),

@@ -22,8 +22,23 @@ pub struct PasswordRow {
     pub record: Vec<u8>,
     /// How the client stretches the password.
     pub stretch: StretchParams,
-    /// Counts password changes, so that a sign-in with an earlier password ends on every connection.
+    /// Counts changes of the password, of other ways in and of the wraps, so that an earlier sign-in ends on every connection.
     pub version: u32,
+}
+
+/// The OPAQUE record of a way in beside the password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct WayRow {
+    /// The serialised record (RFC 9807).
+    pub record: Vec<u8>,
+    /// How the client stretches the secret.
+    pub stretch: StretchParams,
+}
+
+impl core::fmt::Debug for WayRow {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("WayRow").finish_non_exhaustive()
+    }
 }
 
 impl core::fmt::Debug for AccountRow {
@@ -48,6 +63,10 @@ pub trait AccountStore {
     fn insert(&mut self, account: &AccountId, row: &AccountRow) -> Result<(), StoreFault>;
     /// Replaces the password record of an account that exists.
     fn set_password(&mut self, account: &AccountId, password: &PasswordRow) -> Result<(), StoreFault>;
-    /// Removes the account; nothing happens if there is none.
+    /// The OPAQUE record of a way in beside the password, if the account has that way.
+    fn way(&mut self, account: &AccountId, way: u16) -> Result<Option<WayRow>, StoreFault>;
+    /// Adds or replaces the record of a way in beside the password.
+    fn set_way(&mut self, account: &AccountId, way: u16, row: &WayRow) -> Result<(), StoreFault>;
+    /// Removes the account with its ways in; nothing happens if there is none.
     fn remove(&mut self, account: &AccountId) -> Result<(), StoreFault>;
 }

@@ -21,7 +21,7 @@ mod time;
 mod token;
 mod vault;
 
-pub use account::{AccountRow, AccountStore, PasswordRow};
+pub use account::{AccountRow, AccountStore, PasswordRow, WayRow};
 pub use channel::{ChannelRow, ChannelStore, EntryRow, GroupInfoRow, KeyRow, KeyringRow, LogPoint, PageLimit};
 pub use directory::{DeviceRow, DirectoryStore};
 pub use fault::StoreFault;

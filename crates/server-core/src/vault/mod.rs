@@ -5,7 +5,7 @@ mod records;
 mod store;
 
 pub(crate) use fetch::fetch;
-pub(crate) use records::{check_wraps, put_records};
+pub(crate) use records::{check_wraps, new_version, put_records};
 pub(crate) use store::store;
 
 #[cfg(test)]

@@ -8,7 +8,10 @@ use quicprochat_wire::{
     limits::{MAX_VAULT_BYTES, MAX_VAULT_RECORDS},
 };
 
-use crate::store::{Refusal, StoreTx, VaultRow};
+use crate::{
+    connection::SignedIn,
+    store::{PasswordRow, Refusal, StoreTx, VaultRow},
+};
 
 /// Most ways into a vault.
 const MAX_WRAPS: usize = 8;
@@ -32,6 +35,15 @@ pub(crate) fn check_wraps(wraps: &[VaultWrap]) -> Result<(), ErrorCode> {
         return Err(ErrorCode::TooLarge);
     }
     Ok(())
+}
+
+/// Counts a change of the wraps: from now on other sign-ins are over, whose wraps would be of before. Returns what the
+/// connection that changes them is signed in as afterwards.
+pub(crate) fn new_version(tx: &mut dyn StoreTx, caller: SignedIn) -> Result<SignedIn, Refusal> {
+    let row = tx.accounts().load(&caller.account)?.ok_or(ErrorCode::SignInRequired)?;
+    let version = caller.password_version.saturating_add(1);
+    tx.accounts().set_password(&caller.account, &PasswordRow { version, ..row.password })?;
+    Ok(SignedIn { password_version: version, ..caller })
 }
 
 /// Stores records, each one version above the stored one; a refusal undoes them all with the transaction.

@@ -84,7 +84,8 @@ async fn a_refusal_arrives_with_its_retry_time<B: Bed>() {
     let (sam, _) = Sam::new();
     let bed = B::start(sam).await;
     let (alice, _) = AccountLink::connect(bed.connector(), &bed.link()).await.expect("a link");
-    let error = alice.call(SignInStart { name: "alice".to_owned(), request: vec![] }).await.expect_err("refused");
+    let error =
+        alice.call(SignInStart { name: "alice".to_owned(), request: vec![], way: 1 }).await.expect_err("refused");
     let failure = CallFailure::retry(ErrorCode::RateLimited, Duration::from_millis(1500));
     assert_eq!(error.refusal(), Some(&failure), "{error:?}");
 }

@@ -29,6 +29,8 @@ pub struct RegisterStart {
     pub invite: Option<String>,
     /// OPAQUE RegistrationRequest.
     pub request: Vec<u8>,
+    /// OPAQUE RegistrationRequest of the recovery key, if the account is to have one.
+    pub recovery: Option<Vec<u8>>,
 }
 
 /// The server's half of an OPAQUE registration.
@@ -36,6 +38,8 @@ pub struct RegisterStart {
 pub struct RegisterStarted {
     /// OPAQUE RegistrationResponse.
     pub response: Vec<u8>,
+    /// OPAQUE RegistrationResponse for the recovery key, if one was asked for.
+    pub recovery: Option<Vec<u8>>,
 }
 
 /// Creates the account with its first device, in one transaction.
@@ -53,10 +57,21 @@ pub struct RegisterFinish {
     pub identity: IdentityPart,
     /// That device's first KeyPackage part.
     pub key_package: KeyPackagePart,
-    /// The vault's root key, wrapped under the OPAQUE export key.
+    /// The vault's root key, wrapped under the OPAQUE export key of each way in.
     pub wraps: Vec<VaultWrap>,
     /// The vault's first records.
     pub records: Vec<VaultRecord>,
+    /// The OPAQUE record of the recovery key, if the account is to have one.
+    pub recovery: Option<OpaqueRecord>,
+}
+
+/// What the server keeps of a way in.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OpaqueRecord {
+    /// OPAQUE RegistrationUpload.
+    pub upload: Vec<u8>,
+    /// How the secret was stretched.
+    pub stretch: StretchParams,
 }
 
 /// First half of an OPAQUE sign-in; opens no account by itself.
@@ -66,9 +81,11 @@ pub struct SignInStart {
     pub name: String,
     /// OPAQUE KE1.
     pub request: Vec<u8>,
+    /// Which way in: [`super::vault::WAY_PASSWORD`] or [`super::vault::WAY_RECOVERY`].
+    pub way: u16,
 }
 
-/// The same for an unknown name: a fake record answers (RFC 9807, section 6.3.2.2).
+/// The same for an unknown name or way: a fake record answers (RFC 9807, section 6.3.2.2).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct SignInStarted {
     /// OPAQUE KE2.
@@ -105,22 +122,28 @@ pub struct Authenticate {
     pub signature: Vec<u8>,
 }
 
-/// First half of a password change: a new OPAQUE registration for the account signed in.
+/// First half of a change of the password or of another way in: a new OPAQUE registration for the account signed in.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PasswordStart {
     /// OPAQUE RegistrationRequest.
     pub request: Vec<u8>,
+    /// Of which way the secret changes.
+    pub way: u16,
 }
 
-/// Second half: replaces the password record and all wraps in one transaction (DESIGN A4).
+/// Second half: replaces the way's OPAQUE record, all wraps, and some records in one transaction (DESIGN A4).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct PasswordFinish {
     /// OPAQUE RegistrationUpload.
     pub upload: Vec<u8>,
-    /// How the password was stretched.
+    /// How the secret was stretched.
     pub stretch: StretchParams,
     /// Every wrap there is from now on.
     pub wraps: Vec<VaultWrap>,
+    /// As in `password-start`.
+    pub way: u16,
+    /// What to store in the vault.
+    pub records: Vec<VaultRecord>,
 }
 
 /// Removes everything the server has of the account signed in. Channels cannot be found from here.

@@ -1,9 +1,14 @@
 //! The vault: an account's encrypted records (DESIGN A4). The server can read none of them.
 
+/// The way into a vault by the password.
+pub const WAY_PASSWORD: u16 = 1;
+/// The way into a vault by the recovery key.
+pub const WAY_RECOVERY: u16 = 2;
+
 /// One way to the vault's root key.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct VaultWrap {
-    /// 1: OPAQUE export key. Others are reserved (2: recovery key, 3: passkey PRF).
+    /// [`WAY_PASSWORD`] or [`WAY_RECOVERY`]: under the export key of that way's OPAQUE record. 3 is reserved (passkey PRF).
     pub way: u16,
     /// The wrapped root key.
     pub sealed: Vec<u8>,

@@ -8,8 +8,8 @@ use super::{
 };
 use crate::{
     call::auth::{
-        Authenticate, Invite, InviteCreated, Invites, PasswordFinish, PasswordStart, RegisterFinish, RegisterStart,
-        RegisterStarted, SignInFinish, SignInStart, SignInStarted, SignedIn, StretchParams,
+        Authenticate, Invite, InviteCreated, Invites, OpaqueRecord, PasswordFinish, PasswordStart, RegisterFinish,
+        RegisterStart, RegisterStarted, SignInFinish, SignInStart, SignInStarted, SignedIn, StretchParams,
     },
     id::{AccountId, DeviceId},
     limits::{
@@ -17,7 +17,7 @@ use crate::{
         SIGNATURE_BYTES,
     },
     schema::qpc_capnp::{
-        authenticate, invite, invites, password_finish, password_start, register_finish, register_start,
+        authenticate, invite, invites, opaque_record, password_finish, password_start, register_finish, register_start,
         register_started, sign_in_finish, sign_in_start, sign_in_started, signed_in, stretch_params,
     },
     time::Timestamp,
@@ -32,6 +32,9 @@ pub(super) fn write_register_start(
         out.set_invite(limited_text("invite", invite, MAX_INVITE_BYTES)?);
     }
     out.set_request(limited("request", &start.request, MAX_OPAQUE_BYTES)?);
+    if let Some(recovery) = &start.recovery {
+        out.set_recovery(limited("recovery", recovery, MAX_OPAQUE_BYTES)?);
+    }
     Ok(())
 }
 
@@ -43,6 +46,10 @@ pub(super) fn read_register_start(from: register_start::Reader<'_>) -> Result<Re
             false => None,
         },
         request: bytes("request", from.get_request(), MAX_OPAQUE_BYTES)?,
+        recovery: match from.has_recovery() {
+            true => Some(bytes("recovery", from.get_recovery(), MAX_OPAQUE_BYTES)?),
+            false => None,
+        },
     })
 }
 
@@ -51,11 +58,20 @@ pub(super) fn write_register_started(
     mut out: register_started::Builder<'_>,
 ) -> Result<(), CodecError> {
     out.set_response(limited("response", &started.response, MAX_OPAQUE_BYTES)?);
+    if let Some(recovery) = &started.recovery {
+        out.set_recovery(limited("recovery", recovery, MAX_OPAQUE_BYTES)?);
+    }
     Ok(())
 }
 
 pub(super) fn read_register_started(from: register_started::Reader<'_>) -> Result<RegisterStarted, CodecError> {
-    Ok(RegisterStarted { response: bytes("response", from.get_response(), MAX_OPAQUE_BYTES)? })
+    Ok(RegisterStarted {
+        response: bytes("response", from.get_response(), MAX_OPAQUE_BYTES)?,
+        recovery: match from.has_recovery() {
+            true => Some(bytes("recovery", from.get_recovery(), MAX_OPAQUE_BYTES)?),
+            false => None,
+        },
+    })
 }
 
 pub(super) fn write_register_finish(
@@ -71,8 +87,24 @@ pub(super) fn write_register_finish(
     out.set_identity(directory::identity(&finish.identity)?);
     directory::write_key_package(&finish.key_package, out.reborrow().init_key_package())?;
     write_structs!("wraps", &finish.wraps, MAX_VAULT_WRAPS, out.reborrow() => init_wraps, vault::write_wrap);
-    write_structs!("records", &finish.records, MAX_VAULT_RECORDS, out => init_records, vault::write_record);
+    write_structs!("records", &finish.records, MAX_VAULT_RECORDS, out.reborrow() => init_records, vault::write_record);
+    if let Some(recovery) = &finish.recovery {
+        write_opaque_record(recovery, out.init_recovery())?;
+    }
     Ok(())
+}
+
+fn write_opaque_record(record: &OpaqueRecord, mut out: opaque_record::Builder<'_>) -> Result<(), CodecError> {
+    out.set_upload(limited("upload", &record.upload, MAX_OPAQUE_BYTES)?);
+    write_stretch(&record.stretch, out.init_stretch());
+    Ok(())
+}
+
+fn read_opaque_record(from: opaque_record::Reader<'_>) -> Result<OpaqueRecord, CodecError> {
+    Ok(OpaqueRecord {
+        upload: bytes("upload", from.get_upload(), MAX_OPAQUE_BYTES)?,
+        stretch: read_stretch(from.get_stretch()?),
+    })
 }
 
 pub(super) fn read_register_finish(from: register_finish::Reader<'_>) -> Result<RegisterFinish, CodecError> {
@@ -88,12 +120,17 @@ pub(super) fn read_register_finish(from: register_finish::Reader<'_>) -> Result<
         key_package: directory::read_key_package(from.get_key_package()?)?,
         wraps: structs("wraps", from.get_wraps(), MAX_VAULT_WRAPS, vault::read_wrap)?,
         records: structs("records", from.get_records(), MAX_VAULT_RECORDS, vault::read_record)?,
+        recovery: match from.has_recovery() {
+            true => Some(read_opaque_record(from.get_recovery()?)?),
+            false => None,
+        },
     })
 }
 
 pub(super) fn write_sign_in_start(start: &SignInStart, mut out: sign_in_start::Builder<'_>) -> Result<(), CodecError> {
     out.set_name(limited_text("name", &start.name, MAX_NAME_BYTES)?);
     out.set_request(limited("request", &start.request, MAX_OPAQUE_BYTES)?);
+    out.set_way(start.way);
     Ok(())
 }
 
@@ -101,6 +138,7 @@ pub(super) fn read_sign_in_start(from: sign_in_start::Reader<'_>) -> Result<Sign
     Ok(SignInStart {
         name: text("name", from.get_name(), MAX_NAME_BYTES)?,
         request: bytes("request", from.get_request(), MAX_OPAQUE_BYTES)?,
+        way: from.get_way(),
     })
 }
 
@@ -165,11 +203,12 @@ pub(super) fn write_password_start(
     mut out: password_start::Builder<'_>,
 ) -> Result<(), CodecError> {
     out.set_request(limited("request", &start.request, MAX_OPAQUE_BYTES)?);
+    out.set_way(start.way);
     Ok(())
 }
 
 pub(super) fn read_password_start(from: password_start::Reader<'_>) -> Result<PasswordStart, CodecError> {
-    Ok(PasswordStart { request: bytes("request", from.get_request(), MAX_OPAQUE_BYTES)? })
+    Ok(PasswordStart { request: bytes("request", from.get_request(), MAX_OPAQUE_BYTES)?, way: from.get_way() })
 }
 
 pub(super) fn write_password_finish(
@@ -178,7 +217,9 @@ pub(super) fn write_password_finish(
 ) -> Result<(), CodecError> {
     out.set_upload(limited("upload", &finish.upload, MAX_OPAQUE_BYTES)?);
     write_stretch(&finish.stretch, out.reborrow().init_stretch());
-    write_structs!("wraps", &finish.wraps, MAX_VAULT_WRAPS, out => init_wraps, vault::write_wrap);
+    write_structs!("wraps", &finish.wraps, MAX_VAULT_WRAPS, out.reborrow() => init_wraps, vault::write_wrap);
+    out.set_way(finish.way);
+    write_structs!("records", &finish.records, MAX_VAULT_RECORDS, out => init_records, vault::write_record);
     Ok(())
 }
 
@@ -187,6 +228,8 @@ pub(super) fn read_password_finish(from: password_finish::Reader<'_>) -> Result<
         upload: bytes("upload", from.get_upload(), MAX_OPAQUE_BYTES)?,
         stretch: read_stretch(from.get_stretch()?),
         wraps: structs("wraps", from.get_wraps(), MAX_VAULT_WRAPS, vault::read_wrap)?,
+        way: from.get_way(),
+        records: structs("records", from.get_records(), MAX_VAULT_RECORDS, vault::read_record)?,
     })
 }
 

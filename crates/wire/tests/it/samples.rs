@@ -57,6 +57,7 @@ fn requests() -> Vec<(&'static str, Request)> {
         name: "alice".to_owned(),
         invite: invite.map(str::to_owned),
         request: vec![1, 2, 3],
+        recovery: None,
     };
     let enqueue = |sealed, commit| ChannelEnqueue {
         channel: ChannelId::new([5; 32]),

@@ -92,12 +92,16 @@ fn kind() -> impl Strategy<Value = ConnectionKind> {
     prop_oneof![Just(ConnectionKind::Account), Just(ConnectionKind::Channel), Just(ConnectionKind::Lookup)]
 }
 
+fn opaque_record() -> impl Strategy<Value = OpaqueRecord> {
+    (data(1024), stretch()).prop_map(|(upload, stretch)| OpaqueRecord { upload, stretch })
+}
+
 prop_compose! {
     fn register_finish()(
         name in name(), invite in invite_code(), upload in data(1024), stretch in stretch(), identity in identity(),
-        key_package in key_package(), wraps in wraps(), records in records(),
+        key_package in key_package(), wraps in wraps(), records in records(), recovery in option::of(opaque_record()),
     ) -> RegisterFinish {
-        RegisterFinish { name, invite, upload, stretch, identity, key_package, wraps, records }
+        RegisterFinish { name, invite, upload, stretch, identity, key_package, wraps, records, recovery }
     }
 }
 
@@ -119,20 +123,24 @@ pub(crate) fn requests() -> Vec<BoxedStrategy<Request>> {
     let subject = || prop_oneof![name().prop_map(Subject::Name), account().prop_map(Subject::Account)];
     vec![
         (any::<u16>(), kind()).prop_map(|(version, kind)| Hello { version, kind }.into()).boxed(),
-        (name(), invite_code(), data(1024))
-            .prop_map(|(name, invite, request)| RegisterStart { name, invite, request }.into())
+        (name(), invite_code(), data(1024), option::of(data(1024)))
+            .prop_map(|(name, invite, request, recovery)| RegisterStart { name, invite, request, recovery }.into())
             .boxed(),
         register_finish().prop_map(Request::from).boxed(),
-        (name(), data(1024)).prop_map(|(name, request)| SignInStart { name, request }.into()).boxed(),
+        (name(), data(1024), any::<u16>())
+            .prop_map(|(name, request, way)| SignInStart { name, request, way }.into())
+            .boxed(),
         data(1024).prop_map(|finalization| SignInFinish { finalization }.into()).boxed(),
         (account(), uniform16(any::<u8>()), exact(64))
             .prop_map(|(account, device, signature)| {
                 Authenticate { account, device: DeviceId::new(device), signature }.into()
             })
             .boxed(),
-        data(1024).prop_map(|request| PasswordStart { request }.into()).boxed(),
-        (data(1024), stretch(), wraps())
-            .prop_map(|(upload, stretch, wraps)| PasswordFinish { upload, stretch, wraps }.into())
+        (data(1024), any::<u16>()).prop_map(|(request, way)| PasswordStart { request, way }.into()).boxed(),
+        (data(1024), stretch(), wraps(), any::<u16>(), records())
+            .prop_map(|(upload, stretch, wraps, way, records)| {
+                PasswordFinish { upload, stretch, wraps, way, records }.into()
+            })
             .boxed(),
         Just(AccountDelete {}.into()).boxed(),
         Just(InviteCreate {}.into()).boxed(),
@@ -235,7 +243,8 @@ pub(crate) fn answers() -> Vec<BoxedStrategy<Answer>> {
     vec![
         ok(Just(Done)),
         ok(hello_reply()),
-        ok(data(1024).prop_map(|response| RegisterStarted { response })),
+        ok((data(1024), option::of(data(1024)))
+            .prop_map(|(response, recovery)| RegisterStarted { response, recovery })),
         ok((data(1024), stretch()).prop_map(|(response, stretch)| SignInStarted { response, stretch })),
         ok((account(), wraps()).prop_map(|(account, wraps)| SignedIn { account, wraps })),
         ok(invite().prop_map(|invite| InviteCreated { invite })),

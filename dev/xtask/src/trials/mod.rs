@@ -12,6 +12,7 @@ mod devices;
 mod examples;
 mod observer;
 mod offline;
+mod recovery;
 mod trust;
 
 use std::time::Instant;
@@ -51,6 +52,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let groups = [
         accounts::TRIALS,
         clocks::TRIALS,
+        recovery::TRIALS,
         devices::TRIALS,
         conversations::TRIALS,
         offline::TRIALS,

@@ -8,7 +8,7 @@ use opaque_ke::{
 };
 use quicprochat_identity::{
     AccountName, EntropyRng, OPAQUE_CONTEXT, OpaqueSuite, UnverifiedIdentity, UnverifiedKeyPackagePart,
-    password::{DEFAULT_STRETCH, opaque_identifiers},
+    password::{DEFAULT_STRETCH, credential_identifier, opaque_identifiers},
 };
 use quicprochat_wire::{
     AccountId, DeviceId, ErrorCode, Fingerprint,
@@ -18,7 +18,7 @@ use quicprochat_wire::{
             SignInStarted, SignedIn, StretchParams,
         },
         directory::{IdentityPart, KeyPackagePart, PublishIdentity, PublishKeyPackage, Record},
-        vault::{VaultRecord, VaultRecords, VaultStore, VaultWrap},
+        vault::{VaultRecord, VaultRecords, VaultStore, VaultWrap, WAY_PASSWORD, WAY_RECOVERY},
     },
 };
 
@@ -29,8 +29,8 @@ pub(super) const FINGERPRINT: Fingerprint = Fingerprint::new([0x51; 32]);
 /// What is stored of an account.
 #[derive(Clone)]
 pub(super) struct Stored {
-    upload: Vec<u8>,
-    stretch: StretchParams,
+    /// By way in.
+    ways: BTreeMap<u16, (Vec<u8>, StretchParams)>,
     pub(super) identity: Vec<u8>,
     pub(super) key_packages: BTreeMap<DeviceId, Vec<u8>>,
     pub(super) wraps: Vec<VaultWrap>,
@@ -55,7 +55,9 @@ impl Sam {
     }
 
     pub(super) fn register_start(&self, request: &RegisterStart) -> RegisterStarted {
-        self.registration(&request.name, &request.request)
+        let recovery =
+            request.recovery.as_ref().map(|recovery| self.registration(&request.name, WAY_RECOVERY, recovery));
+        RegisterStarted { recovery, response: self.registration(&request.name, WAY_PASSWORD, &request.request) }
     }
 
     pub(super) fn register_finish(&mut self, request: RegisterFinish) -> Result<(), ErrorCode> {
@@ -64,13 +66,15 @@ impl Sam {
             return Err(ErrorCode::RecordInvalid);
         }
         let mut stored = Stored {
-            upload: request.upload,
-            stretch: request.stretch,
+            ways: BTreeMap::from([(WAY_PASSWORD, (request.upload, request.stretch))]),
             identity: request.identity.0,
             key_packages: BTreeMap::new(),
             wraps: request.wraps,
             records: BTreeMap::new(),
         };
+        if let Some(recovery) = request.recovery {
+            stored.ways.insert(WAY_RECOVERY, (recovery.upload, recovery.stretch));
+        }
         put_key_package(&mut stored, request.key_package)?;
         put_records(&mut stored, &request.records)?;
         self.accounts.insert(request.name, stored);
@@ -79,14 +83,15 @@ impl Sam {
 
     pub(super) fn sign_in_start(&mut self, request: &SignInStart) -> SignInStarted {
         let name = AccountName::parse(&request.name).expect("valid name");
-        let stored = self.accounts.get(&request.name);
-        let file = stored.map(|stored| ServerRegistration::deserialize(&stored.upload).expect("a record"));
+        let stored = self.accounts.get(&request.name).and_then(|stored| stored.ways.get(&request.way));
+        let file = stored.map(|(upload, _)| ServerRegistration::deserialize(upload).expect("a record"));
+        let identifier = credential_identifier(&name, request.way);
         let message = CredentialRequest::deserialize(&request.request).expect("KE1");
         let parameters = parameters(&name);
         let mut rng = EntropyRng::new(&mut self.entropy);
-        let started = ServerLogin::start(&mut rng, &self.setup, file, message, name.as_str().as_bytes(), parameters)
-            .expect("starts");
-        let stretch = stored.map_or(DEFAULT_STRETCH, |stored| stored.stretch);
+        let started =
+            ServerLogin::start(&mut rng, &self.setup, file, message, &identifier, parameters).expect("starts");
+        let stretch = stored.map_or(DEFAULT_STRETCH, |(_, stretch)| *stretch);
         self.login = Some((request.name.clone(), started.state));
         SignInStarted { response: started.message.serialize().to_vec(), stretch: self.stretch_told.unwrap_or(stretch) }
     }
@@ -101,12 +106,16 @@ impl Sam {
     }
 
     pub(super) fn password_start(&self, name: &str, request: &PasswordStart) -> RegisterStarted {
-        self.registration(name, &request.request)
+        RegisterStarted { response: self.registration(name, request.way, &request.request), recovery: None }
     }
 
-    pub(super) fn password_finish(&mut self, name: &str, request: PasswordFinish) {
-        let stored = self.stored(name);
-        (stored.upload, stored.stretch, stored.wraps) = (request.upload, request.stretch, request.wraps);
+    pub(super) fn password_finish(&mut self, name: &str, request: PasswordFinish) -> Result<(), ErrorCode> {
+        let mut stored = self.stored(name).clone();
+        stored.ways.insert(request.way, (request.upload, request.stretch));
+        stored.wraps = request.wraps;
+        put_records(&mut stored, &request.records)?;
+        *self.stored(name) = stored;
+        Ok(())
     }
 
     pub(super) fn own_record(&self, name: &str) -> Record {
@@ -156,10 +165,11 @@ impl Sam {
         self.accounts.get_mut(name).expect("registered")
     }
 
-    fn registration(&self, name: &str, request: &[u8]) -> RegisterStarted {
+    fn registration(&self, name: &str, way: u16, request: &[u8]) -> Vec<u8> {
+        let identifier = credential_identifier(&AccountName::parse(name).expect("a name"), way);
         let message = RegistrationRequest::deserialize(request).expect("a request");
-        let started = ServerRegistration::<OpaqueSuite>::start(&self.setup, message, name.as_bytes()).expect("starts");
-        RegisterStarted { response: started.message.serialize().to_vec() }
+        let started = ServerRegistration::<OpaqueSuite>::start(&self.setup, message, &identifier).expect("starts");
+        started.message.serialize().to_vec()
     }
 }
 

@@ -9,7 +9,7 @@ use quicprochat_wire::{
 };
 
 use super::{NonConformance, ensure};
-use crate::store::{AccountRow, Day, DeviceRow, InviteRow, PasswordRow, Store, StoreTx, VaultRow, read, write};
+use crate::store::{AccountRow, Day, DeviceRow, InviteRow, PasswordRow, Store, StoreTx, VaultRow, WayRow, read, write};
 
 const ALICE: AccountId = AccountId::new([1; 32]);
 const BOB: AccountId = AccountId::new([2; 32]);
@@ -18,6 +18,7 @@ const PHONE: DeviceId = DeviceId::new([0xFF; 16]);
 
 pub(super) async fn check(store: &dyn Store) -> Result<(), NonConformance> {
     accounts(store).await?;
+    ways(store).await?;
     directory(store).await?;
     invites(store).await?;
     vaults(store).await?;
@@ -45,6 +46,33 @@ async fn accounts(store: &dyn Store) -> Result<(), NonConformance> {
             .await?;
     ensure!(by_name.is_none() && row.is_none(), "a removed account is gone under name and id");
     ensure!(other == Some(account("bob")), "removing an account leaves the others");
+    Ok(())
+}
+
+async fn ways(store: &dyn Store) -> Result<(), NonConformance> {
+    let way = |byte, iterations| WayRow { record: vec![byte; 192], stretch: stretch(iterations) };
+    write(store, move |tx| {
+        tx.accounts().insert(&ALICE, &account("alice"))?;
+        tx.accounts().set_way(&ALICE, 2, &way(1, 2))?;
+        tx.accounts().set_way(&ALICE, 2, &way(2, 3))?;
+        tx.accounts().set_way(&ALICE, u16::MAX, &way(3, 4))?;
+        Ok(tx.accounts().set_way(&BOB, 2, &way(4, 5))?)
+    })
+    .await?;
+    let of_both = |tx: &mut dyn StoreTx| {
+        let accounts = tx.accounts();
+        Ok((accounts.way(&ALICE, 2)?, accounts.way(&ALICE, u16::MAX)?, accounts.way(&BOB, 2)?))
+    };
+    let none = read(store, |tx| Ok((tx.accounts().way(&ALICE, 1)?, tx.accounts().way(&BOB, 3)?))).await?;
+    ensure!(none == (None, None), "a way that an account does not have is none");
+    let found = read(store, of_both).await?;
+    let expected = (Some(way(2, 3)), Some(way(3, 4)), Some(way(4, 5)));
+    ensure!(found == expected, "a way's record is what was stored last for account and way");
+    let password = read(store, |tx| Ok(tx.accounts().load(&ALICE)?)).await?;
+    ensure!(password == Some(account("alice")), "a way in beside the password changes nothing of the password");
+    write(store, |tx| Ok(tx.accounts().remove(&ALICE)?)).await?;
+    let found = read(store, of_both).await?;
+    ensure!(found == (None, None, Some(way(4, 5))), "an account's ways go with it, and only its own");
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use quicprochat_wire::{
 use super::tables::Tables;
 use crate::store::{
     AccountRow, AccountStore, Day, DeviceRow, DirectoryStore, InviteRow, InviteStore, PasswordRow, StoreFault,
-    VaultRow, VaultStore,
+    VaultRow, VaultStore, WayRow,
 };
 
 impl AccountStore for Tables {
@@ -36,8 +36,19 @@ impl AccountStore for Tables {
         Ok(())
     }
 
+    fn way(&mut self, account: &AccountId, way: u16) -> Result<Option<WayRow>, StoreFault> {
+        Ok(self.ways.get(&(*account, way)).cloned())
+    }
+
+    fn set_way(&mut self, account: &AccountId, way: u16, row: &WayRow) -> Result<(), StoreFault> {
+        self.check_writable()?;
+        self.ways.insert((*account, way), row.clone());
+        Ok(())
+    }
+
     fn remove(&mut self, account: &AccountId) -> Result<(), StoreFault> {
         self.check_writable()?;
+        self.ways.remove_where((*account, 0)..=(*account, u16::MAX), |_, _| true);
         if let Some(row) = self.accounts.get(account).cloned() {
             self.names.remove(&row.name);
             self.accounts.remove(account);

@@ -51,6 +51,11 @@ impl Tables {
                     row.created.into(),
                 ]
             }),
+            table("ways", 2, "account way record stretch", &self.ways, |(account, way), row| {
+                let StretchParams { memory_kib, iterations, parallelism } = row.stretch;
+                let stretch = format!("{memory_kib}/{iterations}/{parallelism}");
+                vec![bytes(account), number(u32::from(*way)), bytes(&row.record), stretch.into()]
+            }),
             table("names", 1, "name account", &self.names, |name, account| vec![name.clone().into(), bytes(account)]),
             table("identities", 1, "account part", &self.identities, |account, row| vec![bytes(account), bytes(row)]),
             table("devices", 2, "account device key key_package", &self.devices, |(account, device), row| {

@@ -14,7 +14,7 @@ use super::table::Table;
 use crate::store::{
     AccountRow, AccountStore, ChannelRow, ChannelStore, Day, DeviceRow, DirectoryStore, EntryRow, GroupInfoRow,
     InboxEntryRow, InboxRow, InboxStore, InviteRow, InviteStore, KeyRow, KeyringRow, StateKey, StateStore, StoreFault,
-    StoreTx, TokenStore, VaultStore,
+    StoreTx, TokenStore, VaultStore, WayRow,
 };
 
 /// Whether a write is open, and every table.
@@ -23,6 +23,7 @@ pub(super) struct Tables {
     pub(super) writable: bool,
     pub(super) accounts: Table<AccountId, AccountRow>,
     pub(super) names: Table<String, AccountId>,
+    pub(super) ways: Table<(AccountId, u16), WayRow>,
     pub(super) identities: Table<AccountId, Vec<u8>>,
     pub(super) devices: Table<(AccountId, DeviceId), DeviceRow>,
     pub(super) invites: Table<String, InviteRow>,
@@ -46,6 +47,7 @@ macro_rules! every_table {
     ($self:ident, $method:ident) => {{
         $self.accounts.$method();
         $self.names.$method();
+        $self.ways.$method();
         $self.identities.$method();
         $self.devices.$method();
         $self.invites.$method();
