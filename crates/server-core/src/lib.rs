@@ -25,6 +25,7 @@ mod server;
 mod session;
 mod shared;
 pub mod store;
+mod subscription;
 mod tokens;
 mod vault;
 mod wakers;

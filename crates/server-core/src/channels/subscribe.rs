@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use futures::stream::{self, BoxStream, StreamExt as _};
+use futures::stream::BoxStream;
 use quicprochat_wire::{
     AccessPublicKey, CallFailure, ChannelId, ErrorCode, Response,
     call::channel::{ChannelPage, ChannelSubscribe},
@@ -15,10 +15,9 @@ use super::{
 };
 use crate::{
     connection::ChannelConnection,
-    error::failure,
     shared::Core,
     store::{Refusal, StoreTx, read},
-    wakers::Listener,
+    subscription::pages,
 };
 
 /// Answers with a stream whose first page comes at once, also if it is empty. It ends with `access-denied` once the key is
@@ -31,62 +30,10 @@ pub(crate) async fn subscribe(
     let ChannelSubscribe { channel, after } = request;
     let attached = connection.keys(&channel)?;
     let listener = core.channel_wakers.listen(channel);
-    let row = read(&*core.store, move |tx| current(tx, &channel, &attached)).await?;
-    let subscription = Subscription {
-        core: Arc::clone(core),
-        channel,
-        access: row.access,
-        after,
-        listener,
-        caught_up: false,
-        first_given: false,
-    };
-    Ok(stream::unfold(Some(subscription), |subscription| async {
-        let mut subscription = subscription?;
-        match subscription.next().await {
-            Ok(page) => Some((Ok(page.into()), Some(subscription))),
-            Err(refusal) => Some((Err(failure(refusal, "channel-subscribe")), None)),
-        }
-    })
-    .boxed())
-}
-
-struct Subscription {
-    core: Arc<Core>,
-    channel: ChannelId,
-    /// The key that was current when the subscription began; each page asks anew how far it reaches.
-    access: AccessPublicKey,
-    after: u64,
-    listener: Listener<ChannelId>,
-    /// Everything there was has been read; wait before the next look.
-    caught_up: bool,
-    /// The first page has been given; from then on an empty one says nothing.
-    first_given: bool,
-}
-
-impl Subscription {
-    async fn next(&mut self) -> Result<ChannelPage, Refusal> {
-        loop {
-            if self.core.is_draining() {
-                return Err(ErrorCode::Unavailable.into());
-            }
-            if self.caught_up {
-                self.listener.changed().await;
-                self.caught_up = false;
-                continue;
-            }
-            let (channel, access, after) = (self.channel, self.access, self.after);
-            let page = read(&*self.core.store, move |tx| next_page(tx, &channel, &access, after)).await?;
-            self.caught_up = !page.more;
-            if let Some(last) = page.entries.last() {
-                self.after = last.seq;
-            }
-            if !page.entries.is_empty() || !self.first_given {
-                self.first_given = true;
-                return Ok(page);
-            }
-        }
-    }
+    // The key that is current when the subscription begins; each page asks anew how far it reaches.
+    let access = read(&*core.store, move |tx| current(tx, &channel, &attached)).await?.access;
+    let page = move |tx: &mut dyn StoreTx, after| next_page(tx, &channel, &access, after);
+    Ok(pages(core, "channel-subscribe", listener, after, page))
 }
 
 /// Errors:   `access-denied` if the key reaches no further than `after`.
