@@ -1,34 +1,17 @@
 //! What the tests of this crate share.
 
+pub(crate) mod draft;
+pub(crate) mod entropy;
+
 use std::path::PathBuf;
 
-use quicprochat_identity::{AccountName, DeviceSecretKey, IdentityDraft, IdentitySecretKey, VerifiedIdentity};
-use quicprochat_wire::{DeviceId, Digest as WireDigest, Entropy, Timestamp};
-use sha2::{Digest as _, Sha256};
+use quicprochat_identity::{DeviceSecretKey, IdentitySecretKey, VerifiedIdentity};
+use quicprochat_wire::DeviceId;
+
+use self::draft::first_draft;
+pub(crate) use self::entropy::SeededEntropy;
 
 use crate::{mls::OwnDevice, sealed::InboxSecretKey};
-
-/// A generator that yields the same bytes for the same seed.
-pub(crate) struct SeededEntropy {
-    seed: u64,
-    counter: u64,
-}
-
-impl SeededEntropy {
-    pub(crate) fn new(seed: u64) -> Self {
-        Self { seed, counter: 0 }
-    }
-}
-
-impl Entropy for SeededEntropy {
-    fn fill(&mut self, out: &mut [u8]) {
-        for chunk in out.chunks_mut(32) {
-            let block = Sha256::new().chain_update(self.seed.to_le_bytes()).chain_update(self.counter.to_le_bytes());
-            self.counter += 1;
-            chunk.copy_from_slice(&block.finalize()[..chunk.len()]);
-        }
-    }
-}
 
 /// A file of the vectors, or `None` (with a loud line) where it is missing; with `CI=true` that fails the test.
 pub(crate) fn vectors(path: &str) -> Option<serde_json::Value> {
@@ -67,16 +50,7 @@ impl Person {
         let inbox = InboxSecretKey::generate(&mut entropy);
         let device = DeviceId::new(quicprochat_wire::entropy::random_array(&mut entropy));
         let secret = DeviceSecretKey::generate(&mut entropy);
-        let mut draft = IdentityDraft {
-            name: AccountName::parse(name).expect("a valid name"),
-            serial: 1,
-            time: Timestamp(1_700_000_000_000),
-            inbox_key: inbox.public(),
-            devices: Vec::new(),
-            removed: Vec::new(),
-            vault_version: 1,
-            vault_hash: WireDigest::new([6; 32]),
-        };
+        let mut draft = first_draft(name, inbox.public());
         draft.add_device(&key, device, secret.public());
         let identity = draft.sign(&key, &mut entropy).expect("a valid part");
         Self { key, identity, inbox, device, secret }

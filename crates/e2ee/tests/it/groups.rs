@@ -11,7 +11,10 @@ use quicprochat_e2ee::{
     },
 };
 
-use crate::world::{Account, CHANNEL, Device, Log, SeededEntropy, group_of, no_keys};
+use crate::{
+    testing::entropy::SeededEntropy,
+    world::{Account, CHANNEL, Device, Log, group_of, no_keys},
+};
 
 fn texts(received: &[Received]) -> Vec<String> {
     received

@@ -5,4 +5,10 @@ mod groups;
 #[cfg(test)]
 mod rejoin;
 #[cfg(test)]
+#[path = "../../src/testing"]
+mod testing {
+    pub(crate) mod draft;
+    pub(crate) mod entropy;
+}
+#[cfg(test)]
 mod world;

@@ -6,7 +6,10 @@ use quicprochat_e2ee::{
 };
 use quicprochat_wire::Entropy as _;
 
-use crate::world::{Account, CHANNEL, Device, Log, SeededEntropy, group_of};
+use crate::{
+    testing::entropy::SeededEntropy,
+    world::{Account, CHANNEL, Device, Log, group_of},
+};
 
 /// The same device after it lost everything.
 fn anew(account: &Account, index: usize) -> Device {

@@ -9,41 +9,21 @@ use quicprochat_e2ee::{
         Received, Suite, new_key_package, welcome_for,
     },
 };
-use quicprochat_identity::{AccountName, DeviceSecretKey, IdentityDraft, IdentitySecretKey, VerifiedIdentity};
+use quicprochat_identity::{DeviceSecretKey, IdentitySecretKey, VerifiedIdentity};
 use quicprochat_wire::{
-    ChannelId, DeviceId, Digest, Entropy, MessageId, Timestamp,
+    ChannelId, DeviceId, MessageId, Timestamp,
     call::channel::{ChainPoint, EntryKind},
     chain,
 };
 use sha2::{Digest as _, Sha256};
+
+use crate::testing::{draft::first_draft, entropy::SeededEntropy};
 
 pub(crate) const CHANNEL: ChannelId = ChannelId::new([7; 32]);
 
 /// Keys that no channel has.
 pub(crate) fn no_keys() -> ChannelKeys {
     ChannelKeys::from_bytes(&[0; ChannelKeys::LEN])
-}
-
-/// The same bytes for the same seed.
-pub(crate) struct SeededEntropy {
-    seed: u64,
-    counter: u64,
-}
-
-impl SeededEntropy {
-    pub(crate) fn new(seed: u64) -> Self {
-        Self { seed, counter: 0 }
-    }
-}
-
-impl Entropy for SeededEntropy {
-    fn fill(&mut self, out: &mut [u8]) {
-        for chunk in out.chunks_mut(32) {
-            let block = Sha256::new().chain_update(self.seed.to_le_bytes()).chain_update(self.counter.to_le_bytes());
-            self.counter += 1;
-            chunk.copy_from_slice(&block.finalize()[..chunk.len()]);
-        }
-    }
 }
 
 /// An account with its identity key and part.
@@ -62,16 +42,7 @@ impl Account {
         let mut entropy = SeededEntropy::new(seed);
         let key = IdentitySecretKey::generate(&mut entropy);
         let inbox = InboxSecretKey::generate(&mut entropy);
-        let mut draft = IdentityDraft {
-            name: AccountName::parse(name).expect("a valid name"),
-            serial: 1,
-            time: Timestamp(1_700_000_000_000),
-            inbox_key: inbox.public(),
-            devices: Vec::new(),
-            removed: Vec::new(),
-            vault_version: 1,
-            vault_hash: Digest::new([6; 32]),
-        };
+        let mut draft = first_draft(name, inbox.public());
         let mut secrets = Vec::new();
         for _ in 0..devices {
             let device = DeviceId::new(quicprochat_wire::entropy::random_array(&mut entropy));

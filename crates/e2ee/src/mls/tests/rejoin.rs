@@ -21,7 +21,8 @@ use crate::{
     E2eeError, MlsStep, RejoinCause,
     channel::{ChannelKeys, GroupInfoBody},
     mls::{inspect_group_info, rejoin::psk_id},
-    world::{Account, CHANNEL, Device, SeededEntropy},
+    testing::SeededEntropy,
+    world::{Account, CHANNEL, Device},
 };
 
 /// What a modified client puts into its external commit.
