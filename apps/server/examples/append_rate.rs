@@ -1,6 +1,8 @@
 //! How many synced appends the store takes a second, with 1, 16 and 64 writers that wait for each answer.
 //!
-//! `cargo run --release --package quicprochat-server --example append_rate [DIR [SECONDS [WRITERS CHANNELS]]]`
+//! `cargo run --release --package quicprochat-server --example append_rate [DIR [SECONDS [WRITERS CHANNELS [MESSAGES]]]]`
+//!
+//! `MESSAGES` is how many the journal takes before it is moved.
 
 use std::{
     path::PathBuf,
@@ -25,6 +27,10 @@ fn main() -> anyhow::Result<()> {
     let seconds: f64 = args.next().map_or(Ok(5.0), |text| text.parse())?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let chosen = args.next().zip(args.next());
+    let mut options = StoreOptions::default();
+    if let Some(messages) = args.next() {
+        options.journal.messages = messages.parse()?;
+    }
     let cases = match chosen {
         Some((writers, channels)) => vec![(writers.parse()?, channels.parse()?)],
         None => vec![(1, 1), (16, 16), (64, 1), (64, 64), (256, 64)],
@@ -32,7 +38,7 @@ fn main() -> anyhow::Result<()> {
     for (writers, channels) in cases {
         let path = dir.join(format!("append-rate-{}.db", std::process::id()));
         let location = Location { path: path.clone(), key: StoreKey::new([7; 32]) };
-        let store = SqliteStore::open(&location, StoreOptions::default())?;
+        let store = SqliteStore::open(&location, options)?;
         let (cpu, start) = (cpu_seconds(), Instant::now());
         let (appends, mut waits) =
             runtime.block_on(measure(&store, writers, channels, Duration::from_secs_f64(seconds)))?;

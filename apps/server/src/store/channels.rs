@@ -64,11 +64,12 @@ impl ChannelStore for SqliteTx<'_> {
 
     fn find_id(&mut self, channel: &ChannelId, id: &MessageId) -> Result<Option<ChainPoint>, StoreFault> {
         let Some(cached) = self.cached(channel)? else { return Ok(None) };
-        let num = cached.num;
+        let (num, indexed) = (cached.num, cached.indexed);
         self.load_recent(channel)?;
         let recent = self.cache.find(channel).and_then(|cached| cached.recent.as_ref()?.get(id).copied());
         let position = match recent {
             Some(position) => Some(position),
+            None if indexed == 0 => None,
             None => self.one(
                 "SELECT position FROM entry_ids WHERE num = ?1 AND id = ?2",
                 params![num.column(), id.as_bytes()],
