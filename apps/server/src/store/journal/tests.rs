@@ -504,7 +504,10 @@ fn a_store_of_the_first_version_is_brought_up_to_date() {
     });
     store.close();
     let db = beside(dir.path());
-    assert_eq!(db.query_row("PRAGMA user_version", [], |row| row.get::<_, u32>(0)).expect("read"), schema::known_version());
+    assert_eq!(
+        db.query_row("PRAGMA user_version", [], |row| row.get::<_, u32>(0)).expect("read"),
+        schema::known_version()
+    );
     assert_eq!(rows(&db), (0, 2));
 }
 
