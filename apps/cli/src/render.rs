@@ -8,7 +8,7 @@ use quicprochat_client::{
     core::{
         Event, TrustWarning,
         content::MimiContent,
-        store::{ConversationKind, ConversationState, LogBody, LogEntry, StoreFault, StoreTx},
+        store::{ConversationKind, ConversationState, LogBody, LogEntry, RejoinReason, StoreFault, StoreTx},
         views::{self, ConversationView},
     },
 };
@@ -283,6 +283,9 @@ fn state_warning(state: &ConversationState, title: &str) -> Option<String> {
         | ConversationState::Leaving
         | ConversationState::Left => return None,
         ConversationState::Removed => "you were removed; what came before stays readable here",
+        ConversationState::NeedsRejoin { reason: RejoinReason::NewDevice } => {
+            "your account is in it, this device is not yet; ask a member to invite you again"
+        }
         ConversationState::NeedsRejoin { .. } => {
             "this device cannot follow any more; ask a member to remove and invite you again"
         }

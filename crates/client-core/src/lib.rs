@@ -26,6 +26,7 @@ mod testing;
 pub mod tokens;
 pub mod trust;
 mod upkeep;
+pub mod vault;
 #[cfg(test)]
 mod vectors;
 pub mod views;

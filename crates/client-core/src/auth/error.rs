@@ -89,6 +89,9 @@ pub enum CeremonyError {
         /// Which.
         record: u32,
     },
+    /// More conversations than fit the vault.
+    #[error("the vault has no room for so many conversations")]
+    TooManyConversations,
     /// The device's label is above its limit.
     #[error("a device label of {found} bytes is above the limit of {limit}")]
     LabelTooLong {

@@ -14,6 +14,7 @@
 //! [`RecoveryChange::finish`]) take a
 //! noticeable time and 64 MiB; run them where they block nobody.
 
+pub(crate) mod conversation_list;
 mod device;
 mod enrol;
 mod error;
@@ -30,6 +31,7 @@ mod sign_in;
 #[cfg(test)]
 mod tests;
 
+pub use conversation_list::{conversations, conversations_request, seal_conversations};
 pub use device::{DeviceAccount, authenticate, rotate_key_package};
 pub use enrol::PreparedEnrolment;
 pub use error::CeremonyError;
@@ -37,7 +39,9 @@ pub use handover::{Adopted, adopt};
 pub use open_vault::OpenVault;
 pub use password::{Password, WayIn};
 pub use password_change::{ChangedPassword, PasswordChange};
-pub use quicprochat_e2ee::vault::{Job, RecoveryKey, RecoveryKeyProblem};
+pub use quicprochat_e2ee::vault::{
+    ConversationList, Job, RecoveryKey, RecoveryKeyProblem, Standing as VaultStanding, VaultConversation,
+};
 pub use records::{DeviceLabel, MAX_LABEL_BYTES, device_labels, finish_job, jobs, rename_device};
 pub use recovery_change::RecoveryChange;
 pub use register::{PreparedRegistration, Registration};

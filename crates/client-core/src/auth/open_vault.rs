@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use quicprochat_e2ee::{
     sealed::InboxSecretKey,
-    vault::{Job, RECOVERY_RECORD, RecoveryKey, RecoveryRecord, RootKey, StateKey},
+    vault::{ConversationList, Job, RECOVERY_RECORD, RecoveryKey, RecoveryRecord, RootKey, StateKey},
 };
 use quicprochat_identity::{IdentitySecretKey, Succession, UnverifiedIdentity, VerifiedIdentity};
 use quicprochat_wire::{
@@ -17,7 +17,7 @@ use quicprochat_wire::{
 };
 
 use super::{
-    CeremonyError,
+    CeremonyError, conversation_list,
     opaque::ExportKey,
     records::{self, DeviceLabel},
     sign_in::Opened,
@@ -39,6 +39,7 @@ pub struct OpenVault {
     pub(super) inbox_keys: Vec<InboxSecretKey>,
     pub(super) labels: Vec<DeviceLabel>,
     pub(super) jobs: Vec<Job>,
+    pub(super) conversations: ConversationList,
     pub(super) versions: BTreeMap<u32, u64>,
     /// Which records hold something; the others are known by their version only.
     pub(super) present: Vec<u32>,
@@ -73,6 +74,7 @@ impl OpenVault {
         Ok(Self {
             labels: records::device_labels(&state_key, account, sealed)?,
             jobs: records::jobs(&state_key, account, sealed)?,
+            conversations: conversation_list::conversations(&state_key, account, sealed)?,
             versions: sealed.iter().map(|record| (record.id, record.version)).collect(),
             present: sealed.iter().filter(|record| !record.sealed.is_empty()).map(|record| record.id).collect(),
             identity,
@@ -102,6 +104,12 @@ impl OpenVault {
     #[must_use]
     pub fn jobs(&self) -> &[Job] {
         &self.jobs
+    }
+
+    /// The account's conversations, for a new device.
+    #[must_use]
+    pub const fn conversations(&self) -> &ConversationList {
+        &self.conversations
     }
 
     /// The recovery key, to show it again to whoever proved the password.

@@ -18,7 +18,7 @@ use quicprochat_wire::{
     },
 };
 
-use super::{CeremonyError, DeviceAccount, OpenVault, records};
+use super::{CeremonyError, DeviceAccount, OpenVault, conversation_list, records};
 
 impl OpenVault {
     /// Removes a device from the account and rolls the vault. `record` is the account's record with the KeyPackages of the
@@ -60,6 +60,8 @@ impl OpenVault {
         if let Some(recovery) = &self.recovery {
             sealed.push(records::seal_recovery(&root, account, next(RECOVERY_RECORD), recovery, entropy)?);
         }
+        // Also if there are none: a device that has not heard of the roll cannot then store its own under the old key.
+        sealed.extend(conversation_list::seal(&state_key, account, &self.conversations, next, entropy)?);
         let remaining: Vec<_> = draft.devices.iter().map(|entry| entry.device).collect();
         let (handovers, without_handover) = self.handovers(&remaining, record, &state_key, entropy)?;
         sealed.extend(handovers);

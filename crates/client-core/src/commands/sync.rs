@@ -19,6 +19,7 @@ impl Sync {
         parts.inbox.again();
         parts.upkeep.again();
         parts.own_record.again();
+        parts.vault.again();
         parts.stock.again();
         parts.channels.again();
         Self
@@ -52,7 +53,7 @@ impl Task for Sync {
             return Ok(Step::Wait);
         }
         let idle = parts.inbox.is_idle() && parts.stock.is_idle() && parts.upkeep.is_idle();
-        if !(idle && parts.own_record.is_idle()) {
+        if !(idle && parts.own_record.is_idle() && parts.vault.is_idle(cx)?) {
             return Ok(Step::Wait);
         }
         let mut waiting = 0;
@@ -98,6 +99,7 @@ impl Listen {
         parts.inbox.again();
         parts.upkeep.again();
         parts.own_record.again();
+        parts.vault.again();
         parts.stock.again();
         parts.channels.again();
         Self { stopped: false }

@@ -45,6 +45,7 @@ impl Bed {
             timers: &mut self.timers,
             owner: [1; 16],
             own: None,
+            conversations_changed: false,
         };
         let result = job(&mut cx);
         tx.commit();

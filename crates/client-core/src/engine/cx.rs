@@ -21,7 +21,7 @@ use crate::{
     error::EngineError,
     event::Event,
     input::SubscriptionId,
-    store::{Lease, OwnAccount, Secret, StoreTx},
+    store::{ConversationState, Lease, OwnAccount, Secret, StoreTx},
 };
 
 /// How long a claim on an outbox row or pending commit lasts.
@@ -37,6 +37,8 @@ pub(crate) struct Cx<'a> {
     pub(crate) timers: &'a mut BTreeSet<Timestamp>,
     pub(crate) owner: [u8; 16],
     pub(crate) own: Option<Own>,
+    /// Whether a conversation began or ended while this input was handled.
+    pub(crate) conversations_changed: bool,
 }
 
 impl<'a> Cx<'a> {
@@ -53,6 +55,11 @@ impl<'a> Cx<'a> {
     }
 
     pub(crate) fn notify(&mut self, event: Event) {
+        if let Event::State { state, .. } = &event {
+            use ConversationState::{Active, Gone, Left, Removed};
+            self.conversations_changed |= matches!(state, Active | Left | Removed | Gone);
+        }
+        self.conversations_changed |= matches!(&event, Event::Joined { .. });
         self.effects.push_back(Effect::Notify(event));
     }
 

@@ -8,6 +8,7 @@
 //!                              deliveries  invitations of others, after their commit
 //!                              stock       blind tokens
 //!                              upkeep      KeyPackages, leaf updates, leavers, revoked devices
+//!                              vault       the account's conversations, for devices to come
 //!                              commands    what somebody waits for
 //!   shell commits tx ─────────▶ poll_effect until empty, poll_timeout
 //! ```
@@ -48,6 +49,7 @@ use crate::{
     stock::Stock,
     store::{Standing, StoreTx},
     upkeep::Upkeep,
+    vault::Vault,
 };
 
 /// How often an engine that listens looks whether another process changed the store.
@@ -87,6 +89,7 @@ pub(crate) struct Parts {
     pub(crate) stock: Stock,
     pub(crate) upkeep: Upkeep,
     pub(crate) own_record: OwnRecord,
+    pub(crate) vault: Vault,
     pub(crate) mode: Mode,
     /// Arrival index of the last log entry told of.
     announced: u64,
@@ -134,7 +137,17 @@ impl Engine {
         let tx: &dyn StoreTx = tx;
         let Self { entropy, net, effects, timers, parts, commands, .. } = self;
         let own = tx.account().own_account()?.filter(|own| own.standing == Standing::Enrolled).map(|row| Own { row });
-        let mut cx = Cx { now, tx, entropy: &mut **entropy, net, effects, timers, owner: self.owner, own };
+        let mut cx = Cx {
+            now,
+            tx,
+            entropy: &mut **entropy,
+            net,
+            effects,
+            timers,
+            owner: self.owner,
+            own,
+            conversations_changed: false,
+        };
 
         let version = tx.version()?;
         if self.version.is_none() {
@@ -210,6 +223,7 @@ fn drive(cx: &mut Cx<'_>, parts: &mut Parts, commands: &mut Commands) -> Result<
         parts.channels.drive(cx, parts.mode, &mut parts.stock)?;
         parts.deliveries.drive(cx, &mut parts.stock)?;
         parts.stock.drive(cx, parts.mode)?;
+        parts.vault.drive(cx, parts.mode, parts.inbox.caught_up() && parts.inbox.is_idle())?;
         // Whoever waits for a command hears of what came before it is answered.
         announce(cx, parts)?;
         let moved = commands.step(cx, parts)?;
@@ -292,6 +306,7 @@ fn respond(
             parts.stock.respond(cx, call, result)
         }
         Purpose::Upkeep(call) => parts.upkeep.respond(cx, call, result),
+        Purpose::Vault(call) => parts.vault.respond(cx, call, result),
         Purpose::OwnRecord(call) => {
             if parts.own_record.respond(cx, call, result)? {
                 parts.upkeep.touch();

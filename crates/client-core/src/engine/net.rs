@@ -15,6 +15,7 @@ use crate::{
     own_record::OwnRecordCallKind,
     stock::StockCall,
     upkeep::UpkeepCall,
+    vault::VaultCall,
 };
 
 /// Pause after the first failure; doubles with each further one.
@@ -33,6 +34,7 @@ pub(crate) enum Purpose {
     Stock(StockCall),
     Upkeep(UpkeepCall),
     OwnRecord(OwnRecordCallKind),
+    Vault(VaultCall),
 }
 
 /// Whose subscription it is.

@@ -94,7 +94,8 @@ impl Join {
 /// Whether an invitation leads anywhere: `None` if it is to be followed, else what it has become.
 pub(super) fn overtaken(cx: &Cx<'_>, body: &Body) -> Result<Option<InvitationState>, EngineError> {
     let Some(conversation) = cx.tx.conversations().conversation(&body.channel)? else { return Ok(None) };
-    Ok(if conversation.cursor.position < body.start.position && !conversation.is_live() {
+    let never_in = conversation.state == ConversationState::NeedsRejoin { reason: RejoinReason::NewDevice };
+    Ok(if never_in || (conversation.cursor.position < body.start.position && !conversation.is_live()) {
         None
     } else if conversation.is_live() {
         // Already in, perhaps by another process.

@@ -32,7 +32,7 @@ stored_enum! {
 }
 
 stored_enum! {
-    /// Why this device cannot follow a conversation any more (L9). Mended by being removed and invited again.
+    /// Why this device cannot follow a conversation any more, or not yet (L9). Mended by being removed and invited again.
     RejoinReason {
         /// The GroupInfo of the commit to start at is no longer kept.
         GroupInfoGone = 0,
@@ -44,6 +44,8 @@ stored_enum! {
         EntriesExpired = 3,
         /// The local group state is missing.
         GroupLost = 4,
+        /// The account is in it, and this device, enrolled since, is not yet: all that is known is from the vault.
+        NewDevice = 5,
     }
 }
 

@@ -72,7 +72,7 @@ impl World {
     }
 
     /// A connection that is signed in with the password, and the vault.
-    fn sign_in(&mut self, name: &str) -> (Connection, OpenVault, Record) {
+    pub(crate) fn sign_in(&mut self, name: &str) -> (Connection, OpenVault, Record) {
         let mut entropy = Seeded::new(self.next_seed());
         let connection = self.connect(ConnectionKind::Account);
         let (request, exchange) = SignIn::start(name_of(name), password(), &mut entropy).expect("starts");

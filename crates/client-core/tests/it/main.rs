@@ -11,4 +11,5 @@ mod processes;
 mod repeats;
 mod states;
 mod trust;
+mod vault;
 mod world;

@@ -4,8 +4,9 @@
 //! before the answer comes, the next attempt asks the server whether it counted.
 
 use quicprochat_client_core::{
-    auth::{self, CeremonyError, DeviceAccount, Password, RecoveryKey, Registration, WayIn},
+    auth::{self, CeremonyError, ConversationList, DeviceAccount, Password, RecoveryKey, Registration, WayIn},
     store::{KeyPackageState, OwnAccount, OwnKeyPackage, StoreTx, Stored},
+    vault::adopt_conversations,
 };
 use quicprochat_e2ee::mls::{OwnDevice, Provider, Suite, new_key_package};
 use quicprochat_identity::AccountName;
@@ -66,7 +67,7 @@ impl Client {
         let account = device.to_stored(server.clone(), hello.host)?;
         self.keep_pending(&account, &package(&request.key_package, key_package, at))?;
         self.settle(link.call(request).await)?;
-        Ok(Registered { account: self.promote()?, recovery_key })
+        Ok(Registered { account: self.promote(None)?, recovery_key })
     }
 
     /// Makes this home a further device of an account, with its password or recovery key.
@@ -96,7 +97,7 @@ impl Client {
                     code: ErrorCode::VersionConflict, ..
                 }))) => {}
                 Err(error) => return Err(error),
-                Ok(()) => return self.promote(),
+                Ok(()) => return self.promote(Some(vault.conversations())),
             }
         }
         Err(ClientError::Contended)
@@ -139,13 +140,17 @@ impl Client {
         Ok(tx.commit()?)
     }
 
-    /// The pending account is the home's account from now on.
-    fn promote(&mut self) -> Result<OwnAccount, ClientError> {
+    /// The pending account is the home's account from now on, in the conversations that the vault lists; where they are not
+    /// at hand any more, the engine takes them over with its first session.
+    fn promote(&mut self, listed: Option<&ConversationList>) -> Result<OwnAccount, ClientError> {
         let tx = self.store.begin()?;
         let pending = tx.upkeep().setting(PENDING)?.ok_or(ClientError::NotRegistered)?;
         let account = OwnAccount::decode(&pending).map_err(quicprochat_client_core::StoreFault::from)?;
         tx.account().put_own_account(&account)?;
         tx.upkeep().put_setting(PENDING, None)?;
+        if let Some(listed) = listed {
+            adopt_conversations(&tx, &account.server, listed, now())?;
+        }
         tx.commit()?;
         Ok(account)
     }
@@ -164,7 +169,7 @@ impl Client {
         let request =
             auth::authenticate(fingerprint, &hello.challenge, account.account, account.device, &device.device_key);
         match link.call(request).await {
-            Ok(_) => self.promote().map(Some),
+            Ok(_) => self.promote(None).map(Some),
             Err(error) if error.refusal().is_some() => {
                 self.forget_pending()?;
                 Ok(None)

@@ -3,9 +3,11 @@
 //! ```text
 //!   password     ─OPAQUE─▶ export key ─┐
 //!   recovery key ─OPAQUE─▶ export key ─┴unwrap─▶ RootKey ──▶ identity key (record 1), recovery key (record 5)
-//!                                                   └──────▶ StateKey ──▶ inbox keys, devices, jobs (records 2, 3, 4)
+//!                                                   └──────▶ StateKey ──▶ inbox keys, devices, jobs, conversations
+//!                                                                (records 2, 3, 4, 16 to 31)
 //! ```
 
+mod conversations;
 mod handover;
 mod keys;
 mod records;
@@ -13,6 +15,10 @@ mod recovery;
 #[cfg(test)]
 mod tests;
 
+pub use conversations::{
+    CONVERSATION_RECORDS, CONVERSATION_SHARDS, ConversationList, SealedShard, Standing, VaultConversation,
+    is_conversation_record,
+};
 pub use handover::{HANDOVER_RECORDS, open_handover, seal_handover};
 pub use keys::{RootKey, StateKey};
 pub use records::{

@@ -32,7 +32,7 @@ pub struct RecordHead {
 }
 
 impl RecordHead {
-    fn text(&self) -> Vec<u8> {
+    pub(super) fn text(&self) -> Vec<u8> {
         Writer::labelled("qpc/1 vault record").fixed(self.account).u32(self.id).u64(self.version).finish()
     }
 }

@@ -128,8 +128,9 @@ impl RecoveryKey {
 
     fn checksum(&self) -> impl Iterator<Item = u8> + use<> {
         let label = Writer::labelled("qpc/1 recovery key").finish();
-        let digest =
-            Zeroizing::new(<[u8; 32]>::from(Sha256::new().chain_update(label).chain_update(&*self.0).finalize()));
+        let digest = Zeroizing::new(<[u8; 32]>::from(
+            Sha256::new().chain_update(label).chain_update(self.0.as_slice()).finalize(),
+        ));
         letters(&digest[..]).take(CHECK_LETTERS).collect::<Vec<_>>().into_iter()
     }
 }

@@ -7,6 +7,7 @@ use crate::sandbox::{Person, Sandbox};
 
 pub(super) const TRIALS: &[Trial] = &[
     ("a_second_device_is_in_what_it_is_invited_to", a_second_device_is_in_what_it_is_invited_to),
+    ("a_new_device_lists_the_conversations_of_the_account", a_new_device_lists_the_conversations_of_the_account),
     ("a_revoked_device_is_cut_off", a_revoked_device_is_cut_off),
     ("devices_have_names_that_the_server_does_not_see", devices_have_names_that_the_server_does_not_see),
 ];
@@ -38,6 +39,29 @@ fn a_second_device_is_in_what_it_is_invited_to(sandbox: &mut Sandbox) -> Result<
     let devices = members.iter().find(|event| event.text("name").is_ok_and(|name| name == "bob"));
     same("bob's devices", &devices.context("bob is a member")?.number("devices")?, &2)?;
     fails(sandbox, &alice, &["group", "invite", "picnic", "bob"], 1, "already-member")?;
+    Ok(())
+}
+
+fn a_new_device_lists_the_conversations_of_the_account(sandbox: &mut Sandbox) -> Result<()> {
+    /// A conversation is in the vault a minute after it was made, if somebody is there to put it.
+    const WRITTEN_AFTER: &str = "62";
+    let [alice] = cast(sandbox, ["alice"])?;
+    let made = done(sandbox, &alice, &["group", "create", "picnic"])?;
+    let id = made.first().context("a conversation")?.text("conversation")?.to_owned();
+    done(sandbox, &alice, &["listen", "--for", WRITTEN_AFTER])?;
+    let tablet = sandbox.device(&alice, "tablet")?;
+    login(sandbox, &tablet)?;
+    let listed = done(sandbox, &tablet, &["conversations"])?;
+    same("conversations", &listed.len(), &1)?;
+    let listed = listed.first().context("one")?;
+    same("id", &listed.text("conversation")?, &id.as_str())?;
+    same("state", &listed.text("state")?, &"needs-rejoin")?;
+    fails(sandbox, &tablet, &["send", id.get(..8).context("an id")?, "hello"], 1, "conversation-ended")?;
+    sandbox.stop_server()?;
+    let dump = sandbox.dump()?;
+    let vault = dump.lines().filter(|line| line.contains("vault_records"));
+    ensure!(vault.clone().count() >= 20, "the list is not in the vault");
+    ensure!(vault.into_iter().all(|line| !line.contains(&id)), "the vault names the channel");
     Ok(())
 }
 

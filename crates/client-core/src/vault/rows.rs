@@ -1,0 +1,103 @@
+//! Conversations between the store and the vault.
+
+use quicprochat_e2ee::vault::{ConversationList, Standing, VaultConversation};
+use quicprochat_wire::{ChannelId, ServerLink, Timestamp};
+use zeroize::Zeroizing;
+
+use crate::store::{Conversation, ConversationKind, ConversationState, RejoinReason, Secret, StoreFault, StoreTx};
+
+/// The state of a conversation that is known from the vault alone.
+pub(super) const NEW_DEVICE: ConversationState = ConversationState::NeedsRejoin { reason: RejoinReason::NewDevice };
+
+/// What the vault says with what this device knows.
+pub(super) fn merged(
+    tx: &dyn StoreTx,
+    server: &ServerLink,
+    listed: &ConversationList,
+) -> Result<ConversationList, StoreFault> {
+    let mut merged = listed.clone();
+    for conversation in tx.conversations().all_conversations()? {
+        if let Some(entry) = entry(&conversation, server) {
+            merged.add(conversation.channel, entry);
+        }
+    }
+    Ok(merged)
+}
+
+/// What the vault is to hold of a conversation; nothing while the server does not have it.
+fn entry(conversation: &Conversation, server: &ServerLink) -> Option<VaultConversation> {
+    let standing = match conversation.state {
+        ConversationState::Creating => return None,
+        // This device alone may be stuck; the account is in it.
+        ConversationState::Active
+        | ConversationState::Leaving
+        | ConversationState::NeedsRejoin { .. }
+        | ConversationState::Diverged
+        | ConversationState::Spoilt => Standing::Joined,
+        ConversationState::Left | ConversationState::Removed | ConversationState::Gone => Standing::Left,
+    };
+    Some(VaultConversation {
+        server: server.to_string(),
+        kind: match conversation.kind {
+            ConversationKind::Group => 0,
+            ConversationKind::Direct => 1,
+        },
+        keys: Zeroizing::new(*conversation.keys.expose()),
+        keys_since: conversation.keys_since,
+        pinned: conversation.last_commit,
+        standing,
+    })
+}
+
+/// Makes a row for every conversation of the account that this device is not in and that has no row yet, in the state
+/// `NeedsRejoin` for the reason `NewDevice`; returns which they are. Title and members are unknown until it is in.
+///
+/// Channels of other servers than `server` are left alone: no client can reach them yet.
+pub fn adopt_conversations(
+    tx: &dyn StoreTx,
+    server: &ServerLink,
+    listed: &ConversationList,
+    now: Timestamp,
+) -> Result<Vec<ChannelId>, StoreFault> {
+    let mut adopted = Vec::new();
+    for (channel, entry) in listed.iter() {
+        let here = entry.server.parse::<ServerLink>().is_ok_and(|link| link.fingerprint() == server.fingerprint());
+        let kind = match entry.kind {
+            0 => ConversationKind::Group,
+            1 => ConversationKind::Direct,
+            // Of a kind that a newer client made.
+            _ => continue,
+        };
+        let known = tx.conversations().conversation(channel)?.is_some();
+        if !here || entry.standing != Standing::Joined || known {
+            continue;
+        }
+        tx.conversations().put_conversation(&row(*channel, kind, entry, now))?;
+        adopted.push(*channel);
+    }
+    Ok(adopted)
+}
+
+fn row(channel: ChannelId, kind: ConversationKind, entry: &VaultConversation, now: Timestamp) -> Conversation {
+    Conversation {
+        channel,
+        kind,
+        title: String::new(),
+        peer: None,
+        state: NEW_DEVICE,
+        suite: 0,
+        cursor: entry.pinned,
+        last_commit: entry.pinned,
+        head: entry.pinned.position,
+        epoch: 0,
+        keys: Secret::new(*entry.keys),
+        keys_since: entry.keys_since,
+        ahead: None,
+        members: Vec::new().into(),
+        leavers: Vec::new().into(),
+        leaf_updated: now,
+        fresh_leaf: true,
+        since: now,
+        inviter: None,
+    }
+}
