@@ -75,16 +75,24 @@ impl PrivateFileError {
 ///
 /// Errors:   [`PrivateFileError`]; nothing is changed about an existing directory.
 pub fn private_dir(path: &Path) -> Result<(), PrivateFileError> {
+    let missing = missing_dirs(path);
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(path)
         .map_err(PrivateFileError::io("make the directory", path))?;
+    // Whatever is synced in a directory is lost with the directory's own name.
+    missing.into_iter().try_for_each(sync_parent)?;
     let found = fs::metadata(path).map_err(PrivateFileError::io("look at", path))?;
     if !found.is_dir() {
         return Err(PrivateFileError::Kind { path: path.to_owned(), wanted: "directory" });
     }
     check_owner(path, &found, 0o700)
+}
+
+/// The directory and those above it that do not exist, the innermost first.
+fn missing_dirs(path: &Path) -> Vec<&Path> {
+    path.ancestors().take_while(|dir| !dir.as_os_str().is_empty() && !dir.exists()).collect()
 }
 
 /// Checks that a file, if it exists, is a plain one that is ours alone; says whether it exists.
@@ -184,6 +192,16 @@ pub fn sync_parent(path: &Path) -> Result<(), PrivateFileError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_directory_that_must_be_made_and_synced_is_known() {
+        let temp = tempfile::tempdir().expect("a directory");
+        let deep = temp.path().join("a/b/c");
+        assert_eq!(missing_dirs(&deep), [deep.as_path(), &temp.path().join("a/b"), &temp.path().join("a")]);
+        private_dir(&deep).expect("made and synced");
+        assert!(missing_dirs(&deep).is_empty());
+        assert_eq!(missing_dirs(Path::new("no-such-directory")), [Path::new("no-such-directory")]);
+    }
 
     #[test]
     fn makes_what_is_missing_and_refuses_what_others_can_read() {

@@ -1,7 +1,7 @@
 //! `cargo xtask`: what a developer runs, and exactly what CI runs.
 //!
 //! One file per sub-command or noun: [`suite`] (what `test` runs, one file and one row each), [`tidy`] (checks of the
-//! tree, one file each), [`codegen`], [`setup`], [`demo`], [`mod@bench`]. [`sandbox`] runs the real server and the real terminal client
+//! tree, one file each), [`codegen`], [`setup`], [`demo`], [`power_loss`], [`mod@bench`]. [`sandbox`] runs the real server and the real terminal client
 //! in a scratch folder; [`process`] starts programs so that none outlives us.
 #![expect(clippy::print_stdout, reason = "a command-line tool talks on standard output")]
 #![expect(clippy::print_stderr, reason = "a command-line tool reports failures on standard error")]
@@ -9,6 +9,7 @@
 mod bench;
 mod codegen;
 mod demo;
+mod power_loss;
 mod process;
 mod sandbox;
 mod setup;
@@ -58,6 +59,9 @@ enum Command {
     /// Real processes, and everything a clumsy person or a dying machine does to them.
     #[command(after_help = trials::EXAMPLES)]
     Trials(trials::Arguments),
+    /// Cut the power under real programs, and count what is lost of what they acknowledged
+    #[command(after_help = power_loss::EXAMPLES)]
+    PowerLoss(power_loss::Arguments),
     /// Measure the release build: throughput, memory, group operations, sizes
     #[command(after_help = bench::EXAMPLES)]
     Bench(bench::Arguments),
@@ -82,6 +86,7 @@ fn run(command: &Command) -> anyhow::Result<()> {
         Command::Codegen(arguments) => codegen::run(arguments),
         Command::Demo(arguments) => demo::run(arguments),
         Command::Trials(arguments) => trials::run(arguments),
+        Command::PowerLoss(arguments) => power_loss::run(arguments),
         Command::Bench(arguments) => bench::run(arguments),
     }
 }

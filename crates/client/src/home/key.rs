@@ -20,7 +20,7 @@ use chacha20poly1305::{
 use quicprochat_wire::{Entropy, entropy::random_array};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use super::{Home, HomeError, check_private, io_error};
+use super::{Home, HomeError, check_private, io_error, sync_directory};
 
 /// Begins a wrapped key file.
 const WRAPPED: &str = "qpc-wrapped-key 1";
@@ -178,7 +178,7 @@ impl StoreKey {
             fs::remove_file(&beside).map_err(io_error(&beside))?;
         }
         placed.map_err(io_error(&path))?;
-        fs::File::open(home.path()).and_then(|dir| dir.sync_all()).map_err(io_error(home.path()))
+        sync_directory(home.path())
     }
 }
 

@@ -84,9 +84,12 @@ impl Home {
     /// Errors:   [`HomeError::Exposed`] or [`HomeError::Foreign`] if somebody else could read it: the message says how to mend it.
     pub fn open(path: impl Into<PathBuf>) -> Result<Self, HomeError> {
         let path = path.into();
-        if !path.exists() {
+        let missing = missing_directories(&path);
+        if !missing.is_empty() {
             fs::DirBuilder::new().recursive(true).mode(0o700).create(&path).map_err(io_error(&path))?;
         }
+        // Whatever is synced in the home is lost with the home's own name.
+        missing.into_iter().filter_map(Path::parent).try_for_each(sync_directory)?;
         check_private(&path, 0o700)?;
         Ok(Self { path })
     }
@@ -107,7 +110,7 @@ impl Home {
                 Ok(()) | Err(_) => {}
             }
         }
-        Ok(())
+        sync_directory(&self.path)
     }
 
     /// Where the store is.
@@ -121,6 +124,17 @@ impl Home {
     pub fn key_path(&self) -> PathBuf {
         self.path.join("store.key")
     }
+}
+
+/// The directory and those above it that do not exist, the innermost first.
+fn missing_directories(path: &Path) -> Vec<&Path> {
+    path.ancestors().take_while(|directory| !directory.as_os_str().is_empty() && !directory.exists()).collect()
+}
+
+/// Puts the names in a directory on disk; the empty path is the current one.
+pub(crate) fn sync_directory(path: &Path) -> Result<(), HomeError> {
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+    fs::File::open(path).and_then(|directory| directory.sync_all()).map_err(io_error(path))
 }
 
 /// Refuses a file or directory that others could read or change.
@@ -157,5 +171,15 @@ mod tests {
         let error = Home::open(home.path()).unwrap_err();
         assert!(matches!(error, HomeError::Exposed { mode: 0o755, wanted: 0o700, .. }), "{error}");
         assert!(error.to_string().contains("chmod 700"), "{error}");
+    }
+
+    #[test]
+    fn every_directory_that_must_be_made_and_synced_is_known() {
+        let temp = tempfile::tempdir().unwrap();
+        let deep = temp.path().join("a/b");
+        assert_eq!(missing_directories(&deep), [deep.as_path(), &temp.path().join("a")]);
+        Home::open(&deep).unwrap();
+        assert!(missing_directories(&deep).is_empty());
+        assert_eq!(missing_directories(Path::new("no-such-directory")), [Path::new("no-such-directory")]);
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use rustix::process::Signal;
 
-use super::{Group, describe};
+use super::{GRACE, Group, describe};
 
 /// A live program in a group of its own; the group is killed when this is dropped.
 #[derive(Debug)]
@@ -58,6 +58,28 @@ impl Running {
     ///
     /// Errors: it still runs after `patience`; then it is killed.
     pub(crate) fn wait(self, patience: Duration) -> Result<ExitStatus> {
+        self.ended(patience)
+    }
+
+    /// Waits for its end, kills it if that takes longer than `patience`, and takes what it printed until then.
+    pub(crate) fn wait_or_kill(self, patience: Duration) -> Result<Vec<String>> {
+        if let Err(RecvTimeoutError::Timeout) = self.end.recv_timeout(patience) {
+            self.group.signal(Signal::KILL);
+            self.ended(GRACE)?;
+        }
+        let mut lines = Vec::new();
+        while let Some(line) = self.next_line(GRACE)? {
+            lines.push(line);
+        }
+        Ok(lines)
+    }
+
+    /// Asks it to end, and does not wait for that.
+    pub(crate) fn ask_to_end(&self) {
+        self.group.signal(Signal::TERM);
+    }
+
+    fn ended(&self, patience: Duration) -> Result<ExitStatus> {
         match self.end.recv_timeout(patience) {
             Ok(status) => status.with_context(|| format!("cannot wait for `{}`", self.shown)),
             Err(RecvTimeoutError::Timeout) => bail!("`{}` still ran after {} s", self.shown, patience.as_secs()),
@@ -123,6 +145,14 @@ mod tests {
         let running = shell("echo ready; sleep 600");
         running.next_line(PATIENCE).unwrap();
         assert_eq!(running.kill(PATIENCE).unwrap().code(), None);
+    }
+
+    #[test]
+    fn what_a_program_printed_before_it_was_killed_can_be_read() {
+        let running = shell("printf 'one\\ntwo\\n'; sleep 600");
+        assert_eq!(running.next_line(PATIENCE).unwrap().as_deref(), Some("one"));
+        assert_eq!(running.wait_or_kill(Duration::ZERO).unwrap(), ["two"]);
+        assert_eq!(shell("echo one; echo two").wait_or_kill(PATIENCE).unwrap(), ["one", "two"]);
     }
 
     #[test]

@@ -26,6 +26,9 @@ pub(crate) struct Binaries {
     pub(crate) client: PathBuf,
 }
 
+/// The layer under which programs lose power, as cargo names it.
+const LAYER: &str = "libquicprochat_powerloss_layer.so";
+
 impl Binaries {
     /// Builds both programs, or finds that they are current.
     pub(crate) fn build(profile: Profile, deadline: &Deadline) -> Result<Self> {
@@ -43,5 +46,16 @@ impl Binaries {
             ensure!(binary.is_file(), "the build made no {}", binary.display());
         }
         Ok(found)
+    }
+
+    /// Builds the layer to preload under programs that lose power.
+    pub(crate) fn build_layer(deadline: &Deadline) -> Result<PathBuf> {
+        process::run(
+            workspace::cargo()?.args(["build", "--package", "quicprochat-powerloss-layer", "--lib"]),
+            deadline,
+        )?;
+        let layer = workspace::target_dir()?.join("debug").join(LAYER);
+        ensure!(layer.is_file(), "the build made no {}", layer.display());
+        Ok(layer)
     }
 }

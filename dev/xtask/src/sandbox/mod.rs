@@ -18,6 +18,7 @@ mod binaries;
 mod events;
 mod person;
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -45,6 +46,10 @@ pub(crate) struct Sandbox {
     link: Option<String>,
     /// Further arguments of the server.
     server_arguments: Vec<String>,
+    /// The server's data folder.
+    server_dir: PathBuf,
+    /// Variables of programs that work below a folder.
+    environments: Vec<(PathBuf, Vec<(OsString, OsString)>)>,
     // Last, so that the folder goes after the programs that use it.
     scratch: Scratch,
 }
@@ -52,13 +57,26 @@ pub(crate) struct Sandbox {
 impl Sandbox {
     /// An empty scratch folder; nothing runs yet.
     pub(crate) fn new(binaries: Binaries) -> Result<Self> {
+        let scratch = Scratch::new("qpc-sandbox-")?;
         Ok(Self {
             binaries,
             server: None,
             link: None,
             server_arguments: Vec::new(),
-            scratch: Scratch::new("qpc-sandbox-")?,
+            server_dir: scratch.path().join("server"),
+            environments: Vec::new(),
+            scratch,
         })
+    }
+
+    /// Moves the server's data, which is not there yet, to another folder.
+    pub(crate) fn server_lives_in(&mut self, folder: PathBuf) {
+        self.server_dir = folder;
+    }
+
+    /// Gives programs whose home or data is below a folder these variables from now on.
+    pub(crate) fn set_environment(&mut self, folder: &Path, variables: Vec<(OsString, OsString)>) {
+        self.environments.push((folder.to_owned(), variables));
     }
 
     /// Gives the server further arguments from its next start on.
@@ -90,7 +108,7 @@ impl Sandbox {
 
     /// Runs `qpc-server` beside the running server, as an administrator does; what it prints.
     pub(crate) fn administer(&self, arguments: &[&str]) -> Result<String> {
-        let mut command = self.program(&self.binaries.server);
+        let mut command = self.program(&self.binaries.server, &self.server_dir);
         let output = capture(command.args(arguments).arg("--data-dir").arg(self.server_dir()), PATIENCE)?;
         let problem = String::from_utf8_lossy(&output.stderr);
         ensure!(output.status.success(), "qpc-server {} ended with {}: {problem}", arguments.join(" "), output.status);
@@ -103,7 +121,7 @@ impl Sandbox {
         ensure!(self.server.is_none(), "the server runs already");
         let listen = self.link.as_deref().map_or(Ok("127.0.0.1:0"), address)?.to_owned();
         let log = File::options().create(true).append(true).open(self.server_log())?;
-        let mut command = self.program(&self.binaries.server);
+        let mut command = self.program(&self.binaries.server, &self.server_dir);
         command
             .arg("--data-dir")
             .arg(self.server_dir())
@@ -140,10 +158,21 @@ impl Sandbox {
         Ok(())
     }
 
+    /// Asks the server to end and goes on meanwhile.
+    pub(crate) fn ask_server_to_end(&self) -> Result<()> {
+        self.server.as_ref().context("the server does not run")?.ask_to_end();
+        Ok(())
+    }
+
+    /// Kills the server, unless it has just ended by itself.
+    pub(crate) fn kill_ending_server(&mut self) -> Result<()> {
+        self.server.take().context("the server does not run")?.kill(PATIENCE).map(drop)
+    }
+
     /// Every row of the server's database, decrypted, one JSON object a line. The server must be down.
     pub(crate) fn dump(&self) -> Result<String> {
         ensure!(self.server.is_none(), "stop the server before its database is dumped");
-        let mut command = self.program(&self.binaries.server);
+        let mut command = self.program(&self.binaries.server, &self.server_dir);
         command.arg("dump").arg("--data-dir").arg(self.server_dir());
         let output = capture(&mut command, PATIENCE)?;
         let problem = String::from_utf8_lossy(&output.stderr);
@@ -179,7 +208,7 @@ impl Sandbox {
 
     /// The server's data folder.
     pub(crate) fn server_dir(&self) -> PathBuf {
-        self.scratch.path().join("server")
+        self.server_dir.clone()
     }
 
     /// What the server logged in all its lives.
@@ -188,32 +217,38 @@ impl Sandbox {
     }
 
     fn client(&self, person: &Person, arguments: &[&str]) -> Command {
+        let home = person.home();
         let mut command = match person.clock_off() {
-            None => self.program(&self.binaries.client),
-            Some(off) => self.program_by_wrong_clock(&self.binaries.client, off),
+            None => self.program(&self.binaries.client, &home),
+            Some(off) => self.program_by_wrong_clock(&self.binaries.client, &home, off),
         };
-        command.arg("--home").arg(person.home()).arg("--json").args(arguments);
+        command.arg("--home").arg(home).arg("--json").args(arguments);
         command
     }
 
     /// Timers go by the monotonic clock, which nobody sets.
-    fn program_by_wrong_clock(&self, binary: &Path, off: &str) -> Command {
-        let mut command = self.program(Path::new("faketime"));
+    fn program_by_wrong_clock(&self, binary: &Path, folder: &Path, off: &str) -> Command {
+        let mut command = self.program(Path::new("faketime"), folder);
         command.env("FAKETIME_DONT_FAKE_MONOTONIC", "1").args(["-f", off]).arg(binary);
         command
     }
 
-    fn program(&self, binary: &Path) -> Command {
+    /// A program that works in a folder.
+    fn program(&self, binary: &Path, folder: &Path) -> Command {
         let mut command = Command::new(binary);
         command
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
             .env("HOME", self.scratch.path())
             .current_dir(self.scratch.path());
+        for (_, variables) in self.environments.iter().filter(|(above, _)| folder.starts_with(above)) {
+            command.envs(variables.iter().map(|(name, value)| (name, value)));
+        }
         command
     }
 
-    fn tail_of_log(&self) -> String {
+    /// The last lines that the server logged.
+    pub(crate) fn tail_of_log(&self) -> String {
         const LINES: usize = 20;
         let log = fs::read_to_string(self.server_log()).unwrap_or_default();
         let lines: Vec<&str> = log.lines().collect();

@@ -146,7 +146,7 @@ fn accept(sandbox: &Sandbox, person: &Person) -> Result<()> {
 }
 
 /// A group of the first person with everybody else in it.
-fn group(sandbox: &Sandbox, title: &str, people: &[&Person]) -> Result<()> {
+pub(crate) fn group(sandbox: &Sandbox, title: &str, people: &[&Person]) -> Result<()> {
     let [first, rest @ ..] = people else { bail!("a group has a maker") };
     done(sandbox, first, &["group", "create", title])?;
     if rest.is_empty() {
