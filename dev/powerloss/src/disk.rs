@@ -242,7 +242,7 @@ impl Disk {
                 Err(differs(&format!("{} bytes, not {}; other from {at} on", found.len(), bytes.len())))
             }
             Some(Content::Folder(names)) => {
-                let found: Vec<OsString> = entries(path)?.into_iter().map(|(name, _)| name).collect();
+                let found: Vec<OsString> = entries(path)?.into_keys().collect();
                 if !found.iter().eq(names.keys()) {
                     return Err(differs(&format!("{found:?}, not {:?}", names.keys())));
                 }

@@ -9,6 +9,7 @@ mod demo;
 mod docs;
 mod fmt;
 mod fuzz;
+mod power_loss;
 mod python;
 mod tidy;
 mod trials;
@@ -38,6 +39,7 @@ pub(crate) const SUITES: &[Suite] = &[
     docs::SUITE,
     demo::SUITE,
     trials::SUITE,
+    power_loss::SUITE,
     python::SUITE,
 ];
 

@@ -23,7 +23,9 @@ const LAYERS: &[Layer] = &[
     Layer { name: "cli",         level: 6, may_use: &["wire", "identity", "client"] },
     Layer { name: "testkit",     level: 6, may_use: &["wire", "identity", "e2ee", "client-core", "server-core", "transport", "client", "server"] },
     Layer { name: "bench",       level: 6, may_use: &["wire", "identity", "e2ee", "client-core", "transport", "client"] },
-    Layer { name: "xtask",       level: 6, may_use: &[] },
+    Layer { name: "powerloss",   level: 0, may_use: &[] },
+    Layer { name: "powerloss-layer", level: 6, may_use: &["powerloss"] },
+    Layer { name: "xtask",       level: 6, may_use: &["powerloss"] },
 ];
 
 /// What no chain of dependencies may reach, whatever the table above says.

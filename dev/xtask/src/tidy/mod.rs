@@ -4,6 +4,7 @@
 //! tracks or would track) and returns findings; to add one, write its file and add a row to [`CHECKS`].
 
 mod budgets;
+mod foreign;
 mod layers;
 mod ledger;
 mod links;
@@ -74,6 +75,7 @@ const CHECKS: &[Check] = &[
         what: "pure crates have no unsafe code, clock, file, socket, thread or runtime",
         run: pure::check,
     },
+    Check { name: "foreign", what: "unsafe code stands in the modules made for it only", run: foreign::check },
     Check { name: "words", what: "no unfinished code, machine paths or registry hosts", run: words::check },
     Check { name: "ledger", what: "docs/checks.md names rules, code and tests that exist", run: ledger::check },
     Check { name: "links", what: "links between documents and paths in the map lead somewhere", run: links::check },

@@ -1,5 +1,6 @@
 //! The layer on real programs: careless ones lose what they promised, a careful one never does.
 #![cfg(all(target_os = "linux", target_pointer_width = "64"))]
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on must end")]
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -31,7 +32,10 @@ fn broken_promises(how: &str) -> usize {
         let found = lives_and_loses_power(how, &root, &mut disk, cut, &mut promised);
         if found.is_none_or(|found| found < promised) {
             broken += 1;
-            let _ = std::fs::remove_dir_all(root.join("state"));
+            // A power loss may have left no folder at all.
+            if root.join("state").exists() {
+                std::fs::remove_dir_all(root.join("state")).unwrap();
+            }
             disk = Disk::new(&root, &temp.path().join("journal")).unwrap();
             promised = 0;
         }
@@ -69,8 +73,7 @@ fn a_program_that_does_it_right_never_loses_what_it_promised() {
 
 #[test]
 fn a_program_that_promises_before_it_syncs_loses_what_it_promised() {
-    let broken = broken_promises("promises-before-sync");
-    assert!(broken > 0);
+    assert!(broken_promises("promises-before-sync") > 0);
 }
 
 #[test]
