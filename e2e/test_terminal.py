@@ -1,8 +1,9 @@
-"""Passwords that are asked for at a terminal."""
+"""Passwords and recovery keys that are asked for at a terminal."""
 
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from terminal import Terminal
 PASSWORD = "Quarry-83-unlit-Lantern"
 OTHER = "Quarry-84-unlit-Lantern"
 NEW, AGAIN, OLD = "New password: ", "Again: ", "Password: "
+KEY = "Recovery key: "
 USAGE, AUTHENTICATION = 2, 4
 
 
@@ -49,13 +51,30 @@ def test_register_asks_twice_and_login_once_and_neither_shows_the_password(folde
     assert terminal.shown.count("assword: ") == 1 and AGAIN not in terminal.shown
 
 
+def test_a_recovery_key_is_asked_for_once_and_not_shown(folder: Path, server: Server) -> None:
+    terminal = register(folder, server, "rhea", "rhea")
+    assert answer(terminal, PASSWORD, PASSWORD) == 0, terminal.shown
+    found = re.search(r"recovery key: (QPC1(?:-[0-9A-Z]{4}){9})", terminal.shown)
+    assert found is not None, terminal.shown
+    key = found.group(1)
+    typo = key[:-1] + ("8" if key.endswith("7") else "7")
+    for typed, code in [(typo, USAGE), (key.lower().replace("-", " "), 0)]:
+        words = ["login", "rhea", "--server", server.link_text, "--recovery-key"]
+        terminal = Terminal(folder, folder / "rhea-tablet", *words)
+        terminal.expect(KEY)
+        terminal.type_unseen(typed + "\n")
+        assert terminal.end() == code, terminal.shown
+        assert typed not in terminal.shown and terminal.shown.count(KEY) == 1
+    assert "rhea@" in terminal.shown
+
+
 def test_a_wrong_password_is_refused_and_not_shown(folder: Path, server: Server) -> None:
     assert answer(register(folder, server, "wren", "wren"), PASSWORD, PASSWORD) == 0
     terminal = login(folder, server, "wren", "wren-tablet")
     terminal.expect(OLD)
     terminal.type_unseen(OTHER + "\n")
     assert terminal.end() == AUTHENTICATION
-    assert "wrong name or password" in terminal.shown
+    assert "wrong name, password or recovery key" in terminal.shown
     assert OTHER not in terminal.shown
 
 

@@ -28,7 +28,7 @@ pub(crate) enum SecretError {
         path: PathBuf,
     },
     /// There is no terminal to ask on.
-    #[error("there is no terminal to ask for the password on; use --password-file: {source}")]
+    #[error("there is no terminal to ask on; use --password-file (or --recovery-key-file): {source}")]
     NoTerminal {
         /// Why.
         source: io::Error,
