@@ -11,6 +11,25 @@ use crate::sandbox::{Event, Person, Sandbox};
 /// More than any log here.
 const WHOLE_LOG: &str = "100000";
 
+/// What one device shows.
+#[derive(Debug, Clone)]
+struct Shown {
+    who: String,
+    /// The conversation's log in order.
+    log: Vec<Message>,
+    /// The conversation's state.
+    state: String,
+    guest_is_in: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Message {
+    seq: u64,
+    id: String,
+    /// Nothing if the device cannot show it.
+    text: Option<String>,
+}
+
 /// Brings everybody up to date, and counts what is missing, twice, unreadable or different.
 ///
 /// Errors: a promise was broken; the report has it.
@@ -21,61 +40,64 @@ pub(super) fn pass(sandbox: &Sandbox, people: &[Person], promises: &Promises, re
             sandbox.qpc(person, &["sync"])?.expect_done()?;
         }
     }
-    let logs: Vec<Vec<Event>> = people.iter().map(|person| log(sandbox, person)).collect::<Result<_>>()?;
+    let shown = people.iter().map(|person| look(sandbox, person)).collect::<Result<Vec<_>>>()?;
+    let found = compare(&shown, promises, report);
+    ensure!(found.is_empty(), "{}", found.join("; "));
+    Ok(())
+}
+
+/// Counts broken promises, and names them.
+fn compare(shown: &[Shown], promises: &Promises, report: &mut Report) -> Vec<String> {
     let mut found = Vec::new();
-    for (person, log) in people.iter().zip(&logs) {
-        let mut count: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut lost: BTreeSet<&String> = BTreeSet::new();
+    for Shown { who, log, state, guest_is_in } in shown {
+        let mut count: BTreeMap<&String, usize> = BTreeMap::new();
         for message in log {
-            match message.text("text") {
-                Ok(text) => *count.entry(text).or_default() += 1,
-                Err(_) => {
+            match &message.text {
+                Some(text) => *count.entry(text).or_default() += 1,
+                None => {
                     report.undecryptable += 1;
-                    found.push(format!("{} cannot show a message", person.name()));
+                    found.push(format!("{who} cannot show message {}", message.seq));
                 }
             }
         }
         for (text, _) in count.iter().filter(|(_, times)| **times > 1) {
             report.duplicated += 1;
-            found.push(format!("{} has twice: {text}", person.name()));
+            found.push(format!("{who} has twice: {text}"));
         }
-        let state = state(sandbox, person)?;
+        for text in promises.texts.iter().filter(|text| !count.contains_key(text)) {
+            lost.insert(text);
+            found.push(format!("{who} lacks: {text}"));
+        }
         match state.as_str() {
             "joined" => {}
             "diverged" | "spoilt" => report.forks += 1,
             _ => report.undecryptable += 1,
         }
         if state != "joined" {
-            found.push(format!("the conversation of {} is {state}", person.name()));
+            found.push(format!("the conversation of {who} is {state}"));
         }
-    }
-    let mut lost: BTreeSet<&String> = BTreeSet::new();
-    for (person, log) in people.iter().zip(&logs) {
-        let there: BTreeSet<&str> = log.iter().filter_map(|message| message.text("text").ok()).collect();
-        for text in promises.texts.iter().filter(|text| !there.contains(text.as_str())) {
-            lost.insert(text);
-            found.push(format!("{} lacks: {text}", person.name()));
+        if promises.guest_is_in.is_some_and(|expected| expected != *guest_is_in) {
+            report.lost += 1;
+            found.push(format!("{who} does not know that the last change of {GUEST} was done"));
         }
     }
     report.lost += lost.len();
-    let orders: Vec<Vec<String>> = logs.iter().map(|log| log.iter().map(identity).collect()).collect::<Result<_>>()?;
-    if orders.windows(2).any(|pair| matches!(pair, [one, other] if one != other)) {
+    if shown.windows(2).any(|pair| matches!(pair, [one, other] if one.log != other.log)) {
         report.forks += 1;
-        found.push(format!("logs differ: {orders:?}"));
+        let logs: Vec<&Vec<Message>> = shown.iter().map(|device| &device.log).collect();
+        found.push(format!("logs differ: {logs:?}"));
     }
-    if let Some(expected) = promises.guest_is_in {
-        for person in people {
-            if has_guest(sandbox, person)? != expected {
-                report.lost += 1;
-                found.push(format!(
-                    "{} does not know that {GUEST} is {}",
-                    person.name(),
-                    if expected { "in" } else { "out" }
-                ));
-            }
-        }
-    }
-    ensure!(found.is_empty(), "{}", found.join("; "));
-    Ok(())
+    found
+}
+
+fn look(sandbox: &Sandbox, person: &Person) -> Result<Shown> {
+    Ok(Shown {
+        who: person.name().to_owned(),
+        log: log(sandbox, person)?,
+        state: state(sandbox, person)?,
+        guest_is_in: has_guest(sandbox, person)?,
+    })
 }
 
 /// Whether somebody's device has the guest as a member.
@@ -89,19 +111,85 @@ fn is(name: &str, wanted: &str) -> bool {
     name.split('@').next() == Some(wanted)
 }
 
-fn log(sandbox: &Sandbox, person: &Person) -> Result<Vec<Event>> {
-    let mut events = sandbox.qpc(person, &["log", CONVERSATION, "--limit", WHOLE_LOG])?.expect_done()?;
-    events.retain(|event| event.kind() == "message");
-    Ok(events)
+fn log(sandbox: &Sandbox, person: &Person) -> Result<Vec<Message>> {
+    let events = sandbox.qpc(person, &["log", CONVERSATION, "--limit", WHOLE_LOG])?.expect_done()?;
+    let messages = events.iter().filter(|event| event.kind() == "message");
+    messages.map(message).collect()
 }
 
-/// What must be the same for everybody: place, id and text.
-fn identity(message: &Event) -> Result<String> {
-    Ok(format!("{} {} {}", message.number("seq")?, message.text("id")?, message.text("text").unwrap_or("?")))
+fn message(event: &Event) -> Result<Message> {
+    let text = event.text("text").ok().map(str::to_owned);
+    Ok(Message { seq: event.number("seq")?, id: event.text("id")?.to_owned(), text })
 }
 
 fn state(sandbox: &Sandbox, person: &Person) -> Result<String> {
     let events = sandbox.qpc(person, &["conversations"])?.expect_done()?;
     let conversation = events.iter().find(|event| event.text("title").is_ok_and(|title| title == CONVERSATION));
     Ok(conversation.with_context(|| format!("{} has no {CONVERSATION}", person.name()))?.text("state")?.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(who: &str, texts: &[&str]) -> Shown {
+        let message = |(seq, text): (usize, &&str)| Message {
+            seq: seq as u64,
+            id: format!("id of {text}"),
+            text: Some((*text).to_owned()),
+        };
+        let log = texts.iter().enumerate().map(message).collect();
+        Shown { who: who.to_owned(), log, state: "joined".to_owned(), guest_is_in: false }
+    }
+
+    fn promised(texts: &[&str]) -> Promises {
+        Promises { texts: texts.iter().map(|text| (*text).to_owned()).collect(), guest_is_in: Some(false) }
+    }
+
+    /// Lost, duplicated, undecryptable, forks.
+    fn counts(shown: &[Shown], promises: &Promises) -> [usize; 4] {
+        let mut report = Report::new(1);
+        let found = compare(shown, promises, &mut report);
+        assert_eq!(found.is_empty(), report.is_clean(), "{found:?}");
+        [report.lost, report.duplicated, report.undecryptable, report.forks]
+    }
+
+    #[test]
+    fn promises_that_everybody_has_once_are_kept_whatever_else_is_there() {
+        let both = [shown("alice", &["a", "b", "c"]), shown("bob", &["a", "b", "c"])];
+        assert_eq!(counts(&both, &promised(&["a", "c"])), [0; 4]);
+    }
+
+    #[test]
+    fn what_all_or_one_of_them_lack_is_lost_once() {
+        let both = [shown("alice", &["a"]), shown("bob", &["a"])];
+        assert_eq!(counts(&both, &promised(&["a", "b"])), [1, 0, 0, 0]);
+        let one = [shown("alice", &["a", "b"]), shown("bob", &["a"])];
+        assert_eq!(counts(&one, &promised(&["a", "b"])), [1, 0, 0, 1]);
+    }
+
+    #[test]
+    fn what_stands_twice_or_in_another_order_is_counted() {
+        assert_eq!(counts(&[shown("alice", &["a", "a"])], &promised(&["a"])), [0, 1, 0, 0]);
+        let other = [shown("alice", &["a", "b"]), shown("bob", &["b", "a"])];
+        assert_eq!(counts(&other, &promised(&["a", "b"])), [0, 0, 0, 1]);
+    }
+
+    #[test]
+    fn what_a_device_cannot_show_or_follow_is_counted() {
+        let mut alice = shown("alice", &["a"]);
+        alice.log[0].text = None;
+        assert_eq!(counts(&[alice], &promised(&[])), [0, 0, 1, 0]);
+        for (state, expected) in [("needs-rejoin", [0, 0, 1, 0]), ("diverged", [0, 0, 0, 1])] {
+            let device = Shown { state: state.to_owned(), ..shown("alice", &["a"]) };
+            assert_eq!(counts(&[device], &promised(&["a"])), expected);
+        }
+    }
+
+    #[test]
+    fn a_change_of_members_that_was_acknowledged_and_is_gone_is_lost() {
+        let device = Shown { guest_is_in: true, ..shown("alice", &[]) };
+        assert_eq!(counts(std::slice::from_ref(&device), &promised(&[])), [1, 0, 0, 0]);
+        assert_eq!(counts(&[device], &Promises::default()), [0; 4]);
+    }
 }
