@@ -11,6 +11,8 @@
 
 mod plan;
 mod rows;
+#[cfg(test)]
+mod tests;
 
 use quicprochat_e2ee::vault::{ConversationList, StateKey};
 use quicprochat_wire::{
@@ -178,7 +180,8 @@ impl Vault {
             plan.imported = true;
         }
         plan.store(cx.tx)?;
-        if self.writing.is_none() {
+        // What changed while the answer was on its way has put the write off: it must not follow on its heels.
+        if self.writing.is_none() || plan.due != self.writing {
             return Ok(());
         }
         let merged = rows::merged(cx.tx, &server, &listed)?;
