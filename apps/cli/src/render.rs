@@ -209,6 +209,12 @@ pub(crate) fn log_entry(scene: &Scene<'_>, entry: &LogEntry) -> Result<Line, Sto
             format!("[{title}] {sender} leaves"),
             false,
         ),
+        LogBody::Gap { from, to } => show(
+            "gap",
+            json!({ "conversation": conversation, "seq": entry.seq, "kind": "gap", "from": from, "to": to }),
+            format!("[{title}] entries {from} to {to} are missing here: this device could not follow and entered anew"),
+            false,
+        ),
         LogBody::Joined | LogBody::Updated => Line::Silent,
     })
 }
@@ -284,11 +290,15 @@ fn state_warning(state: &ConversationState, title: &str) -> Option<String> {
         | ConversationState::Left => return None,
         ConversationState::Removed => "you were removed; what came before stays readable here",
         ConversationState::NeedsRejoin { reason: RejoinReason::NewDevice } => {
-            "your account is in it, this device is not yet; ask a member to invite you again"
+            "your account is in it, this device is not yet; it enters with the next sync"
         }
-        ConversationState::NeedsRejoin { .. } => {
-            "this device cannot follow any more; ask a member to remove and invite you again"
+        ConversationState::NeedsRejoin { reason: RejoinReason::OtherPast { .. } } => {
+            "the group at the server has another past than this device has read; it waits until a member changes the group"
         }
+        ConversationState::NeedsRejoin { reason: RejoinReason::RecordsMissing } => {
+            "this device enters anew once every member has shown its new devices there"
+        }
+        ConversationState::NeedsRejoin { .. } => "this device cannot follow for now and enters anew by itself",
         ConversationState::Diverged => "the server lost or changed part of the log; nothing more is sent to it",
         ConversationState::Spoilt => "somebody registered a false key; nothing more is sent to it. Make a new group",
         ConversationState::Gone => "the server does not have it any more",

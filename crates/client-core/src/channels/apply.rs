@@ -10,7 +10,7 @@
 use quicprochat_e2ee::{
     E2eeError,
     channel::{EntryBody, EntryHead, open_entry},
-    mls::{EntryRecords, Group, Provider, Received},
+    mls::{EntryRecords, Group, Invalid, Provider, Received, StoreFault, Transcript},
 };
 use quicprochat_wire::{
     ChannelId,
@@ -30,11 +30,24 @@ use crate::{
 
 /// The group as it is carried from one entry of a page to the next. After an entry that does not count it is loaded anew.
 #[derive(Default)]
-pub(super) struct Carried(Option<Group>);
+pub(super) struct Carried {
+    group: Option<Group>,
+    /// Whether an entry of somebody else's counted; `Some(false)` if one was of the epoch before.
+    heard: Option<bool>,
+}
 
 impl Carried {
+    /// An entry that names the last commit and goes on in the epoch before it: its writer did not follow that commit.
+    fn skipped(&mut self, reason: &Invalid) {
+        if let Invalid::OtherEpoch { expected, found } = reason
+            && found.checked_add(1) == Some(*expected)
+        {
+            self.heard = Some(false);
+        }
+    }
+
     fn take(&mut self, provider: &Provider<'_>, channel: ChannelId) -> Result<Group, Trouble> {
-        match self.0.take() {
+        match self.group.take() {
             Some(group) => Ok(group),
             None => Group::load(provider, channel).map_err(trouble)?.ok_or(Trouble::Rejoin(RejoinReason::GroupLost)),
         }
@@ -61,6 +74,13 @@ pub(super) fn page(
             break;
         }
         entry(cx, conversation, &mut carried, received)?;
+        match carried.heard.take() {
+            Some(true) => session.rejoin.followed(),
+            Some(false) if conversation.is_live() && session.rejoin.not_followed(conversation.last_commit) => {
+                conversation.state = ConversationState::NeedsRejoin { reason: RejoinReason::NotFollowed };
+            }
+            Some(false) | None => {}
+        }
     }
     let reached = conversation.cursor.position;
     session.head = if page.more { session.head.max(reached.saturating_add(1)) } else { session.head.max(reached) };
@@ -96,7 +116,11 @@ pub(super) fn entry(
     };
     match outcome {
         Ok(()) => {}
-        Err(Trouble::Rejoin(reason)) => conversation.state = ConversationState::NeedsRejoin { reason },
+        Err(Trouble::Rejoin(reason)) => {
+            // The entry was not read: it belongs to what is missed.
+            conversation.state = ConversationState::NeedsRejoin { reason };
+            return Ok(());
+        }
         Err(Trouble::Fail(error)) => return Err(error),
     }
     conversation.cursor = at;
@@ -122,11 +146,17 @@ impl<E: Into<EngineError>> From<E> for Trouble {
 
 /// A failure of the group: only this device has it (L9), or it is the store's.
 fn trouble(error: E2eeError) -> Trouble {
-    if matches!(error, E2eeError::Store(_)) {
-        Trouble::Fail(error.into())
-    } else {
-        tracing::debug!(?error, "a commit cannot be followed");
-        Trouble::Rejoin(RejoinReason::CommitFailed)
+    match error {
+        E2eeError::Store(StoreFault::Damaged) => Trouble::Rejoin(RejoinReason::GroupLost),
+        E2eeError::Store(_) => Trouble::Fail(error.into()),
+        E2eeError::NeedsRejoin { expected: Some(Transcript { epoch, hash }), .. } => {
+            tracing::debug!(?error, "a commit cannot be followed");
+            Trouble::Rejoin(RejoinReason::CommitSpoilt { epoch, transcript: hash })
+        }
+        _ => {
+            tracing::debug!(?error, "a commit cannot be followed");
+            Trouble::Rejoin(RejoinReason::CommitFailed)
+        }
     }
 }
 
@@ -165,7 +195,8 @@ fn message(
     drop(provider);
     match received {
         Received::Message { sender, content } => {
-            carried.0 = Some(group);
+            carried.heard = Some(true);
+            carried.group = Some(group);
             let (account, device) = (sender.credential.account, sender.credential.device);
             if cx.tx.messages().message_seen(&channel, &account, &entry.id)? {
                 return Ok(());
@@ -183,7 +214,10 @@ fn message(
             log(cx, conversation, entry, at, (account, device), None, body)?;
         }
         Received::OwnMessage | Received::Commit(_) | Received::OwnPending(_) => {}
-        Received::Skipped(reason) => tracing::debug!(?reason, seq = entry.seq, "an entry is skipped"),
+        Received::Skipped(reason) => {
+            carried.skipped(&reason);
+            tracing::debug!(?reason, seq = entry.seq, "an entry is skipped");
+        }
     }
     Ok(())
 }
@@ -211,6 +245,21 @@ fn own_message(
     Ok(())
 }
 
+/// A message of this device that was accepted before the place where it entered anew.
+pub(super) fn own_before(
+    cx: &mut Cx<'_>,
+    conversation: &mut Conversation,
+    entry: &ChannelEntry,
+    at: ChainPoint,
+) -> Result<(), EngineError> {
+    let rows = cx.tx.outbox().outbox_of(&conversation.channel)?;
+    let own = rows.into_iter().find(|row| row.attempt.as_ref().is_some_and(|attempt| attempt.id == entry.id));
+    match own {
+        Some(row) => own_message(cx, conversation, entry, at, row),
+        None => Ok(()),
+    }
+}
+
 fn commit(
     cx: &mut Cx<'_>,
     conversation: &mut Conversation,
@@ -233,9 +282,11 @@ fn commit(
         Received::Commit(staged) => {
             let effect = staged.effect.clone();
             group.merge_staged(&provider, *staged).map_err(trouble)?;
+            carried.heard = Some(true);
             (effect, false)
         }
         Received::Skipped(reason) => {
+            carried.skipped(&reason);
             tracing::debug!(?reason, seq = entry.seq, "a commit is skipped");
             return Ok(());
         }
@@ -243,7 +294,7 @@ fn commit(
     };
     drop(provider);
     merge::merged(cx, conversation, entry, at, &group, &effect, &records, own)?;
-    carried.0 = conversation.is_live().then_some(group);
+    carried.group = conversation.is_live().then_some(group);
     Ok(())
 }
 
@@ -257,9 +308,11 @@ fn lost(
     let channel = conversation.channel;
     let pending = cx.tx.conversations().pending_commit(&channel)?;
     if let Some(pending) = pending.filter(|pending| pending.after != at) {
-        carried.0 = None;
+        carried.group = None;
         let provider = cx.provider();
-        if let Some(mut group) = Group::load(&provider, channel)? {
+        if conversation.is_live()
+            && let Some(mut group) = Group::load(&provider, channel)?
+        {
             group.clear_pending(&provider)?;
         }
         drop(provider);

@@ -85,6 +85,7 @@ pub(super) fn attached(
     }
     session.refused = None;
     session.attached = Some(key);
+    session.access_since = state.access_since;
     session.look_again = false;
     let cursor = conversation.cursor;
     session.head = state.last.position.max(cursor.position);
@@ -101,7 +102,10 @@ pub(super) fn attached(
         conversation.state = ConversationState::Spoilt;
     } else if !same_past {
         conversation.state = ConversationState::Diverged;
-    } else if state.last.position > cursor.position && state.first > cursor.position.saturating_add(1) {
+    } else if conversation.is_live()
+        && state.last.position > cursor.position
+        && state.first > cursor.position.saturating_add(1)
+    {
         conversation.state = ConversationState::NeedsRejoin { reason: RejoinReason::EntriesExpired };
     }
     Ok(())

@@ -115,7 +115,7 @@ fn change(conversation: &Conversation, plan: &Plan, own: &OwnDevice) -> Change {
     Change { add, remove, profile: None, update: plan.update }
 }
 
-fn seal(
+pub(super) fn seal(
     cx: &mut Cx<'_>,
     conversation: &Conversation,
     plan: &Plan,
@@ -156,6 +156,10 @@ fn seal(
         accounts.sort_unstable();
         accounts.dedup();
         let recipients = records::inbox_keys(cx, &channel, &accounts, &announced)?;
+        if recipients.len() < accounts.len() {
+            // A device that entered without every record leaves rolls to others: nobody is to be left without the keys.
+            return Ok(Err(CommandError::Crypto));
+        }
         let recipients: Vec<&InboxPublicKey> = recipients.iter().collect();
         match seal_keyring(&channel, &next, staged.effect.epoch, &recipients, cx.entropy) {
             Ok(keyring) => Some(Roll { access: next.access_public(), keyring }),

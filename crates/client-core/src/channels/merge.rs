@@ -1,6 +1,6 @@
 //! What a commit that counted changes here: members, keys, records, state.
 
-use quicprochat_e2ee::mls::{CommitEffect, EntryRecords, Group, Member};
+use quicprochat_e2ee::mls::{self, CommitEffect, EntryRecords, Group, Member};
 use quicprochat_wire::{
     AccountId,
     call::channel::{ChainPoint, ChannelEntry},
@@ -12,7 +12,7 @@ use crate::{
     engine::{Cx, stored_keys},
     error::EngineError,
     fetch,
-    store::{Conversation, ConversationKind, ConversationState, LogBody, MemberDevice},
+    store::{Conversation, ConversationKind, ConversationState, List, LogBody, MemberDevice},
 };
 
 /// Takes over what a merged commit did. `group` is of the epoch it began.
@@ -81,11 +81,7 @@ pub(super) fn leave(cx: &mut Cx<'_>, conversation: &mut Conversation) -> Result<
 /// Drops what only a member needs; the readable log stays.
 pub(crate) fn clear(cx: &mut Cx<'_>, conversation: &Conversation, keep_outbox: bool) -> Result<(), EngineError> {
     let channel = conversation.channel;
-    let provider = cx.provider();
-    if let Some(group) = Group::load(&provider, channel)? {
-        group.delete(&provider)?;
-    }
-    drop(provider);
+    Group::discard(&cx.provider(), channel)?;
     if let Some(pending) = cx.tx.conversations().pending_commit(&channel)? {
         cx.tx.conversations().delete_pending_commit(&channel)?;
         deliveries::withdraw(cx, &channel, &pending.id)?;
@@ -100,14 +96,34 @@ pub(crate) fn clear(cx: &mut Cx<'_>, conversation: &Conversation, keep_outbox: b
 
 /// Copies what people ask for out of the group.
 pub(crate) fn view(conversation: &mut Conversation, group: &Group) -> Result<(), EngineError> {
+    conversation.members = devices(&group.members()?);
+    conversation.epoch = group.epoch();
+    Ok(())
+}
+
+/// Leaves as rows hold them.
+pub(crate) fn devices(members: &[Member]) -> List<MemberDevice> {
     let leaf = |member: &Member| MemberDevice {
         leaf: member.leaf,
         account: member.credential.account,
         device: member.credential.device,
         identity_hash: member.credential.identity_hash,
     };
-    conversation.members = group.members()?.iter().map(leaf).collect::<Vec<_>>().into();
-    conversation.epoch = group.epoch();
+    members.iter().map(leaf).collect::<Vec<_>>().into()
+}
+
+/// Everything that a group says of its conversation, for a device that has just entered.
+pub(crate) fn whole(cx: &Cx<'_>, conversation: &mut Conversation, group: &Group) -> Result<(), EngineError> {
+    view(conversation, group)?;
+    let profile = group.profile()?;
+    conversation.title = profile.title;
+    let own = cx.own()?.row.account;
+    let other = accounts(&conversation.members).into_iter().find(|account| *account != own);
+    (conversation.kind, conversation.peer) = match profile.kind {
+        mls::ConversationKind::Group => (ConversationKind::Group, None),
+        mls::ConversationKind::Direct => (ConversationKind::Direct, other),
+    };
+    conversation.suite = group.suite()?.number();
     Ok(())
 }
 
@@ -148,7 +164,10 @@ fn describe(conversation: &Conversation, effect: &CommitEffect, before: &[Accoun
             removed.push(account);
         }
     }
-    if !effect.added.is_empty() || !effect.removed.is_empty() {
+    if effect.joined_externally {
+        devices_added = 1;
+    }
+    if devices_added > 0 || !effect.added.is_empty() || !effect.removed.is_empty() {
         return LogBody::Membership { added: added.into(), removed: removed.into(), devices_added, devices_removed };
     }
     match &effect.profile {

@@ -15,6 +15,7 @@ pub(crate) mod commit;
 pub(crate) mod create;
 pub(crate) mod merge;
 pub(crate) mod records;
+mod rejoin;
 mod session;
 mod tend;
 pub(crate) mod write;
@@ -33,6 +34,7 @@ use crate::{
     engine::{Cx, LinkStatus, Mode, Purpose, Stream, keys},
     error::EngineError,
     event::Event,
+    fetch::Fetch,
     input::CallError,
     stock::Stock,
     store::{Conversation, ConversationState},
@@ -115,17 +117,25 @@ impl Channels {
         self.touch_all();
     }
 
-    pub(crate) fn drive(&mut self, cx: &mut Cx<'_>, mode: Mode, stock: &mut Stock) -> Result<(), EngineError> {
+    pub(crate) fn drive(
+        &mut self,
+        cx: &mut Cx<'_>,
+        mode: Mode,
+        stock: &mut Stock,
+        fetch: &mut Fetch,
+    ) -> Result<(), EngineError> {
+        let looking = self.sessions.iter().filter(|(_, session)| session.rejoin.is_looking());
+        self.touched.extend(looking.map(|(channel, _)| *channel));
         if core::mem::take(&mut self.everything) {
             if mode.active() {
                 let all = cx.tx.conversations().all_conversations()?;
-                let live = all.iter().filter(|conversation| conversation.is_live());
-                self.wanted.extend(live.map(|conversation| conversation.channel));
+                let ours = all.iter().filter(|conversation| conversation.is_worked_on());
+                self.wanted.extend(ours.map(|conversation| conversation.channel));
             }
             self.touched.extend(self.wanted.iter().copied());
         }
         for channel in core::mem::take(&mut self.touched) {
-            self.drive_one(cx, mode, channel, stock)?;
+            self.drive_one(cx, mode, channel, stock, fetch)?;
         }
         Ok(())
     }
@@ -136,9 +146,10 @@ impl Channels {
         mode: Mode,
         channel: ChannelId,
         stock: &mut Stock,
+        fetch: &mut Fetch,
     ) -> Result<(), EngineError> {
         let Some(mut conversation) = cx.tx.conversations().conversation(&channel)? else { return Ok(()) };
-        if !conversation.is_live() {
+        if !conversation.is_worked_on() {
             if let Some(stream) = self.sessions.remove(&channel).and_then(|session| session.stream) {
                 cx.unsubscribe(stream);
             }
@@ -158,6 +169,9 @@ impl Channels {
         }
         if !attach::drive(cx, session, &conversation)? {
             return Ok(());
+        }
+        if !conversation.is_live() {
+            return rejoin::drive(cx, session, &mut conversation, fetch);
         }
         if mode.listen && session.stream.is_none() {
             let after = conversation.cursor.position;
@@ -213,6 +227,10 @@ impl Channels {
             (ChannelCall::Read, Ok(Response::ChannelPage(page))) => {
                 apply::page(cx, session, &mut conversation, &page)?;
             }
+            (ChannelCall::GroupInfo, Ok(Response::GroupInfo(info))) => session.rejoin.found(info),
+            (ChannelCall::InfoEntry { position }, Ok(Response::ChannelPage(page))) => {
+                rejoin::entry(cx, session, position, &page);
+            }
             (ChannelCall::Create, Ok(Response::Done(_))) => create::created(cx, &mut conversation)?,
             (ChannelCall::Create, Err(CallError::Refused(failure))) => {
                 create::refused(cx, session, &mut conversation, failure)?;
@@ -220,11 +238,17 @@ impl Channels {
             (ChannelCall::Message { row, id }, Ok(Response::Enqueued(enqueued))) => {
                 write::enqueued(cx, session, &mut conversation, Some(row), &id, &enqueued)?;
             }
+            (ChannelCall::Commit { id }, Ok(Response::Enqueued(enqueued))) if !conversation.is_live() => {
+                rejoin::answered(cx, session, &mut conversation, &id, &enqueued)?;
+            }
             (ChannelCall::Commit { id }, Ok(Response::Enqueued(enqueued))) => {
                 write::enqueued(cx, session, &mut conversation, None, &id, &enqueued)?;
             }
             (ChannelCall::Message { row, id }, Err(CallError::Refused(failure))) => {
                 write::message_refused(cx, session, &conversation, row, &id, failure)?;
+            }
+            (ChannelCall::Commit { id }, Err(CallError::Refused(failure))) if !conversation.is_live() => {
+                rejoin::refused(cx, session, &conversation, &id, failure)?;
             }
             (ChannelCall::Commit { id }, Err(CallError::Refused(failure))) => {
                 write::commit_refused(cx, session, &conversation, &id, failure)?;
@@ -233,7 +257,14 @@ impl Channels {
                 conversation.state = ConversationState::Left;
                 merge::clear(cx, &conversation, false)?;
             }
-            (ChannelCall::Keyring(_) | ChannelCall::Read | ChannelCall::Delete, Err(CallError::Refused(failure))) => {
+            (
+                ChannelCall::Keyring(_)
+                | ChannelCall::Read
+                | ChannelCall::GroupInfo
+                | ChannelCall::InfoEntry { .. }
+                | ChannelCall::Delete,
+                Err(CallError::Refused(failure)),
+            ) => {
                 if failure.code == ErrorCode::AccessDenied && session.attached.take().is_some() {
                     // The key was replaced: attaching anew says what became of it.
                     return Ok(());
@@ -292,11 +323,17 @@ impl Channels {
 }
 
 /// Stores a conversation and tells of a change of its state.
+///
+/// Whoever is to enter anew has nothing of its own on the way any more: what waits from then on is the attempt to enter.
 pub(crate) fn settle(
     cx: &mut Cx<'_>,
     before: &ConversationState,
     conversation: &Conversation,
 ) -> Result<(), EngineError> {
+    let rejoins = |state: &ConversationState| matches!(state, ConversationState::NeedsRejoin { .. });
+    if rejoins(&conversation.state) && !rejoins(before) {
+        rejoin::withdraw(cx, conversation)?;
+    }
     cx.tx.conversations().put_conversation(conversation)?;
     if *before != conversation.state {
         cx.notify(Event::State { channel: conversation.channel, state: conversation.state.clone() });

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use quicprochat_wire::{AccessPublicKey, CallFailure, MessageId, Timestamp, time::Duration};
 
+use super::rejoin::Rejoin;
 use crate::{engine::Cx, input::SubscriptionId, store::Conversation};
 
 /// Pause after a refusal that names none.
@@ -28,6 +29,12 @@ pub(crate) enum ChannelCall {
         id: MessageId,
     },
     Delete,
+    /// The GroupInfo to enter anew with.
+    GroupInfo,
+    /// The entry of the commit that stored it.
+    InfoEntry {
+        position: u64,
+    },
 }
 
 /// See the module.
@@ -39,6 +46,10 @@ pub(crate) struct Session {
     pub(crate) attaching: bool,
     /// The key whose keyring held nothing for this account.
     pub(crate) missed: Option<AccessPublicKey>,
+    /// Since when that key is in force.
+    pub(crate) access_since: u64,
+    /// What is known of a group that is to be entered anew.
+    pub(crate) rejoin: Rejoin,
     /// The end of the log as the server last told.
     pub(crate) head: u64,
     pub(crate) reading: bool,
@@ -61,7 +72,11 @@ pub(crate) struct Session {
 
 impl Session {
     pub(crate) fn caught_up(&self, conversation: &Conversation) -> bool {
-        self.attached.is_some() && !self.reading && !self.look_again && conversation.cursor.position >= self.head
+        conversation.is_live()
+            && self.attached.is_some()
+            && !self.reading
+            && !self.look_again
+            && conversation.cursor.position >= self.head
     }
 
     pub(crate) const fn is_calling(&self) -> bool {
@@ -73,7 +88,7 @@ impl Session {
         match call {
             ChannelCall::Create => self.creating = false,
             ChannelCall::Attach { .. } | ChannelCall::Keyring(_) => self.attaching = false,
-            ChannelCall::Read => self.reading = false,
+            ChannelCall::Read | ChannelCall::GroupInfo | ChannelCall::InfoEntry { .. } => self.reading = false,
             ChannelCall::Message { .. } | ChannelCall::Commit { .. } => self.sending = false,
             ChannelCall::Delete => self.deleting = false,
         }

@@ -3,7 +3,7 @@
 use quicprochat_e2ee::{
     E2eeError, StateFault,
     channel::{EntryBody, EntryHead, seal_entry},
-    mls::Group,
+    mls::{Group, StoreFault},
 };
 use quicprochat_wire::{
     CallFailure, ConnectionKind, ErrorCode, MessageId, Timestamp,
@@ -75,7 +75,11 @@ fn leaf_is_due(now: Timestamp, conversation: &Conversation) -> bool {
         || (!conversation.fresh_leaf && now.since(conversation.leaf_updated) > LEAF_AGE)
 }
 
-fn send_commit(cx: &mut Cx<'_>, session: &mut Session, mut pending: PendingCommit) -> Result<(), EngineError> {
+pub(super) fn send_commit(
+    cx: &mut Cx<'_>,
+    session: &mut Session,
+    mut pending: PendingCommit,
+) -> Result<(), EngineError> {
     pending.lease = Some(cx.lease());
     cx.tx.conversations().put_pending_commit(&pending)?;
     session.sending = true;
@@ -97,7 +101,9 @@ fn send_message(
         Some(attempt) => attempt,
         None => match encrypt(cx, conversation, &row.content) {
             Ok(attempt) => attempt,
-            Err(E2eeError::Store(fault)) => return Err(EngineError::Store(fault.into())),
+            Err(E2eeError::Store(fault)) if fault != StoreFault::Damaged => {
+                return Err(EngineError::Store(fault.into()));
+            }
             Err(E2eeError::TooLarge { .. }) => {
                 return reject(cx, session, &row, ErrorCode::TooLarge.into());
             }
@@ -154,6 +160,12 @@ pub(super) fn enqueued(
                 if conversation.cursor != *at && conversation.is_live() {
                     conversation.state = ConversationState::Diverged;
                 }
+            } else if at.position <= conversation.cursor.position
+                && let Some(entry) = own_entry(cx, conversation, id, at.position)?
+                && entry.kind == EntryKind::Message
+            {
+                // It stands where this device did not read on, having entered anew behind it.
+                apply::own_before(cx, conversation, &entry, *at)?;
             }
         }
         Enqueued::Stale { last_commit } => {
@@ -205,6 +217,8 @@ fn pause_message(cx: &mut Cx<'_>, conversation: &Conversation, row: u64) -> Resu
     if let Some(mut row) = rows.into_iter().find(|waiting| waiting.row == row) {
         let spread = BACK_OFF * 1_u32.checked_shl(row.tries).unwrap_or(LONGEST_BACK_OFF).clamp(1, LONGEST_BACK_OFF);
         row.not_before = cx.jittered(spread);
+        // Whoever entered anew does not read the commit that it lost against.
+        row.attempt = row.attempt.filter(|attempt| attempt.after == conversation.last_commit);
         cx.wake(row.not_before);
         cx.tx.outbox().put_outbox(&row)?;
     }

@@ -58,7 +58,7 @@ impl Task for Sync {
         }
         let mut waiting = 0;
         for conversation in cx.tx.conversations().all_conversations()? {
-            if conversation.is_live() {
+            if conversation.is_worked_on() {
                 match settled(cx, parts, &conversation)? {
                     Some(left) => waiting += left,
                     None => return Ok(Step::Wait),

@@ -220,7 +220,7 @@ fn drive(cx: &mut Cx<'_>, parts: &mut Parts, commands: &mut Commands) -> Result<
         parts.inbox.drive(cx, parts.mode, &mut parts.fetch)?;
         parts.own_record.drive(cx, parts.mode);
         parts.upkeep.drive(cx, parts.mode, &parts.channels, parts.inbox.caught_up())?;
-        parts.channels.drive(cx, parts.mode, &mut parts.stock)?;
+        parts.channels.drive(cx, parts.mode, &mut parts.stock, &mut parts.fetch)?;
         parts.deliveries.drive(cx, &mut parts.stock)?;
         parts.stock.drive(cx, parts.mode)?;
         parts.vault.drive(cx, parts.mode, parts.inbox.caught_up() && parts.inbox.is_idle())?;
@@ -306,7 +306,11 @@ fn respond(
             parts.stock.respond(cx, call, result)
         }
         Purpose::Upkeep(call) => parts.upkeep.respond(cx, call, result),
-        Purpose::Vault(call) => parts.vault.respond(cx, call, result),
+        Purpose::Vault(call) => {
+            // What the vault lists is entered.
+            parts.channels.touch_all();
+            parts.vault.respond(cx, call, result)
+        }
         Purpose::OwnRecord(call) => {
             if parts.own_record.respond(cx, call, result)? {
                 parts.upkeep.touch();

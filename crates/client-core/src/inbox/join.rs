@@ -154,6 +154,8 @@ impl Inbox {
             Verdict::Done(conversation) => {
                 let channel = conversation.channel;
                 channels.renew(cx, &channel);
+                // An attempt to enter anew that was under way is overtaken.
+                cx.tx.conversations().delete_pending_commit(&channel)?;
                 cx.tx.conversations().put_conversation(&conversation)?;
                 log_joined(cx, &join, &invitation)?;
                 cx.notify(Event::Joined { channel, inviter: invitation.from });
@@ -247,9 +249,7 @@ fn enter(cx: &mut Cx<'_>, join: &Join, invitation: &Invitation, info: &GroupInfo
     let Some(verified) = verified else { return Ok(Verdict::Failed) };
     let book = EntryRecords::check(&body.records);
     let provider = cx.provider();
-    if let Some(old) = Group::load(&provider, channel)? {
-        old.delete(&provider)?;
-    }
+    Group::discard(&provider, channel)?;
     let joined = Group::join(&provider, channel, &body.welcome, &opened.ratchet_tree)
         .and_then(|group| match group.check_records(&book) {
             Ok(()) => Ok(group),
@@ -286,16 +286,7 @@ fn enter(cx: &mut Cx<'_>, join: &Join, invitation: &Invitation, info: &GroupInfo
     }
     let mut conversation = outside(cx, join, invitation, RejoinReason::BadWelcome);
     conversation.state = ConversationState::Active;
-    merge::view(&mut conversation, &group)?;
-    let profile = group.profile()?;
-    conversation.title = profile.title;
-    let own = cx.own()?.row.account;
-    let others = merge::accounts(&conversation.members).into_iter().find(|account| *account != own);
-    (conversation.kind, conversation.peer) = match profile.kind {
-        quicprochat_e2ee::mls::ConversationKind::Group => (ConversationKind::Group, None),
-        quicprochat_e2ee::mls::ConversationKind::Direct => (ConversationKind::Direct, others),
-    };
-    conversation.suite = group.suite()?.number();
+    merge::whole(cx, &mut conversation, &group)?;
     conversation.fresh_leaf = true;
     if conversation.members.iter().all(|member| member.account != invitation.from) {
         return Ok(Verdict::Failed);

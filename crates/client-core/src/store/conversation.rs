@@ -3,7 +3,7 @@
 //! ```text
 //!   Creating ──created──▶ Active ──leave sent──▶ Left
 //!   Joining ───joined───▶   │ ├──▶ Removed      by a commit, or cut off while away
-//!                           │ ├──▶ NeedsRejoin  this device alone cannot follow (L9)
+//!                           │ ├──▶ NeedsRejoin  this device alone cannot follow (L9); mends itself by entering anew (M2) ──▶ Active
 //!                           │ ├──▶ Diverged     the server lost or changed its past (L3)
 //!                           │ ├──▶ Spoilt       a key that was not derived is in force (L7, L11)
 //!                           └─┴──▶ Gone         the channel does not exist at the server
@@ -32,7 +32,7 @@ stored_enum! {
 }
 
 stored_enum! {
-    /// Why this device cannot follow a conversation any more, or not yet (L9). Mended by being removed and invited again.
+    /// Why this device cannot follow a conversation (L9). It enters anew by external commit as soon as it can (M2).
     RejoinReason {
         /// The GroupInfo of the commit to start at is no longer kept.
         GroupInfoGone = 0,
@@ -42,10 +42,28 @@ stored_enum! {
         CommitFailed = 2,
         /// Entries between the cursor and the oldest one kept have expired.
         EntriesExpired = 3,
-        /// The local group state is missing.
+        /// The local group state is missing or damaged.
         GroupLost = 4,
         /// The account is in it, and this device, enrolled since, is not yet: all that is known is from the vault.
         NewDevice = 5,
+        /// A commit that everybody else can follow failed here, and what the others must have computed is known.
+        CommitSpoilt = 6 {
+            /// The epoch that it begins.
+            epoch: u64,
+            /// Confirmed transcript hash of that epoch.
+            transcript: Digest,
+        },
+        /// The GroupInfo at the server is of another past than what this device has read: it waits for another one.
+        OtherPast = 7 {
+            /// The epoch in which they differ.
+            epoch: u64,
+            /// Confirmed transcript hash of that epoch, as this device has it.
+            transcript: Digest,
+        },
+        /// Records of members are missing, without which the keys cannot be rolled.
+        RecordsMissing = 8,
+        /// The members did not follow this device's entry.
+        NotFollowed = 9,
     }
 }
 
@@ -276,5 +294,11 @@ impl Conversation {
     #[must_use]
     pub fn is_live(&self) -> bool {
         matches!(self.state, ConversationState::Creating | ConversationState::Active | ConversationState::Leaving)
+    }
+
+    /// Whether it is worked on at the server: it is live, or this device is to enter it anew.
+    #[must_use]
+    pub fn is_worked_on(&self) -> bool {
+        self.is_live() || matches!(self.state, ConversationState::NeedsRejoin { .. })
     }
 }

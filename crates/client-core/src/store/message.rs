@@ -37,6 +37,13 @@ stored_enum! {
         Joined = 4,
         /// A commit that only renewed a leaf.
         Updated = 5,
+        /// This device entered anew and cannot read what was written in between (M2).
+        Gap = 6 {
+            /// First position that is missing.
+            from: u64,
+            /// Last one.
+            to: u64,
+        },
     }
 }
 

@@ -40,7 +40,7 @@ impl Jobs {
         }
         let own = cx.own()?.row.account;
         let mut conversations = cx.tx.conversations().all_conversations()?;
-        conversations.retain(|conversation| conversation.is_live());
+        conversations.retain(crate::store::Conversation::is_worked_on);
         if !conversations.iter().all(|conversation| channels.caught_up(conversation)) {
             return Ok(false);
         }

@@ -197,7 +197,7 @@ fn joining(world: &mut World, name: &str) -> bool {
 }
 
 #[test]
-fn a_conversation_that_the_device_had_shows_that_it_cannot_be_entered_again() {
+fn whoever_cannot_open_the_welcome_enters_by_itself() {
     let (mut world, channel) = group_of(&["alice", "bob"]);
     world.run("alice", Command::Remove { channel, name: "bob".to_owned() }).expect("removed");
     world.sync("bob");
@@ -218,5 +218,11 @@ fn a_conversation_that_the_device_had_shows_that_it_cannot_be_entered_again() {
     tx.commit();
     world.sync("bob");
     let state = ConversationState::NeedsRejoin { reason: RejoinReason::BadWelcome };
-    assert_eq!(world.conversation("bob", channel).state, state);
+    let told = |event: &Event| matches!(event, Event::State { state: told, .. } if *told == state);
+    assert!(world.client("bob").events.iter().any(told));
+    // His account is in the group, so he enters without the Welcome.
+    assert_eq!(world.conversation("bob", channel).state, ConversationState::Active);
+    world.send("bob", channel, "in again").expect("sent");
+    world.sync("alice");
+    assert_eq!(world.texts("alice", channel), ["bob: in again"]);
 }

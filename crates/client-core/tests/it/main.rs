@@ -8,6 +8,7 @@ mod delays;
 mod devices;
 mod groups;
 mod processes;
+mod rejoin;
 mod repeats;
 mod states;
 mod trust;

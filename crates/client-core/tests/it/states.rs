@@ -1,21 +1,16 @@
 //! Servers that lose or change things, and clients that do: typed states, and the way out where there is one.
 
-use futures::executor::block_on;
 use quicprochat_client_core::{
     CallError, Command, CommandError, Event, Outcome, StoreTx as _,
     store::{ConversationState, LogBody, RejoinReason},
 };
-use quicprochat_e2ee::mls::{Group, Provider};
 use quicprochat_wire::{
     AccessPublicKey, ErrorCode, Response,
     call::channel::{ChainPoint, Enqueued},
     time::Duration,
 };
 
-use crate::{
-    groups::group_of,
-    world::{Seeded, World},
-};
+use crate::{groups::group_of, world::World};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
@@ -103,37 +98,6 @@ fn an_access_key_that_was_not_derived_spoils_the_channel() {
         let refused = world.send("bob", channel, "x");
         assert_eq!(refused, Err(CommandError::ConversationState { state: ConversationState::Spoilt }));
     }
-}
-
-#[test]
-fn whoever_was_away_beyond_retention_needs_to_be_invited_again() {
-    let (mut world, channel) = group_of(&["alice", "bob"]);
-    world.send("alice", channel, "long ago").expect("sent");
-    world.pass(DAY * 91);
-    block_on(world.server.sweep(world.now)).expect("sweeps");
-    world.send("alice", channel, "today").expect("sent");
-    world.sync("bob");
-    let state = ConversationState::NeedsRejoin { reason: RejoinReason::EntriesExpired };
-    assert_eq!(world.conversation("bob", channel).state, state);
-    mend(&mut world, channel);
-}
-
-#[test]
-fn a_device_that_lost_its_group_needs_to_be_invited_again() {
-    let (mut world, channel) = group_of(&["alice", "bob"]);
-    {
-        let tx = world.client("bob").store.begin().expect("opens");
-        let mut entropy = Seeded::new(5);
-        let provider = Provider::new(tx.mls(), &mut entropy);
-        Group::load(&provider, channel).expect("reads").expect("there").delete(&provider).expect("deletes");
-        tx.commit();
-    }
-    world.send("alice", channel, "hello?").expect("sent");
-    world.sync("bob");
-    let state = ConversationState::NeedsRejoin { reason: RejoinReason::GroupLost };
-    assert_eq!(world.conversation("bob", channel).state, state);
-    assert!(told(&mut world, "bob", &state));
-    mend(&mut world, channel);
 }
 
 /// Alice removes bob and invites him again; then all is well.

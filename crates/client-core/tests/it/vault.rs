@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use quicprochat_client_core::{
-    Command, CommandError, Event, Outcome, StoreTx as _, TrustWarning,
+    Command, Event, Outcome, StoreTx as _, TrustWarning,
     auth::{CeremonyError, ConversationList, VaultStanding},
     store::{ConversationState, RejoinReason},
 };
@@ -91,30 +91,32 @@ fn a_process_that_ends_early_leaves_the_write_to_a_later_one() {
 }
 
 #[test]
-fn a_new_device_learns_of_the_conversations_and_is_in_none() {
+fn a_new_device_learns_of_the_conversations_and_enters_them() {
     let (mut world, channel) = group_of(&["alice", "bob"]);
     let left = world.create("bob", "left");
     assert_eq!(world.run("bob", Command::Leave { channel: left }), Ok(Outcome::Done));
     put_down(&mut world, "bob");
+    world.send("alice", channel, "before").expect("sent");
     world.enrol("bob", "bob's laptop");
+    // Nobody of the account is there to help.
+    world.set_online("bob", false);
+    let before = world.conversation("bob", channel);
     world.sync("bob's laptop");
-    let there = world.conversation("bob", channel);
-    let row = world.conversation("bob's laptop", channel);
-    assert_eq!((row.state, row.title.as_str(), row.members.len()), (NEW_DEVICE, "", 0));
-    assert_eq!((row.keys, row.keys_since, row.last_commit), (there.keys, there.keys_since, there.last_commit));
     let told = Event::State { channel, state: NEW_DEVICE };
     assert!(world.client("bob's laptop").events.contains(&told));
+    let row = world.conversation("bob's laptop", channel);
+    assert_eq!((row.state, row.title.as_str(), row.members.len()), (ConversationState::Active, "tea", 3));
+    assert_eq!((row.keys, row.keys_since), (before.keys, before.keys_since), "it removed nobody, so nothing rolled");
     let tx = world.client("bob's laptop").store.begin().expect("opens");
     assert_eq!(tx.conversations().conversation(&left), Ok(None), "the account left it");
     drop(tx);
-    let refused = world.send("bob's laptop", channel, "hello");
-    assert_eq!(refused, Err(CommandError::ConversationState { state: NEW_DEVICE }));
-    // An invitation still lets it in.
-    world.invite("alice", channel, &["bob"]);
-    world.sync("bob's laptop");
-    world.accept("bob's laptop");
-    world.sync("bob's laptop");
-    assert_eq!(world.conversation("bob's laptop", channel).state, ConversationState::Active);
+    world.send("bob's laptop", channel, "hello").expect("sent");
+    world.sync("alice");
+    assert_eq!(world.texts("alice", channel), ["alice: before", "bob: hello"]);
+    assert_eq!(world.texts("bob's laptop", channel), ["bob: hello"], "what was before it is a gap");
+    world.set_online("bob", true);
+    world.sync("bob");
+    assert_eq!(world.texts("bob", channel), ["alice: before", "bob: hello"]);
 }
 
 #[test]
@@ -200,7 +202,7 @@ fn a_revocation_carries_the_conversations_over_to_the_new_keys() {
     assert_eq!(listed(&mut world, "bob"), before);
     world.enrol("bob", "bob's laptop");
     world.sync("bob's laptop");
-    assert_eq!(world.conversation("bob's laptop", channel).state, NEW_DEVICE);
+    assert_eq!(world.conversation("bob's laptop", channel).state, ConversationState::Active);
     // Whoever remains goes on writing, under the new key.
     let another = world.create("bob", "another");
     put_down(&mut world, "bob");

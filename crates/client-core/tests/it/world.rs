@@ -472,6 +472,16 @@ impl Client {
         self.engine.poll_timeout().map(|at| shifted(at, -self.clock_off))
     }
 
+    /// Takes its answers away, so that it waits until [`Self::release`].
+    pub(crate) fn hold(&mut self) -> VecDeque<Input> {
+        core::mem::take(&mut self.inputs)
+    }
+
+    pub(crate) fn release(&mut self, held: VecDeque<Input>) {
+        let later = core::mem::replace(&mut self.inputs, held);
+        self.inputs.extend(later);
+    }
+
     fn poll_streams(&mut self) {
         let mut ended = Vec::new();
         for (id, stream) in &mut self.streams {

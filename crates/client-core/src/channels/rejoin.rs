@@ -1,0 +1,508 @@
+//! Entering a group anew by external commit (M2): how `NeedsRejoin` mends itself.
+//!
+//! ```text
+//!   attach ──▶ GroupInfo of the last commit ──▶ the commit's entry, which names it ──▶ whole group checked
+//!                 ▲            ▲ does not open, or                     │
+//!                 │            │ members did not follow: the one before│ a record for every member: book, contacts, directory
+//!                 │ Stale      └───────────────────────────────────────┤
+//!                 └────────────── pending commit, with the new group ◀─┘ stored at once
+//!                                    └──Accepted──▶ cursor at the commit, the span before it is a gap ──▶ Active
+//! ```
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use quicprochat_e2ee::{
+    E2eeError,
+    channel::{ChannelKeys, EntryHead, GroupInfoBody, GroupInfoHead, open_group_info},
+    mls::{EntryRecords, Group, GroupSummary, Invalid, Member, Transcript, inspect_group_info},
+};
+use quicprochat_identity::VerifiedIdentity;
+use quicprochat_wire::{
+    AccountId, CallFailure, ConnectionKind, Digest, ErrorCode, MessageId,
+    call::{
+        channel::{ChainPoint, ChannelGroupInfo, ChannelPage, ChannelRead, Enqueued, EntryKind, GroupInfo},
+        directory::Subject,
+    },
+    time::Duration,
+};
+
+use super::{
+    attach,
+    commit::{self, Plan},
+    merge, records,
+    session::{ChannelCall, Session},
+    settle, write,
+};
+use crate::{
+    deliveries,
+    engine::{Cx, Purpose, stored_keys},
+    error::EngineError,
+    fetch::{self, Fetch, Ticket},
+    store::{Conversation, ConversationState, LogBody, LogEntry, MessagePurpose, PendingCommit, RejoinReason},
+};
+
+/// First step of the pause after losing against another commit; doubles with each loss.
+const BACK_OFF: Duration = Duration::from_millis(50);
+/// Pause where only somebody else's next step can help.
+const PAUSE: Duration = Duration::from_secs(300);
+/// How many commits before the last one are tried.
+const MOST_STEPS_BACK: u32 = 3;
+
+/// What a link knows of a group that is to be entered anew.
+#[derive(Default)]
+pub(crate) struct Rejoin {
+    info: Option<GroupInfo>,
+    /// Id of the commit that stored it, and the position of the commit before that.
+    commit: Option<(MessageId, u64)>,
+    lookups: BTreeMap<AccountId, Ticket>,
+    looked_up: BTreeSet<AccountId>,
+    /// The last commit of the log, where the GroupInfo is of an earlier one.
+    last_commit: Option<ChainPoint>,
+    /// The commit whose GroupInfo to take; the last one if `None`.
+    from: Option<u64>,
+    /// How many attempts lost against another commit.
+    losses: u32,
+    steps_back: u32,
+    /// After the entry, until somebody is heard who followed: the commit before the one whose GroupInfo was used.
+    unconfirmed: Option<u64>,
+}
+
+impl Rejoin {
+    /// Whether a look-up is awaited.
+    pub(crate) fn is_looking(&self) -> bool {
+        !self.lookups.is_empty()
+    }
+
+    pub(super) fn found(&mut self, info: GroupInfo) {
+        self.info = Some(info);
+    }
+
+    /// Somebody else's entry counted in the group that was entered.
+    pub(super) fn followed(&mut self) {
+        self.unconfirmed = None;
+        self.steps_back = 0;
+    }
+
+    /// Somebody goes on in the epoch before: whether that shows that the members did not follow.
+    pub(super) fn not_followed(&mut self, last_commit: ChainPoint) -> bool {
+        let Some(before) = self.unconfirmed.take() else { return false };
+        self.last_commit = Some(last_commit);
+        self.step_back(before);
+        true
+    }
+
+    /// Forgets what the server said, but not how often it was of no use.
+    fn again(&mut self) {
+        let Self { from, losses, steps_back, last_commit, .. } = core::mem::take(self);
+        *self = Self { from, losses, steps_back, last_commit, ..Self::default() };
+    }
+
+    /// Another commit came first. If that is news, its GroupInfo is the one to take; if not, the end of the log was unknown.
+    fn stale(&mut self, last_commit: ChainPoint) {
+        self.again();
+        let news = self.from.is_none() || self.last_commit.is_some();
+        (self.from, self.last_commit) = if news { (None, None) } else { (self.from, Some(last_commit)) };
+    }
+
+    /// Takes the GroupInfo of the commit at `before` next; whether there are tries left.
+    fn step_back(&mut self, before: u64) -> bool {
+        self.again();
+        self.steps_back = self.steps_back.saturating_add(1);
+        let more = self.steps_back <= MOST_STEPS_BACK;
+        self.from = more.then_some(before);
+        if !more {
+            self.steps_back = 0;
+        }
+        more
+    }
+}
+
+/// Takes the next step. The newest key is attached.
+pub(super) fn drive(
+    cx: &mut Cx<'_>,
+    session: &mut Session,
+    conversation: &mut Conversation,
+    fetch: &mut Fetch,
+) -> Result<(), EngineError> {
+    if let Some(stream) = session.stream.take() {
+        cx.unsubscribe(stream);
+    }
+    if session.is_calling() {
+        return Ok(());
+    }
+    let channel = conversation.channel;
+    if let Some(pending) = cx.tx.conversations().pending_commit(&channel)? {
+        // Stored with the group that it makes: it is sent as it stands until the server has said what became of it.
+        if !cx.held_by_another(pending.lease.as_ref()) {
+            write::send_commit(cx, session, pending)?;
+        }
+        return Ok(());
+    }
+    let Some(info) = session.rejoin.info.clone() else {
+        session.reading = true;
+        let position = session.rejoin.from.unwrap_or(u64::MAX);
+        let request = ChannelGroupInfo { channel, position };
+        cx.call(ConnectionKind::Channel, request, Purpose::Channel(channel, ChannelCall::GroupInfo));
+        return Ok(());
+    };
+    let position = info.at.position;
+    let pinned = conversation.last_commit;
+    let goes_back = position < pinned.position || (position == pinned.position && info.at != pinned);
+    if session.rejoin.from.is_none() && goes_back {
+        // This device, or another one of the account that left word in the vault, has read more of this log.
+        let before = conversation.state.clone();
+        conversation.state = ConversationState::Diverged;
+        return settle(cx, &before, conversation);
+    }
+    if position == 0 {
+        session.rejoin.commit = Some((MessageId::new([0; 16]), 0));
+    }
+    let Some((commit, before)) = session.rejoin.commit else {
+        session.reading = true;
+        let request = ChannelRead { channel, after: position.saturating_sub(1), limit: 1 };
+        cx.call(ConnectionKind::Channel, request, Purpose::Channel(channel, ChannelCall::InfoEntry { position }));
+        return Ok(());
+    };
+    let current = attach::newest_keys(conversation);
+    let head = GroupInfoHead { channel, after_position: before, commit };
+    let opened = look(cx, &current, &head, &info)?;
+    let Some((body, group)) = opened else {
+        // Whoever stored it made it useless; the one before may do.
+        if position == 0 || !session.rejoin.step_back(before) {
+            return wait(cx, session, conversation, RejoinReason::GroupInfoGone);
+        }
+        return Ok(());
+    };
+    if let Some(own) = other_past(conversation, &group) {
+        tracing::warn!(epoch = own.epoch, "the group at the server has another past than this device");
+        let reason = RejoinReason::OtherPast { epoch: own.epoch, transcript: own.hash };
+        return wait(cx, session, conversation, reason);
+    }
+    let Some(missing) = missing_records(cx, session, conversation, &group.members, fetch)? else { return Ok(()) };
+    let own = cx.own()?.row.device;
+    if missing > 0 && group.members.iter().any(|member| member.credential.device == own) {
+        // The commit must remove this device's old leaf, so its keyring must reach every member.
+        return wait(cx, session, conversation, RejoinReason::RecordsMissing);
+    }
+    let after = session.rejoin.last_commit.unwrap_or(info.at);
+    build(cx, session, conversation, &current, &body, &group, after)
+}
+
+/// Opens a GroupInfo and checks the whole group; `None` if it is of no use.
+fn look(
+    cx: &mut Cx<'_>,
+    keys: &ChannelKeys,
+    head: &GroupInfoHead,
+    info: &GroupInfo,
+) -> Result<Option<(GroupInfoBody, GroupSummary)>, EngineError> {
+    let provider = cx.provider();
+    let opened = open_group_info(keys, head, &info.sealed)
+        .and_then(|body| inspect_group_info(&provider, head.channel, &body).map(|group| (body, group)));
+    match opened {
+        Ok(opened) => Ok(Some(opened)),
+        Err(error @ E2eeError::Store(_)) => Err(error.into()),
+        Err(error) => {
+            tracing::debug!(?error, at = info.at.position, "a GroupInfo is of no use");
+            Ok(None)
+        }
+    }
+}
+
+/// L9: what this device computed of the epoch that it could not enter, if the GroupInfo is of that epoch and says otherwise.
+fn other_past(conversation: &Conversation, group: &GroupSummary) -> Option<Transcript> {
+    let ConversationState::NeedsRejoin { reason } = &conversation.state else { return None };
+    let (RejoinReason::CommitSpoilt { epoch, transcript } | RejoinReason::OtherPast { epoch, transcript }) = reason
+    else {
+        return None;
+    };
+    let own = Transcript { epoch: *epoch, hash: *transcript };
+    (own.epoch == group.transcript.epoch && own != group.transcript).then_some(own)
+}
+
+/// The page with the entry of the commit that stored the GroupInfo.
+pub(super) fn entry(cx: &mut Cx<'_>, session: &mut Session, position: u64, page: &ChannelPage) {
+    match page.entries.first().filter(|entry| entry.seq == position && entry.kind == EntryKind::Commit) {
+        Some(entry) => session.rejoin.commit = Some((entry.id, entry.after_commit.position)),
+        // It has expired: only the next commit brings a GroupInfo that can be opened.
+        None => {
+            session.rejoin.again();
+            session.back_off(cx, CallFailure::retry(ErrorCode::Unavailable, PAUSE));
+        }
+    }
+}
+
+/// How many leaves name an identity part that nobody shows; `None` while look-ups are on their way.
+///
+/// Whatever the directory says counts only where its hash is the one that the leaf names: so it was announced in the group.
+fn missing_records(
+    cx: &mut Cx<'_>,
+    session: &mut Session,
+    conversation: &Conversation,
+    members: &[Member],
+    fetch: &mut Fetch,
+) -> Result<Option<usize>, EngineError> {
+    let channel = conversation.channel;
+    let named: BTreeSet<(AccountId, Digest)> =
+        members.iter().map(|member| (member.credential.account, member.credential.identity_hash)).collect();
+    let (mut missing, mut waiting) = (0, false);
+    for (account, hash) in named {
+        if cx.tx.records().record_by_hash(&channel, &hash)?.is_some() {
+            continue;
+        }
+        if let Some(identity) = known_identity(cx, &account, &hash)? {
+            records::put(cx, channel, &identity)?;
+            continue;
+        }
+        if session.rejoin.looked_up.contains(&account) {
+            missing += 1;
+            continue;
+        }
+        let ticket = *session.rejoin.lookups.entry(account).or_insert_with(|| fetch.ask(Subject::Account(account)));
+        match fetch.take(cx, ticket) {
+            None => waiting = true,
+            Some(found) => {
+                session.rejoin.lookups.remove(&account);
+                session.rejoin.looked_up.insert(account);
+                match found {
+                    Ok(record) if record.identity.hash() == hash => records::put(cx, channel, &record.identity)?,
+                    Ok(_) | Err(_) => missing += 1,
+                }
+            }
+        }
+    }
+    Ok((!waiting).then_some(missing))
+}
+
+fn known_identity(cx: &Cx<'_>, account: &AccountId, hash: &Digest) -> Result<Option<VerifiedIdentity>, EngineError> {
+    let own = cx.own()?;
+    if own.row.account == *account && own.identity_hash() == *hash {
+        return fetch::stored_identity(&own.row.identity).map(Some);
+    }
+    let Some(contact) = cx.tx.contacts().contact(account)?.filter(|contact| !contact.identity.is_empty()) else {
+        return Ok(None);
+    };
+    Ok(fetch::stored_identity(&contact.identity).ok().filter(|identity| identity.hash() == *hash))
+}
+
+/// Builds the commit; the group that it makes, its bytes and the attempt are stored in this transaction.
+fn build(
+    cx: &mut Cx<'_>,
+    session: &mut Session,
+    conversation: &mut Conversation,
+    current: &ChannelKeys,
+    body: &GroupInfoBody,
+    group: &GroupSummary,
+    after: ChainPoint,
+) -> Result<(), EngineError> {
+    let before = conversation.state.clone();
+    let channel = conversation.channel;
+    let (own, own_part) = (cx.own()?.device(), cx.own()?.row.identity.clone());
+    // The key that is attached is in force, and the group is the one at the server.
+    conversation.keys = stored_keys(current);
+    conversation.keys_since = session.access_since;
+    conversation.ahead = None;
+    conversation.members = merge::devices(&group.members);
+    let head = EntryHead { channel, id: cx.random_id(), kind: EntryKind::Commit, after };
+    let built = Group::rejoin(&cx.provider(), &own, channel, current, body, &head.aad());
+    let staged = match built {
+        Ok((_, staged)) => staged,
+        Err(error @ E2eeError::Store(_)) => return Err(error.into()),
+        Err(E2eeError::Forbidden(Invalid::NoLeaf | Invalid::RemovedDevice { .. })) => {
+            conversation.state = ConversationState::Removed;
+            merge::clear(cx, conversation, true)?;
+            return settle(cx, &before, conversation);
+        }
+        Err(error) => {
+            tracing::warn!(?error, "the group cannot be entered anew");
+            Group::discard(&cx.provider(), channel)?;
+            return wait(cx, session, conversation, RejoinReason::GroupInfoGone);
+        }
+    };
+    if let Err(error) = commit::seal(cx, conversation, &Plan::default(), &own, own_part, &head, &staged)? {
+        tracing::warn!(%error, "the commit to enter with cannot be sent");
+        Group::discard(&cx.provider(), channel)?;
+        return wait(cx, session, conversation, RejoinReason::GroupInfoGone);
+    }
+    settle(cx, &before, conversation)?;
+    match cx.tx.conversations().pending_commit(&channel)? {
+        Some(pending) => write::send_commit(cx, session, pending),
+        None => Err(EngineError::OwnState),
+    }
+}
+
+/// Nothing more can be done by this device for now, and why.
+fn wait(
+    cx: &mut Cx<'_>,
+    session: &mut Session,
+    conversation: &mut Conversation,
+    reason: RejoinReason,
+) -> Result<(), EngineError> {
+    let before = conversation.state.clone();
+    session.rejoin = Rejoin::default();
+    session.back_off(cx, CallFailure::retry(ErrorCode::Unavailable, PAUSE));
+    conversation.state = ConversationState::NeedsRejoin { reason };
+    settle(cx, &before, conversation)
+}
+
+/// The server's verdict on the commit to enter with.
+pub(super) fn answered(
+    cx: &mut Cx<'_>,
+    session: &mut Session,
+    conversation: &mut Conversation,
+    id: &MessageId,
+    enqueued: &Enqueued,
+) -> Result<(), EngineError> {
+    let pending = cx.tx.conversations().pending_commit(&conversation.channel)?;
+    let Some(pending) = pending.filter(|pending| pending.id == *id) else { return Ok(()) };
+    session.refused = None;
+    match enqueued {
+        Enqueued::Accepted { at } => entered(cx, session, conversation, pending, *at),
+        Enqueued::Stale { last_commit } => {
+            discard(cx, conversation)?;
+            let spread = BACK_OFF * (1 << session.rejoin.losses.min(6));
+            session.rejoin.losses = session.rejoin.losses.saturating_add(1);
+            session.rejoin.stale(*last_commit);
+            let until = cx.jittered(spread);
+            session.rest_until = Some(until);
+            cx.wake(until);
+            Ok(())
+        }
+        Enqueued::Diverged { .. } => {
+            conversation.state = ConversationState::Diverged;
+            discard(cx, conversation)
+        }
+    }
+}
+
+/// The server refused the commit to enter with.
+pub(super) fn refused(
+    cx: &mut Cx<'_>,
+    session: &mut Session,
+    conversation: &Conversation,
+    id: &MessageId,
+    failure: CallFailure,
+) -> Result<(), EngineError> {
+    match failure.code {
+        ErrorCode::AccessDenied => session.attached = None,
+        ErrorCode::TooLarge | ErrorCode::BadRequest => {
+            let pending = cx.tx.conversations().pending_commit(&conversation.channel)?;
+            if pending.is_some_and(|pending| pending.id == *id) {
+                discard(cx, conversation)?;
+            }
+            session.rejoin.again();
+            session.back_off(cx, CallFailure { retry_after: Some(PAUSE), ..failure });
+        }
+        _ => session.back_off(cx, failure),
+    }
+    Ok(())
+}
+
+/// Drops an attempt and the group that it made.
+fn discard(cx: &mut Cx<'_>, conversation: &Conversation) -> Result<(), EngineError> {
+    cx.tx.conversations().delete_pending_commit(&conversation.channel)?;
+    Ok(Group::discard(&cx.provider(), conversation.channel)?)
+}
+
+/// Takes back what this device had on the way as a member, but for messages, which wait.
+pub(super) fn withdraw(cx: &mut Cx<'_>, conversation: &Conversation) -> Result<(), EngineError> {
+    let channel = conversation.channel;
+    if let Some(pending) = cx.tx.conversations().pending_commit(&channel)? {
+        cx.tx.conversations().delete_pending_commit(&channel)?;
+        deliveries::withdraw(cx, &channel, &pending.id)?;
+    }
+    Ok(())
+}
+
+/// The commit is in the log: this device is a member again, from there on.
+fn entered(
+    cx: &mut Cx<'_>,
+    session: &mut Session,
+    conversation: &mut Conversation,
+    pending: PendingCommit,
+    at: ChainPoint,
+) -> Result<(), EngineError> {
+    let channel = conversation.channel;
+    let Some(group) = Group::load(&cx.provider(), channel)? else { return Err(EngineError::OwnState) };
+    cx.tx.conversations().delete_pending_commit(&channel)?;
+    let own = (cx.own()?.row.account, cx.own()?.row.device);
+    records::announce(cx, channel, &EntryRecords::check(&pending.records), &[own.0])?;
+    merge::whole(cx, conversation, &group)?;
+    if pending.roll.is_some() {
+        conversation.keys = pending.next_keys;
+        conversation.keys_since = at.position;
+    }
+    conversation.ahead = None;
+    let missed = (conversation.cursor.position.saturating_add(1), at.position.saturating_sub(1));
+    conversation.cursor = at;
+    conversation.last_commit = at;
+    session.head = session.head.max(at.position);
+    conversation.head = session.head;
+    conversation.fresh_leaf = false;
+    conversation.leaf_updated = cx.now;
+    let members = merge::accounts(&conversation.members);
+    conversation.leavers.retain(|leaver| members.contains(&leaver.account));
+    let leaving = cx.tx.outbox().outbox_of(&channel)?.iter().any(|row| row.purpose == MessagePurpose::Leave);
+    conversation.state = if leaving { ConversationState::Leaving } else { ConversationState::Active };
+    let body = match missed {
+        (from, to) if from <= to => LogBody::Gap { from, to },
+        _ => LogBody::Updated,
+    };
+    let time = cx.server_minute();
+    let entry = LogEntry {
+        index: 0,
+        channel,
+        seq: at.position,
+        id: pending.id,
+        sender: own.0,
+        device: own.1,
+        time,
+        sent_at: time,
+        intent: None,
+        body,
+    };
+    cx.tx.messages().append_message(&entry)?;
+    let (before, steps_back) = (session.rejoin.commit.map(|(_, before)| before), session.rejoin.steps_back);
+    session.rejoin = Rejoin { unconfirmed: before, steps_back, ..Rejoin::default() };
+    session.look_again = true;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use quicprochat_wire::ChainHash;
+
+    use super::*;
+
+    fn point(position: u64) -> ChainPoint {
+        ChainPoint { position, hash: ChainHash::new([1; 32]) }
+    }
+
+    #[test]
+    fn an_entry_that_nobody_followed_is_tried_with_the_commit_before_a_few_times() {
+        let mut rejoin = Rejoin::default();
+        assert!(!rejoin.not_followed(point(9)), "nothing was entered");
+        for (round, before) in [7, 5, 3].into_iter().enumerate() {
+            rejoin.unconfirmed = Some(before);
+            assert!(rejoin.not_followed(point(9)));
+            assert_eq!((rejoin.from, rejoin.last_commit), (Some(before), Some(point(9))), "round {round}");
+        }
+        rejoin.unconfirmed = Some(1);
+        assert!(rejoin.not_followed(point(9)));
+        assert_eq!((rejoin.from, rejoin.steps_back), (None, 0), "from the newest again");
+        rejoin.unconfirmed = Some(1);
+        rejoin.followed();
+        assert!(!rejoin.not_followed(point(9)), "somebody was heard");
+    }
+
+    #[test]
+    fn after_a_loss_the_newest_group_info_counts_unless_the_end_was_unknown() {
+        let mut rejoin = Rejoin::default();
+        rejoin.stale(point(4));
+        assert_eq!((rejoin.from, rejoin.last_commit), (None, None));
+        rejoin.step_back(2);
+        rejoin.stale(point(4));
+        assert_eq!((rejoin.from, rejoin.last_commit), (Some(2), Some(point(4))), "tried again at the end");
+        rejoin.stale(point(5));
+        assert_eq!((rejoin.from, rejoin.last_commit), (None, None), "there is a newer commit");
+    }
+}

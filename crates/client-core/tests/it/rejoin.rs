@@ -1,0 +1,438 @@
+//! Devices that cannot follow their group enter it anew, by themselves (M2).
+
+use futures::executor::block_on;
+use quicprochat_client_core::{
+    CallError, Command, CommandError, Event, Outcome, StoreTx as _,
+    store::{ConversationState, LogBody, MemoryStore, RejoinReason},
+};
+use quicprochat_e2ee::mls::{Group, Provider};
+use quicprochat_wire::{
+    ChannelId, Digest, Request, Response,
+    call::channel::{ChainPoint, Enqueued},
+    time::Duration,
+};
+
+use crate::{
+    groups::group_of,
+    world::{Client, Seeded, World, text_content},
+};
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// The device's group state is gone; the rest of its store is there.
+fn lose_group(world: &mut World, name: &str, channel: ChannelId) {
+    let tx = world.client(name).store.begin().expect("opens");
+    let mut entropy = Seeded::new(5);
+    let provider = Provider::new(tx.mls(), &mut entropy);
+    Group::load(&provider, channel).expect("reads").expect("there").delete(&provider).expect("deletes");
+    tx.commit();
+}
+
+fn set_state(world: &mut World, name: &str, channel: ChannelId, reason: RejoinReason) {
+    let mut conversation = world.conversation(name, channel);
+    conversation.state = ConversationState::NeedsRejoin { reason };
+    let tx = world.client(name).store.begin().expect("opens");
+    tx.conversations().put_conversation(&conversation).expect("put");
+    tx.commit();
+}
+
+fn gaps(world: &mut World, name: &str, channel: ChannelId) -> Vec<(u64, u64)> {
+    let tx = world.client(name).store.begin().expect("opens");
+    let log = tx.messages().messages_of(&channel, 0, 1000).expect("reads");
+    log.iter()
+        .filter_map(|entry| if let LogBody::Gap { from, to } = entry.body { Some((from, to)) } else { None })
+        .collect()
+}
+
+/// The same account and device on an empty disk, but for what leads to one channel: its keys.
+fn empty_disk(world: &mut World, of: &str, name: &'static str, channel: ChannelId) {
+    let seed = world.next_seed();
+    let mut conversation = world.conversation(of, channel);
+    conversation.state = ConversationState::NeedsRejoin { reason: RejoinReason::GroupLost };
+    conversation.members = Vec::new().into();
+    let own = {
+        let tx = world.client(of).store.begin().expect("opens");
+        tx.account().own_account().expect("reads").expect("an account")
+    };
+    let mut store = MemoryStore::new();
+    {
+        let tx = store.begin().expect("opens");
+        tx.account().put_own_account(&own).expect("put");
+        tx.conversations().put_conversation(&conversation).expect("put");
+        tx.commit();
+    }
+    world.clients.push(Client::new(name, store, seed));
+}
+
+fn assert_all_is_well(world: &mut World, channel: ChannelId, names: &[&str]) {
+    for name in names {
+        assert_eq!(world.conversation(name, channel).state, ConversationState::Active, "{name}");
+    }
+    for name in names {
+        world.send(name, channel, &format!("{name} again")).unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
+    let expected: Vec<String> =
+        names.iter().map(|name| format!("{}: {name} again", name.split('\'').next().unwrap_or(name))).collect();
+    for name in names {
+        world.sync(name);
+        assert!(world.texts(name, channel).ends_with(&expected), "{name}: {:?}", world.texts(name, channel));
+    }
+    let (first, others) = names.split_first().expect("somebody");
+    let view = world.conversation(first, channel);
+    for name in others {
+        let other = world.conversation(name, channel);
+        assert_eq!((&other.members, &other.keys, other.epoch), (&view.members, &view.keys, view.epoch), "{name}");
+        assert_eq!((other.cursor, other.last_commit), (view.cursor, view.last_commit));
+    }
+}
+
+#[test]
+fn whoever_was_away_beyond_retention_enters_anew_and_sees_what_is_missing() {
+    let (mut world, channel) = group_of(&["alice", "bob"]);
+    world.send("alice", channel, "long ago").expect("sent");
+    world.pass(DAY * 91);
+    block_on(world.server.sweep(world.now)).expect("sweeps");
+    world.send("alice", channel, "today").expect("sent");
+    let before = world.conversation("bob", channel);
+    world.sync("bob");
+    let state = ConversationState::NeedsRejoin { reason: RejoinReason::EntriesExpired };
+    let told = |event: &Event| matches!(event, Event::State { state: told, .. } if *told == state);
+    assert!(world.client("bob").events.iter().any(told));
+    let after = world.conversation("bob", channel);
+    assert_eq!(after.state, ConversationState::Active);
+    let gap = (before.cursor.position + 1, after.cursor.position - 1);
+    assert_eq!(gaps(&mut world, "bob", channel), [gap]);
+    assert!(world.texts("bob", channel).is_empty(), "neither message is readable any more");
+    world.sync("alice");
+    assert_ne!(after.keys, before.keys, "its old leaf was removed, so the keys rolled");
+    assert_all_is_well(&mut world, channel, &["alice", "bob"]);
+}
+
+#[test]
+fn a_device_that_lost_its_group_enters_anew_in_the_same_sync() {
+    let (mut world, channel) = group_of(&["alice", "bob", "carol"]);
+    lose_group(&mut world, "bob", channel);
+    world.send("alice", channel, "hello?").expect("sent");
+    let cursor = world.conversation("bob", channel).cursor.position;
+    world.sync("bob");
+    let end = world.conversation("bob", channel).cursor.position;
+    assert_eq!(gaps(&mut world, "bob", channel), [(cursor + 1, end - 1)], "what it could not read is in the gap");
+    for name in ["alice", "carol"] {
+        world.sync(name);
+        assert!(gaps(&mut world, name, channel).is_empty());
+    }
+    assert_eq!(world.texts("carol", channel), ["alice: hello?"]);
+    assert_all_is_well(&mut world, channel, &["alice", "bob", "carol"]);
+    // Later removals reach everybody by the keys that rolled.
+    world.run("alice", Command::Remove { channel, name: "carol".to_owned() }).expect("removed");
+    world.sync("bob");
+    assert_all_is_well(&mut world, channel, &["alice", "bob"]);
+    world.sync("carol");
+    assert_eq!(world.conversation("carol", channel).state, ConversationState::Removed);
+}
+
+#[test]
+fn who_listens_enters_anew_as_well() {
+    let (mut world, channel) = group_of(&["alice", "bob"]);
+    world.begin("bob", Command::Listen);
+    world.settle();
+    lose_group(&mut world, "bob", channel);
+    world.send("alice", channel, "hello?").expect("sent");
+    world.settle();
+    assert_eq!(world.conversation("bob", channel).state, ConversationState::Active);
+    world.send("alice", channel, "there you are").expect("sent");
+    world.settle();
+    assert_eq!(world.texts("bob", channel), ["alice: there you are"]);
+}
+
+#[test]
+fn an_empty_disk_with_the_keys_gets_everything_else_from_the_directory() {
+    let (mut world, channel) = group_of(&["alice", "bob", "carol"]);
+    world.send("alice", channel, "before").expect("sent");
+    empty_disk(&mut world, "bob", "bob's new disk", channel);
+    world.set_online("bob", false);
+    world.sync("bob's new disk");
+    let looked_up = |(_, request): &&(_, Request)| matches!(request, Request::Lookup(_));
+    assert!(world.client("bob's new disk").calls.iter().filter(looked_up).count() >= 2);
+    for name in ["alice", "carol"] {
+        world.sync(name);
+    }
+    assert_eq!(world.conversation("bob's new disk", channel).title, "tea");
+    assert_all_is_well(&mut world, channel, &["alice", "bob's new disk", "carol"]);
+}
+
+#[test]
+fn a_new_device_enters_without_a_roll_and_rolls_only_with_every_record() {
+    let (mut world, channel) = group_of(&["alice", "bob", "carol"]);
+    // Two accounts whose leaves name records that the directory does not have any more.
+    world.enrol("carol", "carol's laptop");
+    world.enrol("bob", "bob's laptop");
+    let mut conversation = world.conversation("bob", channel);
+    let keys = conversation.keys.clone();
+    conversation.state = ConversationState::NeedsRejoin { reason: RejoinReason::GroupLost };
+    {
+        let tx = world.client("bob's laptop").store.begin().expect("opens");
+        tx.conversations().put_conversation(&conversation).expect("put");
+        tx.commit();
+    }
+    world.sync("bob's laptop");
+    let entered = world.conversation("bob's laptop", channel);
+    assert_eq!((entered.state, entered.keys, entered.members.len()), (ConversationState::Active, keys, 4));
+    // A roll must reach everybody, so it waits until carol has shown her record.
+    let remove = Command::Remove { channel, name: "alice".to_owned() };
+    assert_eq!(world.run("bob's laptop", remove.clone()), Err(CommandError::Crypto));
+    for name in ["alice", "bob", "carol"] {
+        world.sync(name);
+    }
+    world.run("carol", Command::Rename { channel, title: "coffee".to_owned() }).expect("renamed");
+    for name in ["alice", "bob", "bob's laptop"] {
+        world.sync(name);
+    }
+    assert_all_is_well(&mut world, channel, &["alice", "bob", "bob's laptop", "carol"]);
+    assert!(matches!(world.run("bob's laptop", remove), Ok(Outcome::Committed { .. })));
+    for name in ["bob", "carol"] {
+        world.sync(name);
+    }
+    assert_all_is_well(&mut world, channel, &["bob", "bob's laptop", "carol"]);
+}
+
+#[test]
+fn a_resync_waits_for_the_records_of_all_members() {
+    let (mut world, channel) = group_of(&["alice", "bob", "carol"]);
+    // Carol's record in the directory is newer than the one that her leaf names.
+    world.enrol("carol", "carol's laptop");
+    empty_disk(&mut world, "bob", "bob's new disk", channel);
+    world.set_online("bob", false);
+    world.sync("bob's new disk");
+    let state = ConversationState::NeedsRejoin { reason: RejoinReason::RecordsMissing };
+    assert_eq!(world.conversation("bob's new disk", channel).state, state);
+    let refused = world.send("bob's new disk", channel, "too early");
+    assert_eq!(refused, Err(CommandError::ConversationState { state }));
+    // Carol's next commit names the new record.
+    world.sync("carol");
+    world.run("carol", Command::Rename { channel, title: "coffee".to_owned() }).expect("renamed");
+    world.sync("alice");
+    world.sync("bob's new disk");
+    world.sync("alice");
+    world.sync("carol");
+    assert_all_is_well(&mut world, channel, &["alice", "bob's new disk", "carol"]);
+}
+
+#[test]
+fn a_removed_account_finds_that_it_was_removed() {
+    let (mut world, channel) = group_of(&["alice", "bob", "carol"]);
+    world.run("alice", Command::Remove { channel, name: "carol".to_owned() }).expect("removed");
+    lose_group(&mut world, "carol", channel);
+    set_state(&mut world, "carol", channel, RejoinReason::GroupLost);
+    world.sync("carol");
+    assert_eq!(world.conversation("carol", channel).state, ConversationState::Removed);
+    world.sync("bob");
+    assert_eq!(world.conversation("bob", channel).members.len(), 2);
+}
+
+#[test]
+fn another_commit_comes_first_and_the_device_starts_over() {
+    let (mut world, channel) = group_of(&["alice", "bob"]);
+    lose_group(&mut world, "bob", channel);
+    set_state(&mut world, "bob", channel, RejoinReason::GroupLost);
+    world.client("bob").calls.clear();
+    let sync = world.begin("bob", Command::Sync);
+    let asked = |world: &mut World| {
+        let is_it = |(_, request): &(_, Request)| matches!(request, Request::ChannelGroupInfo(_));
+        world.client("bob").calls.iter().any(is_it)
+    };
+    while !asked(&mut world) {
+        world.step();
+    }
+    // Bob waits with the GroupInfo in his hands while alice commits.
+    let held = world.client("bob").hold();
+    world.run("alice", Command::Rename { channel, title: "coffee".to_owned() }).expect("renamed");
+    world.client("bob").release(held);
+    assert_eq!(world.wait("bob", sync), Ok(Outcome::Synced { waiting: 0, undelivered: 0 }));
+    let tries = world.client("bob").calls.iter().filter(|(_, request)| matches!(request, Request::ChannelEnqueue(_)));
+    assert_eq!(tries.count(), 2, "once too late, once more");
+    world.sync("alice");
+    assert_eq!(world.conversation("bob", channel).title, "coffee");
+    assert_all_is_well(&mut world, channel, &["alice", "bob"]);
+}
+
+#[test]
+fn a_server_that_says_stale_and_means_accepted_is_entered_once_more() {
+    let (mut world, channel) = group_of(&["alice", "bob"]);
+    lose_group(&mut world, "bob", channel);
+    set_state(&mut world, "bob", channel, RejoinReason::GroupLost);
+    let mut lied = false;
+    let lie = move |result: &mut Result<Response, CallError>| {
+        if let Ok(Response::Enqueued(Enqueued::Accepted { at })) = result
+            && !lied
+        {
+            lied = true;
+            *result = Ok(Response::Enqueued(Enqueued::Stale { last_commit: ChainPoint { ..*at } }));
+        }
+    };
+    world.tamper = Some(("bob", Box::new(lie)));
+    world.sync("bob");
+    world.tamper = None;
+    world.sync("alice");
+    assert_all_is_well(&mut world, channel, &["alice", "bob"]);
+}
+
+#[test]
+fn another_past_is_said_and_waited_out() {
+    let (mut world, channel) = group_of(&["alice", "bob"]);
+    let epoch = world.conversation("alice", channel).epoch;
+    let transcript = Digest::new([9; 32]);
+    set_state(&mut world, "bob", channel, RejoinReason::CommitSpoilt { epoch, transcript });
+    world.sync("bob");
+    let state = ConversationState::NeedsRejoin { reason: RejoinReason::OtherPast { epoch, transcript } };
+    assert_eq!(world.conversation("bob", channel).state, state);
+    let told = |event: &Event| matches!(event, Event::State { state: told, .. } if *told == state);
+    assert!(world.client("bob").events.iter().any(told));
+    world.run("alice", Command::Rename { channel, title: "coffee".to_owned() }).expect("renamed");
+    world.sync("bob");
+    world.sync("alice");
+    assert_all_is_well(&mut world, channel, &["alice", "bob"]);
+}
+
+#[test]
+fn an_old_group_info_is_refused() {
+    let (mut world, channel) = group_of(&["alice", "bob"]);
+    world.send("bob", channel, "one").expect("sent");
+    lose_group(&mut world, "bob", channel);
+    set_state(&mut world, "bob", channel, RejoinReason::GroupLost);
+    let old = |result: &mut Result<Response, CallError>| {
+        if let Ok(Response::GroupInfo(info)) = result {
+            info.at.position -= 1;
+        }
+    };
+    world.tamper = Some(("bob", Box::new(old)));
+    world.sync("bob");
+    assert_eq!(world.conversation("bob", channel).state, ConversationState::Diverged);
+    assert!(!world.client("bob").calls.iter().any(|(_, request)| {
+        matches!(request, Request::ChannelEnqueue(call) if call.channel == channel && call.commit.as_ref().is_some_and(|commit| commit.roll.is_some()))
+    }));
+}
+
+#[test]
+fn a_group_info_that_is_garbage_is_passed_over() {
+    let (mut world, channel) = group_of(&["alice", "bob"]);
+    lose_group(&mut world, "bob", channel);
+    set_state(&mut world, "bob", channel, RejoinReason::GroupLost);
+    let spoil = |result: &mut Result<Response, CallError>| {
+        if let Ok(Response::GroupInfo(info)) = result {
+            info.sealed.iter_mut().for_each(|byte| *byte ^= 1);
+        }
+    };
+    world.tamper = Some(("bob", Box::new(spoil)));
+    world.sync("bob");
+    let state = ConversationState::NeedsRejoin { reason: RejoinReason::GroupInfoGone };
+    assert_eq!(world.conversation("bob", channel).state, state);
+    let infos = |world: &mut World| {
+        let is_it = |(_, request): &&(_, Request)| matches!(request, Request::ChannelGroupInfo(_));
+        world.client("bob").calls.iter().filter(is_it).count()
+    };
+    let asked = infos(&mut world);
+    assert!((2..=4).contains(&asked), "those before it are tried, a few: {asked}");
+    world.tamper = None;
+    world.sync("bob");
+    world.sync("alice");
+    assert_all_is_well(&mut world, channel, &["alice", "bob"]);
+}
+
+#[test]
+fn what_waited_is_sent_once_whether_or_not_it_had_been_accepted() {
+    for accepted in [true, false] {
+        let (mut world, channel) = group_of(&["alice", "bob"]);
+        world.send("bob", channel, "first").expect("sent");
+        // The answer is lost, and so is the link.
+        let send = world.begin("bob", Command::Send { channel, content: text_content("once") });
+        let is_it = |(_, request): &&(_, Request)| matches!(request, Request::ChannelEnqueue(_));
+        let before = world.client("bob").calls.iter().filter(is_it).count();
+        while world.client("bob").calls.iter().filter(is_it).count() == before {
+            world.step();
+        }
+        world.client("bob").crash();
+        if !accepted {
+            // As if the server had never seen it: the attempt names a commit that is not the last one.
+            let tx = world.client("bob").store.begin().expect("opens");
+            let mut row = tx.outbox().outbox_of(&channel).expect("reads").remove(0);
+            row.attempt.as_mut().expect("an attempt").id = quicprochat_wire::MessageId::new([9; 16]);
+            tx.outbox().put_outbox(&row).expect("put");
+            tx.commit();
+        }
+        let _ = send;
+        world.pass(MINUTE);
+        lose_group(&mut world, "bob", channel);
+        set_state(&mut world, "bob", channel, RejoinReason::GroupLost);
+        world.sync("bob");
+        world.sync("alice");
+        let times = world.texts("alice", channel).iter().filter(|text| *text == "bob: once").count();
+        assert_eq!(times, if accepted { 1 } else { 2 }, "the server has what it has accepted, and nothing twice");
+        assert_eq!(world.texts("bob", channel).iter().filter(|text| *text == "bob: once").count(), 1);
+    }
+}
+
+/// Bob lost his group, and syncs until he is back; returns how many effects that took.
+fn comes_back(world: &mut World, channel: ChannelId) {
+    for _ in 0..6 {
+        let starts = world.client("bob").starts();
+        let sync = world.begin("bob", Command::Sync);
+        for _ in 0..5_000 {
+            if world.client("bob").done.remove(&sync).is_some() || world.client("bob").starts() != starts {
+                break;
+            }
+            world.step();
+        }
+        if world.conversation("bob", channel).state == ConversationState::Active {
+            break;
+        }
+        world.pass(MINUTE * 6);
+    }
+    world.sync("bob");
+    world.sync("alice");
+    assert_all_is_well(world, channel, &["alice", "bob"]);
+    let tx = world.client("bob").store.begin().expect("opens");
+    assert!(tx.conversations().pending_commit(&channel).expect("reads").is_none());
+    drop(tx);
+    let own = gaps(world, "bob", channel).len();
+    assert!(own <= 1, "{own} gaps");
+}
+
+fn lost() -> (World, ChannelId, usize) {
+    let (mut world, channel) = group_of(&["alice", "bob"]);
+    lose_group(&mut world, "bob", channel);
+    world.send("alice", channel, "hello?").expect("sent");
+    let begin = world.client("bob").effects;
+    (world, channel, begin)
+}
+
+#[test]
+fn bob_dies_or_loses_the_link_once_at_every_effect_of_coming_back() {
+    let (mut world, channel, begin) = lost();
+    world.sync("bob");
+    let end = world.client("bob").effects;
+    assert!(end - begin > 8, "{} effects", end - begin);
+    comes_back(&mut world, channel);
+    for at in begin..end {
+        for dies in [true, false] {
+            let (mut world, channel, _) = lost();
+            if dies {
+                world.client("bob").crash_at = Some(at);
+            } else {
+                world.client("bob").cut_at = Some(at);
+            }
+            println!("effect {at}, dies: {dies}");
+            comes_back(&mut world, channel);
+            let client = world.client("bob");
+            assert_eq!((client.crash_at, client.cut_at), (None, None), "it happened");
+            let entries = |world: &mut World| {
+                let tx = world.client("alice").store.begin().expect("opens");
+                let log = tx.messages().messages_of(&channel, 0, 1000).expect("reads");
+                let returned = |body: &LogBody| matches!(body, LogBody::Membership { devices_added: 1, .. });
+                log.iter().filter(|entry| returned(&entry.body)).count()
+            };
+            assert_eq!(entries(&mut world), 1, "he came back once");
+        }
+    }
+}
