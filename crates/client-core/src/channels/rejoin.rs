@@ -445,7 +445,7 @@ fn entered(
     conversation.state = if leaving { ConversationState::Leaving } else { ConversationState::Active };
     let body = match missed {
         (from, to) if from <= to => LogBody::Gap { from, to },
-        _ => LogBody::Updated,
+        _ => LogBody::Joined,
     };
     let time = cx.server_minute();
     let entry = LogEntry {

@@ -1,11 +1,13 @@
 //! Devices that cannot follow their group enter it anew, by themselves (M2).
 
+use core::cell::RefCell;
+
 use futures::executor::block_on;
 use quicprochat_client_core::{
     CallError, Command, CommandError, Event, Outcome, StoreTx as _,
     store::{ConversationState, LogBody, MemoryStore, RejoinReason},
 };
-use quicprochat_e2ee::mls::{Group, Provider};
+use quicprochat_e2ee::mls::{Group, MlsStore, Provider, StoreFault};
 use quicprochat_wire::{
     ChannelId, Digest, Request, Response,
     call::channel::{ChainPoint, Enqueued},
@@ -130,6 +132,52 @@ fn a_device_that_lost_its_group_enters_anew_in_the_same_sync() {
     assert_all_is_well(&mut world, channel, &["alice", "bob"]);
     world.sync("carol");
     assert_eq!(world.conversation("carol", channel).state, ConversationState::Removed);
+}
+
+/// Remembers what is read through it.
+struct Recorder<'a> {
+    inner: &'a dyn MlsStore,
+    read: RefCell<Vec<Vec<u8>>>,
+}
+
+impl MlsStore for Recorder<'_> {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreFault> {
+        let found = self.inner.get(key)?;
+        if found.is_some() {
+            self.read.borrow_mut().push(key.to_vec());
+        }
+        Ok(found)
+    }
+    fn put(&self, key: &[u8], value: &[u8]) -> Result<(), StoreFault> {
+        self.inner.put(key, value)
+    }
+    fn delete(&self, key: &[u8]) -> Result<(), StoreFault> {
+        self.inner.delete(key)
+    }
+}
+
+#[test]
+fn a_device_whose_group_state_is_damaged_enters_anew() {
+    for damaged in 0..3 {
+        let (mut world, channel) = group_of(&["alice", "bob"]);
+        {
+            let tx = world.client("bob").store.begin().expect("opens");
+            let recorder = Recorder { inner: tx.mls(), read: RefCell::default() };
+            let mut entropy = Seeded::new(5);
+            Group::load(&Provider::new(&recorder, &mut entropy), channel).expect("reads").expect("there");
+            let keys = recorder.read.into_inner();
+            assert!(keys.len() > 3);
+            tx.mls().put(&keys[damaged * (keys.len() - 1) / 2], &[1, 0xff, 0xff]).expect("put");
+            tx.commit();
+        }
+        world.send("alice", channel, "hello?").expect("sent");
+        world.sync("bob");
+        let state = ConversationState::NeedsRejoin { reason: RejoinReason::GroupLost };
+        let told = |event: &Event| matches!(event, Event::State { state: told, .. } if *told == state);
+        assert!(world.client("bob").events.iter().any(told));
+        world.sync("alice");
+        assert_all_is_well(&mut world, channel, &["alice", "bob"]);
+    }
 }
 
 #[test]

@@ -36,7 +36,8 @@ impl History {
             for entry in log {
                 match entry.body {
                     LogBody::Joined if entry.seq == 0 => drop(makers.insert(*account)),
-                    LogBody::Joined => {}
+                    // Where a device comes in is its own business; the others show what its commit did.
+                    LogBody::Joined | LogBody::Gap { .. } => {}
                     _ => history.take(name, entry),
                 }
             }
@@ -103,6 +104,11 @@ impl History {
                 self.entries.get(&seq).map(|entry| &entry.body),
                 Some(LogBody::Membership { devices_added: 1.., .. })
             )
+    }
+
+    /// Whether an account was in when something came to stand at a position.
+    pub(super) fn was_in(&self, account: &AccountId, seq: u64) -> bool {
+        is_in(&self.stays, account, seq)
     }
 
     /// Whether an account was ever removed.
