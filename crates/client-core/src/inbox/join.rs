@@ -250,18 +250,10 @@ fn enter(cx: &mut Cx<'_>, join: &Join, invitation: &Invitation, info: &GroupInfo
     let book = EntryRecords::check(&body.records);
     let provider = cx.provider();
     Group::discard(&provider, channel)?;
-    let joined = Group::join(&provider, channel, &body.welcome, &opened.ratchet_tree)
-        .and_then(|group| match group.check_records(&book) {
-            Ok(()) => Ok(group),
-            Err(error) => {
-                group.delete(&provider)?;
-                Err(error)
-            }
-        })
-        .and_then(|group| {
-            let keys = group.channel_keys(&provider)?;
-            Ok((group, keys))
-        });
+    let joined = Group::join(&provider, channel, &body.welcome, &opened.ratchet_tree, &book).and_then(|group| {
+        let keys = group.channel_keys(&provider)?;
+        Ok((group, keys))
+    });
     drop(provider);
     let (group, derived) = match joined {
         Ok(joined) => joined,

@@ -2,7 +2,8 @@
 
 use quicprochat_e2ee::channel::ChannelKeys;
 use quicprochat_e2ee::mls::{Aad, Change, Group, PendingCommit, Profile, Received, RecordBook, Suite, new_key_package};
-use quicprochat_wire::{AccountId, Digest, call::channel::EntryKind};
+use quicprochat_identity::LeafCredential;
+use quicprochat_wire::{AccountId, DeviceKey, Digest, call::channel::EntryKind};
 
 use crate::{
     device::{CHANNEL, Device},
@@ -17,7 +18,7 @@ pub(crate) struct Ours {
     last: Option<Aad>,
 }
 
-/// Records are checked outside of the group, and are no part of what is compared.
+/// Records, which list the devices' certificates, are checked outside of the group, and are no part of what is compared.
 struct EveryRecord;
 
 /// No external commit is measured, so no rejoin key is in force.
@@ -27,6 +28,10 @@ fn no_keys() -> ChannelKeys {
 
 impl RecordBook for EveryRecord {
     fn holds(&self, _: &AccountId, _: &Digest) -> bool {
+        true
+    }
+
+    fn certifies(&self, _: &LeafCredential, _: &DeviceKey) -> bool {
         true
     }
 }
@@ -66,7 +71,7 @@ impl Side for Ours {
     }
 
     fn join(mut device: Device, welcome: &[u8], tree: &[u8]) -> Result<Self> {
-        let group = device.with(|provider, _| Group::join(provider, CHANNEL, welcome, tree))?;
+        let group = device.with(|provider, _| Group::join(provider, CHANNEL, welcome, tree, &EveryRecord))?;
         let suite = group.suite()?;
         Ok(Self { device, group, suite, last: None })
     }

@@ -20,7 +20,8 @@ use crate::{
 /// What a commit is to change, all at once. Nothing at all is an update of the own leaf.
 #[derive(Clone, Default, Debug)]
 pub struct Change {
-    /// KeyPackages to add; the adder has verified their directory parts.
+    /// KeyPackages to add; the adder has verified their directory parts, and their certificates by
+    /// [`super::inspect_key_package`]. If not, the commit counts for nobody.
     pub add: Vec<Vec<u8>>,
     /// Leaves to remove. Devices whose account stays are put onto the profile's list.
     pub remove: Vec<u32>,
@@ -191,7 +192,7 @@ impl Group {
             welcome: messages.welcome.map(bytes).transpose()?,
             group_info: bytes(messages.group_info)?,
             ratchet_tree: tree.tls_serialize_detached().map_err(|error| refusal(&error, refused.clone()))?,
-            effect: self.own_effect(provider, &Trusting, Certificates::Unknown)?,
+            effect: self.own_effect(provider, &Trusting, Certificates::Checked)?,
         })
     }
 
@@ -202,7 +203,7 @@ impl Group {
         &self,
         provider: &Provider<'_>,
         records: &dyn RecordBook,
-        certificates: Certificates,
+        certificates: Certificates<'_>,
     ) -> Result<CommitEffect, E2eeError> {
         let staged = self.inner.pending_commit().ok_or(StateFault::NoPendingCommit)?;
         let proposed = rules::proposed(&self.inner, Committer::Member(self.own_leaf()), staged, certificates)?;

@@ -94,8 +94,8 @@ impl Group {
 
     /// Joins by a Welcome, with the tree from the channel's GroupInfo of the same commit.
     ///
-    /// Everything that every commit is checked for is checked of the whole group. That each member's identity hash has a
-    /// record is for [`Self::check_records`].
+    /// Everything that every commit is checked for is checked of the whole group, and that `records` has the identity part that
+    /// each member's leaf names.
     ///
     /// Errors:   [`E2eeError::Forbidden`] for a group against the rules; [`StateFault::Exists`] if the store has a group for the
     ///           channel already (delete it first); [`E2eeError::Mls`] for anything that MLS refuses.
@@ -104,6 +104,7 @@ impl Group {
         channel: ChannelId,
         welcome: &[u8],
         ratchet_tree: &[u8],
+        records: &dyn RecordBook,
     ) -> Result<Self, E2eeError> {
         if Self::load(provider, channel)?.is_some() {
             return Err(StateFault::Exists.into());
@@ -124,7 +125,8 @@ impl Group {
         }
         Suite::from_ciphersuite(staged.group_context().ciphersuite())?;
         let members: Vec<_> = staged.members().collect();
-        rules::whole_group(&members, staged.group_context().extensions().iter())?;
+        let roster = rules::whole_group(&members, staged.group_context().extensions().iter(), records)?;
+        rules::check_records(&roster.members, records)?;
         let inner = staged.into_group(provider).map_err(|error| refusal(&error, refused))?;
         Ok(Self { inner, channel })
     }
@@ -220,8 +222,7 @@ impl Group {
     ///
     /// Errors:   [`Invalid::MissingRecord`].
     pub fn check_records(&self, records: &dyn RecordBook) -> Result<(), E2eeError> {
-        let held = |member: &Member| records.holds(&member.credential.account, &member.credential.identity_hash);
-        if self.members()?.iter().all(held) { Ok(()) } else { Err(Invalid::MissingRecord.into()) }
+        Ok(rules::check_records(&self.members()?, records)?)
     }
 
     pub(super) fn roster(&self) -> Result<Roster, Invalid> {

@@ -138,7 +138,7 @@ impl Group {
         } else if *aad != entry.encode() {
             Err(Invalid::OtherEntry)
         } else {
-            match self.own_effect(provider, records, Certificates::Checked) {
+            match self.own_effect(provider, records, Certificates::By(records)) {
                 Ok(effect) => Ok(effect),
                 Err(E2eeError::Forbidden(reason)) => Err(reason),
                 Err(error) => return Err(error.into()),
@@ -238,8 +238,8 @@ impl Group {
         let sender = processed.sender().clone();
         let judged = match (processed.into_content(), sender) {
             (ProcessedMessageContent::StagedCommitMessage(staged), Sender::Member(leaf)) => {
-                let proposed =
-                    rules::proposed(&self.inner, Committer::Member(leaf.u32()), &staged, Certificates::Unknown);
+                let committer = Committer::Member(leaf.u32());
+                let proposed = rules::proposed(&self.inner, committer, &staged, Certificates::By(records));
                 #[cfg(test)]
                 if let [sender_data, content] = &opened[..] {
                     assert_eq!(opened::proposed(sender_data, content), proposed, "both ways to read a commit agree");

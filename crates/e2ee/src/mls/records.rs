@@ -1,7 +1,7 @@
 //! The identity parts that come along with commits.
 
-use quicprochat_identity::{ClassicalIdentity, UnverifiedIdentity, verify_classical};
-use quicprochat_wire::{AccountId, Digest};
+use quicprochat_identity::{ClassicalIdentity, LeafCredential, UnverifiedIdentity, verify_classical};
+use quicprochat_wire::{AccountId, DeviceKey, Digest};
 
 /// Answers whether a commit's entry carries the record that a new identity hash needs.
 ///
@@ -10,6 +10,10 @@ use quicprochat_wire::{AccountId, Digest};
 pub trait RecordBook {
     /// Whether there is an identity part of this account with this hash, whose Ed25519 half verifies.
     fn holds(&self, account: &AccountId, identity_hash: &Digest) -> bool;
+
+    /// Whether the identity part that the credential names is held and lists this certificate for this device and key. The
+    /// certificate was checked with the part then, and need not be again.
+    fn certifies(&self, credential: &LeafCredential, key: &DeviceKey) -> bool;
 }
 
 /// The records of one entry or invitation; those that do not parse or verify are left out.
@@ -31,11 +35,23 @@ impl EntryRecords {
     pub fn identities(&self) -> &[ClassicalIdentity] {
         &self.records
     }
+
+    fn find(&self, account: &AccountId, identity_hash: &Digest) -> Option<&ClassicalIdentity> {
+        self.records.iter().find(|record| record.account() == *account && record.hash() == *identity_hash)
+    }
 }
 
 impl RecordBook for EntryRecords {
     fn holds(&self, account: &AccountId, identity_hash: &Digest) -> bool {
-        self.records.iter().any(|record| record.account() == *account && record.hash() == *identity_hash)
+        self.find(account, identity_hash).is_some()
+    }
+
+    fn certifies(&self, credential: &LeafCredential, key: &DeviceKey) -> bool {
+        self.find(&credential.account, &credential.identity_hash).is_some_and(|record| {
+            record.devices().iter().any(|entry| {
+                (entry.device, entry.key, entry.certificate) == (credential.device, *key, credential.certificate)
+            })
+        })
     }
 }
 
@@ -45,5 +61,9 @@ pub(super) struct Trusting;
 impl RecordBook for Trusting {
     fn holds(&self, _: &AccountId, _: &Digest) -> bool {
         true
+    }
+
+    fn certifies(&self, _: &LeafCredential, _: &DeviceKey) -> bool {
+        false
     }
 }

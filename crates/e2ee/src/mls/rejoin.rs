@@ -19,8 +19,8 @@ use quicprochat_wire::{ChannelId, Digest, Writer};
 use tls_codec::{DeserializeBytes as _, Serialize as _};
 
 use super::{
-    Aad, CommitEffect, Group, Member, MemoryMlsStore, OwnDevice, PendingCommit, Profile, Provider, StoreFault, Suite,
-    Transcript,
+    Aad, CommitEffect, EntryRecords, Group, Member, MemoryMlsStore, OwnDevice, PendingCommit, Profile, Provider,
+    StoreFault, Suite, Transcript,
     group::{group_id, join_config},
     own::{self, refusal},
     records::Trusting,
@@ -240,6 +240,6 @@ fn outside(
     )
     .map_err(|error| refusal(&error, REFUSED))?;
     let members: Vec<_> = group.members().collect();
-    let roster = rules::whole_group(&members, group.group_context().extensions().iter())?;
+    let roster = rules::whole_group(&members, group.group_context().extensions().iter(), &EntryRecords::default())?;
     Ok((group, roster))
 }

@@ -262,6 +262,12 @@ pub(super) fn check_roster(members: &[Member]) -> Result<(), Invalid> {
     Ok(())
 }
 
+/// Every member's identity hash has a record.
+pub(super) fn check_records(members: &[Member], records: &dyn RecordBook) -> Result<(), Invalid> {
+    let held = |member: &Member| records.holds(&member.credential.account, &member.credential.identity_hash);
+    check(members.iter().all(held), Invalid::MissingRecord)
+}
+
 /// No removed device is a member.
 pub(super) fn check_removed(profile: &Profile, members: &[Member]) -> Result<(), Invalid> {
     let back = members.iter().find(|member| profile.removed.contains(&member.credential.device));
@@ -292,12 +298,12 @@ pub(super) fn known_member(member: &MlsMember) -> Result<Member, Invalid> {
     Ok(Member { leaf: member.index.u32(), credential, key })
 }
 
-/// Whether the certificates of leaves that a commit adds are to be checked.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Certificates {
-    /// They come from outside.
-    Unknown,
-    /// They were checked when this device staged the commit, and lay in its store since.
+/// How the certificates of leaves that a commit brings are checked.
+#[derive(Clone, Copy)]
+pub(super) enum Certificates<'a> {
+    /// They come from outside: each is one of these records', which are checked with all their certificates, or is checked here.
+    By(&'a dyn RecordBook),
+    /// Somebody did before.
     Checked,
 }
 
@@ -306,7 +312,7 @@ pub(super) fn proposed(
     group: &MlsGroup,
     committer: Committer,
     staged: &StagedCommit,
-    certificates: Certificates,
+    certificates: Certificates<'_>,
 ) -> Result<Proposed, Invalid> {
     let mut proposed = Proposed { committer, ..Proposed::default() };
     let outside = committer == Committer::Outside;
@@ -346,9 +352,11 @@ pub(super) fn proposed(
 pub(super) fn whole_group<'a>(
     members: &[MlsMember],
     extensions: impl Iterator<Item = &'a Extension>,
+    records: &dyn RecordBook,
 ) -> Result<Roster, Invalid> {
     for member in members {
-        leaf_credential(&member.credential, &member.signature_key)?;
+        let key = DeviceKey::from_slice(&member.signature_key).ok_or(Invalid::Certificate)?;
+        certified_credential(&member.credential, key, records)?;
     }
     let roster = roster(members.iter().cloned(), extensions)?;
     check_roster(&roster.members)?;
@@ -381,6 +389,19 @@ pub(super) fn context_profile<'a>(
     profile.ok_or(Invalid::Context)
 }
 
+/// A leaf's credential, whose certificate is one that was checked with its record, or is checked here.
+fn certified_credential(
+    credential: &Credential,
+    key: DeviceKey,
+    records: &dyn RecordBook,
+) -> Result<LeafCredential, Invalid> {
+    let known = known_credential(credential)?;
+    if !records.certifies(&known, &key) {
+        known.verify(key.as_bytes()).map_err(|_| Invalid::Certificate)?;
+    }
+    Ok(known)
+}
+
 /// A leaf's credential, with its certificate checked.
 pub(super) fn leaf_credential(credential: &Credential, signature_key: &[u8]) -> Result<LeafCredential, Invalid> {
     credential_of(credential.credential_type().into(), credential.serialized_content(), signature_key)
@@ -404,17 +425,17 @@ pub(super) fn credential_of(
     Ok(parsed)
 }
 
-fn new_leaf(leaf: &LeafNode, certificates: Certificates) -> Result<NewLeaf, Invalid> {
-    let key = leaf.signature_key().as_slice();
+fn new_leaf(leaf: &LeafNode, certificates: Certificates<'_>) -> Result<NewLeaf, Invalid> {
+    let key = DeviceKey::from_slice(leaf.signature_key().as_slice()).ok_or(Invalid::Certificate)?;
     let capabilities = leaf.capabilities();
     let capable = capabilities.extensions().contains(&ExtensionType::Unknown(PROFILE_EXTENSION))
         && capabilities.credentials().contains(&CredentialType::Other(CREDENTIAL_TYPE));
     Ok(NewLeaf {
         credential: match certificates {
-            Certificates::Unknown => leaf_credential(leaf.credential(), key)?,
+            Certificates::By(records) => certified_credential(leaf.credential(), key, records)?,
             Certificates::Checked => known_credential(leaf.credential())?,
         },
-        key: DeviceKey::from_slice(key).ok_or(Invalid::Certificate)?,
+        key,
         capable,
     })
 }
@@ -453,6 +474,10 @@ mod tests {
 
     impl RecordBook for NoRecords {
         fn holds(&self, _: &AccountId, _: &Digest) -> bool {
+            false
+        }
+
+        fn certifies(&self, _: &LeafCredential, _: &DeviceKey) -> bool {
             false
         }
     }

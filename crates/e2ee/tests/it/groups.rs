@@ -230,11 +230,16 @@ fn a_welcome_cut_down_opens_for_its_devices_only() {
     let whole = pending.welcome.clone().expect("a Welcome");
     let for_bob = welcome_for(&whole, &[&packages[0]]).expect("well-formed");
     assert!(for_bob.len() + 1000 < whole.len());
-    let refused = carols.with(|provider, _| Group::join(provider, CHANNEL, &for_bob, &pending.ratchet_tree).err());
-    assert_eq!(refused, Some(E2eeError::Mls { step: MlsStep::Join }));
-    bobs.join(&log, &for_bob, &pending);
-    let again = bobs.with(|provider, _| Group::join(provider, CHANNEL, &for_bob, &pending.ratchet_tree).err());
-    assert_eq!(again, Some(StateFault::Exists.into()));
+    let tree = &pending.ratchet_tree;
+    let join = |provider: &Provider<'_>, records: &[Vec<u8>]| {
+        Group::join(provider, CHANNEL, &for_bob, tree, &EntryRecords::check(records)).map(drop).err()
+    };
+    let records = [&alice, &bob, &carol].map(Account::record);
+    assert_eq!(carols.with(|provider, _| join(provider, &records)), Some(E2eeError::Mls { step: MlsStep::Join }));
+    // Whoever lacks a member's record does not join, and nothing of the group stays.
+    assert_eq!(bobs.with(|provider, _| join(provider, &records[1..])), Some(Invalid::MissingRecord.into()));
+    assert_eq!(bobs.with(|provider, _| join(provider, &records)), None);
+    assert_eq!(bobs.with(|provider, _| join(provider, &records)), Some(StateFault::Exists.into()));
     assert_eq!(welcome_for(&whole, &[&packages[0], &packages[1]]), Ok(whole.clone()));
     for end in 0..for_bob.len() {
         assert!(welcome_for(&for_bob[..end], &[&packages[0]]).is_err(), "cut at {end}");

@@ -6,12 +6,12 @@ use quicprochat_e2ee::{
     channel::{ChannelKeys, GroupInfoBody},
     mls::{
         Aad, Change, CommitEffect, EntryRecords, Group, MemoryMlsStore, OwnDevice, PendingCommit, Profile, Provider,
-        Received, Suite, new_key_package, welcome_for,
+        Received, RecordBook, Suite, new_key_package, welcome_for,
     },
 };
-use quicprochat_identity::{DeviceSecretKey, IdentitySecretKey, VerifiedIdentity};
+use quicprochat_identity::{DeviceSecretKey, IdentitySecretKey, LeafCredential, VerifiedIdentity};
 use quicprochat_wire::{
-    ChannelId, DeviceId, MessageId, Timestamp,
+    AccountId, ChannelId, DeviceId, DeviceKey, Digest, MessageId, Timestamp,
     call::channel::{ChainPoint, EntryKind},
     chain,
 };
@@ -24,6 +24,19 @@ pub(crate) const CHANNEL: ChannelId = ChannelId::new([7; 32]);
 /// Keys that no channel has.
 pub(crate) fn no_keys() -> ChannelKeys {
     ChannelKeys::from_bytes(&[0; ChannelKeys::LEN])
+}
+
+/// Has every record and vouches for no certificate: for groups whose records a test does not hand over.
+pub(crate) struct AnyRecord;
+
+impl RecordBook for AnyRecord {
+    fn holds(&self, _: &AccountId, _: &Digest) -> bool {
+        true
+    }
+
+    fn certifies(&self, _: &LeafCredential, _: &DeviceKey) -> bool {
+        false
+    }
 }
 
 /// An account with its identity key and part.
@@ -198,7 +211,7 @@ impl Device {
 
     pub(crate) fn join(&mut self, log: &Log, welcome: &[u8], pending: &PendingCommit) {
         self.cursor = log.entries.len();
-        self.with(|provider, _| Group::join(provider, CHANNEL, welcome, &pending.ratchet_tree).map(drop))
+        self.with(|provider, _| Group::join(provider, CHANNEL, welcome, &pending.ratchet_tree, &AnyRecord).map(drop))
             .unwrap_or_else(|error| panic!("{error}"));
     }
 

@@ -20,8 +20,8 @@ use quicprochat_wire::{DeviceId, Digest, call::channel::EntryKind};
 use tls_codec::Serialize as _;
 
 use super::{
-    Aad, Change, ConversationKind, DeviceSigner, Invalid, OwnDevice, PROFILE_EXTENSION, Profile, Provider, Received,
-    Suite, group::context_extensions, own,
+    Aad, Change, ConversationKind, DeviceSigner, EntryRecords, Invalid, OwnDevice, PROFILE_EXTENSION, Profile,
+    Provider, Received, Suite, group::context_extensions, own,
 };
 use crate::{
     E2eeError, MlsStep,
@@ -529,13 +529,12 @@ fn a_welcome_into_a_group_against_the_rules_is_refused() {
         let tree = group.export_ratchet_tree().tls_serialize_detached().expect("encodes");
         (welcome.to_bytes().expect("encodes"), tree)
     });
-    let refused =
-        devices[1].with(|provider, _| super::Group::join(provider, crate::world::CHANNEL, &welcome, &tree).err());
-    assert_eq!(refused, Some(Invalid::Context.into()));
-    let elsewhere = devices[1].with(|provider, _| {
-        super::Group::join(provider, quicprochat_wire::ChannelId::new([1; 32]), &welcome, &tree).err()
-    });
-    assert_eq!(elsewhere, Some(Invalid::OtherGroup.into()));
+    let mut join = |channel| {
+        let records = EntryRecords::check(&[mallory.record(), bob.record()]);
+        devices[1].with(|provider, _| super::Group::join(provider, channel, &welcome, &tree, &records).err())
+    };
+    assert_eq!(join(crate::world::CHANNEL), Some(Invalid::Context.into()));
+    assert_eq!(join(quicprochat_wire::ChannelId::new([1; 32])), Some(Invalid::OtherGroup.into()));
 }
 
 #[test]
