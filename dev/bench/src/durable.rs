@@ -65,8 +65,10 @@ fn measure(members: usize, rounds: usize, scratch: &Path) -> Result<Times> {
     let added = alice.add(vec![package], &[bob.person.record()])?;
     let welcome = added.welcome.context("no Welcome")?;
 
+    let members = others.iter().chain([&alice.person, &bob.person]);
+    let records = EntryRecords::check(&members.map(Person::record).collect::<Vec<_>>());
     let begin = Instant::now();
-    bob.work(|provider, _| Ok(Group::join(provider, CHANNEL, &welcome, &added.ratchet_tree).map(drop)?))?;
+    bob.work(|provider, _| Ok(Group::join(provider, CHANNEL, &welcome, &added.ratchet_tree, &records).map(drop)?))?;
     let mut times = vec![("join", vec![begin.elapsed()])];
     let names = ["encrypt", "decrypt", "commit", "merge", "process"];
     times.extend(names.map(|name| (name, Vec::with_capacity(rounds))));
