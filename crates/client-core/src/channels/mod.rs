@@ -324,14 +324,16 @@ impl Channels {
 
 /// Stores a conversation and tells of a change of its state.
 ///
-/// Whoever is to enter anew has nothing of its own on the way any more: what waits from then on is the attempt to enter.
+/// Whoever is to enter anew has nothing of its own on the way any more: what waits from then on is the attempt to enter. Nor
+/// has anybody anything on the way to a channel that is gone.
 pub(crate) fn settle(
     cx: &mut Cx<'_>,
     before: &ConversationState,
     conversation: &Conversation,
 ) -> Result<(), EngineError> {
     let rejoins = |state: &ConversationState| matches!(state, ConversationState::NeedsRejoin { .. });
-    if rejoins(&conversation.state) && !rejoins(before) {
+    let gone = conversation.state == ConversationState::Gone;
+    if gone || (rejoins(&conversation.state) && !rejoins(before)) {
         rejoin::withdraw(cx, conversation)?;
     }
     cx.tx.conversations().put_conversation(conversation)?;
