@@ -15,6 +15,9 @@ mod aead;
 pub mod channel;
 mod envelope;
 pub mod error;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod mls;
 mod rng;
 pub mod sealed;

@@ -16,7 +16,7 @@ use tls_codec::{DeserializeBytes as _, Serialize as _};
 use zeroize::Zeroizing;
 
 use super::{
-    OwnDevice, PROFILE_EXTENSION, Profile, Provider, RecordBook, Suite,
+    OwnDevice, PROFILE_EXTENSION, Profile, Provider, RecordBook, StoreFault, Suite,
     own::{self, refusal},
     rules::{self, Invalid, Roster},
 };
@@ -132,9 +132,15 @@ impl Group {
     }
 
     /// The group of a channel, if the store has one.
+    ///
+    /// Errors:   [`E2eeError::Store`], also if what is stored does not fit together.
     pub fn load(provider: &Provider<'_>, channel: ChannelId) -> Result<Option<Self>, E2eeError> {
-        let found = MlsGroup::load(provider.storage(), &group_id(&channel))?;
-        Ok(found.map(|inner| Self { inner, channel }))
+        let Some(inner) = MlsGroup::load(provider.storage(), &group_id(&channel))? else { return Ok(None) };
+        // The library walks the tree from this leaf without asking whether it is in it.
+        if inner.is_active() && inner.own_leaf_node().is_none() {
+            return Err(StoreFault::Damaged.into());
+        }
+        Ok(Some(Self { inner, channel }))
     }
 
     /// Deletes everything of a channel's group from the store, also if its state is damaged; nothing happens if there is none.

@@ -44,3 +44,8 @@ pub use store::{MemoryMlsStore, MlsStore, StoreFault};
 pub use suite::Suite;
 pub use transcript::Transcript;
 pub use welcome::welcome_for;
+
+#[cfg(feature = "fuzzing")]
+pub(crate) fn reads_commit(sender_data: &[u8], content: &[u8]) -> bool {
+    opened::proposed(sender_data, content).is_ok()
+}

@@ -4,7 +4,11 @@
 //! tracks or would track) and returns findings; to add one, write its file and add a row to [`CHECKS`].
 
 mod budgets;
+<<<<<<< HEAD
 mod foreign;
+=======
+mod fuzz;
+>>>>>>> e37eb54 (Fuzz every decoder of bytes from outside)
 mod layers;
 mod ledger;
 mod links;
@@ -81,6 +85,7 @@ const CHECKS: &[Check] = &[
     Check { name: "links", what: "links between documents and paths in the map lead somewhere", run: links::check },
     Check { name: "lock", what: "one stack for one job, from one registry", run: lock::check },
     Check { name: "budgets", what: "CONTRIBUTING.md lists every suite with its budget", run: budgets::check },
+    Check { name: "fuzz", what: "every fuzz target is built, described and has a corpus", run: fuzz::check },
 ];
 
 /// Makes the checks meant by `arguments`.

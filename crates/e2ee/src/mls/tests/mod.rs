@@ -1,5 +1,6 @@
 //! Entries that must not count: every member skips them alike, and the group goes on.
 
+mod damaged;
 mod rejoin;
 mod spoilt;
 mod vectors;
