@@ -3,6 +3,7 @@
 use std::{cell::Cell, cell::OnceCell, collections::BTreeSet, sync::OnceLock};
 
 use quicprochat_e2ee::{
+    channel::ChannelKeys,
     fuzzing::reads_commit,
     mls::{
         Aad, Change, ConversationKind, EntryRecords, Group, MemoryMlsStore, MlsStore, Profile, Provider, Received,
@@ -27,14 +28,22 @@ struct Scene {
     aad: Aad,
     message: Vec<u8>,
     records: Vec<Vec<u8>>,
+    keys: ChannelKeys,
 }
 
 impl Scene {
     fn take(log: &Log, bob: &mut Device) -> Self {
-        let store = bob.store.clone();
+        let (store, keys) = (bob.store.clone(), bob.in_force.clone());
         bob.catch_up(log);
         let entry = log.entries.last().expect("an entry");
-        Self { store, kind: entry.kind, aad: entry.aad, message: entry.message.clone(), records: entry.records.clone() }
+        Self {
+            store,
+            kind: entry.kind,
+            aad: entry.aad,
+            message: entry.message.clone(),
+            records: entry.records.clone(),
+            keys,
+        }
     }
 }
 
@@ -92,11 +101,12 @@ fn receive(
     message: &[u8],
     aad: &Aad,
     records: &[Vec<u8>],
+    keys: &ChannelKeys,
 ) -> Result<Received, quicprochat_e2ee::E2eeError> {
     let mut entropy = entropy();
     let provider = Provider::new(store, &mut entropy);
     let mut group = Group::load(&provider, CHANNEL)?.ok_or(StoreFault::Damaged)?;
-    group.receive(&provider, kind, message, aad, &EntryRecords::check(records))
+    group.receive(&provider, kind, message, aad, &EntryRecords::check(records), keys)
 }
 
 /// Bit 0: the suite; bit 1: message or commit; bit 2: the bytes are the MLS message, or the record that comes with it.
@@ -110,10 +120,10 @@ pub fn message(bytes: &[u8]) {
         let (message, records) =
             if how & 4 == 0 { (bytes, &scene.records[..]) } else { (&scene.message[..], &fuzzed[..]) };
         let is_genuine = message == scene.message && (scene.kind == EntryKind::Message || records == scene.records);
-        match receive(&store, scene.kind, message, &scene.aad, records) {
+        match receive(&store, scene.kind, message, &scene.aad, records, &scene.keys) {
             Ok(Received::Skipped(_)) => {
                 assert!(!is_genuine);
-                let received = receive(&store, scene.kind, &scene.message, &scene.aad, &scene.records);
+                let received = receive(&store, scene.kind, &scene.message, &scene.aad, &scene.records, &scene.keys);
                 assert!(matches!(received, Ok(Received::Message { .. } | Received::Commit(_))), "{received:?}");
             }
             Ok(_) => assert!(is_genuine, "nobody wrote it"),
@@ -314,7 +324,7 @@ pub(crate) fn store_seeds() -> Vec<Vec<u8>> {
                 };
                 let inner = scene.store.clone();
                 let store = Spoilt { inner: &inner, read, reads: Cell::new(0), change: &change };
-                let _ = receive(&store, scene.kind, &scene.message, &scene.aad, &scene.records);
+                let _ = receive(&store, scene.kind, &scene.message, &scene.aad, &scene.records, &scene.keys);
                 let Some(value) = seen.take() else { break };
                 if values.insert(value.clone()) {
                     seeds.push([&[how, read][..], &value].concat());

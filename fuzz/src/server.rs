@@ -115,7 +115,9 @@ impl Line<'_> {
             ClientRegistration::<OpaqueSuite>::start(&mut EntropyRng::new(&mut entropy), PASSWORD).expect("starts");
         let request = started.message.serialize().to_vec();
         let name = identity.name();
-        let answer = self.call(RegisterStart { name: name.to_string(), invite: None, request }).expect("answers");
+        let answer = self
+            .call(RegisterStart { name: name.to_string(), invite: None, request, recovery: None })
+            .expect("answers");
         let response = RegistrationResponse::deserialize(&answer.response).expect("a response");
         let stretch = stretching(&STRETCH).expect("in range");
         let parameters =
@@ -132,6 +134,7 @@ fn finish(account: &Account, upload: Vec<u8>) -> RegisterFinish {
         name: identity.name().to_string(),
         invite: None,
         upload,
+        recovery: None,
         stretch: STRETCH,
         identity: IdentityPart(identity.signed_bytes().to_vec()),
         key_package: KeyPackagePart { device: own.device, bytes },
@@ -156,7 +159,8 @@ fn carol_upload() -> Vec<u8> {
 pub fn registration(bytes: &[u8]) {
     let Some((how, bytes)) = bytes.split_first() else { return };
     let name = || "carol".to_owned();
-    let start = |request: &[u8]| RegisterStart { name: name(), invite: None, request: request.to_vec() };
+    let start =
+        |request: &[u8]| RegisterStart { name: name(), invite: None, request: request.to_vec(), recovery: None };
     if how & 1 == 0 {
         return Sam::with(|sam| {
             if let Ok(answer) = sam.line().call(start(bytes)) {
@@ -168,7 +172,7 @@ pub fn registration(bytes: &[u8]) {
     let line = sam.line();
     line.call(start(&registration_request())).expect("answers");
     if line.call(finish(&cast().carol, bytes.to_vec())).is_ok() {
-        let answer = sam.line().call(SignInStart { name: name(), request: ke1() }).expect("answers");
+        let answer = sam.line().call(SignInStart { name: name(), request: ke1(), way: 1 }).expect("answers");
         assert_eq!(answer.response.len(), KE2_BYTES);
     }
 }
@@ -191,7 +195,7 @@ fn ke1() -> Vec<u8> {
 /// never signs in.
 pub fn sign_in(bytes: &[u8]) {
     let Some((how, bytes)) = bytes.split_first() else { return };
-    let start = |name: &str, request: &[u8]| SignInStart { name: name.to_owned(), request: request.to_vec() };
+    let start = |name: &str, request: &[u8]| SignInStart { name: name.to_owned(), request: request.to_vec(), way: 1 };
     Sam::with(|sam| {
         if how & 1 == 0 {
             let answers = ["bob", "nobody"].map(|name| sam.line().call(start(name, bytes)));
