@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use quicprochat_identity::{DeviceSecretKey, VerifiedIdentity};
 use quicprochat_wire::{Fingerprint, Timestamp};
 
-use crate::world::{Account, SeededEntropy};
+use crate::{testing::entropy::SeededEntropy, world::Account};
 
 pub(crate) const FINGERPRINT: Fingerprint = Fingerprint::new([0xF1; 32]);
 pub(crate) const NOW: Timestamp = Timestamp(1_780_000_000_000);

@@ -3,11 +3,12 @@
 use std::{cell::Cell, cell::OnceCell, collections::BTreeSet, sync::OnceLock};
 
 use quicprochat_e2ee::{
-    channel::ChannelKeys,
+    channel::{ChannelKeys, GroupInfoBody},
     fuzzing::reads_commit,
     mls::{
-        Aad, Change, ConversationKind, EntryRecords, Group, MemoryMlsStore, MlsStore, Profile, Provider, Received,
-        StoreFault, Suite, has_key_package, inspect_key_package, new_key_package, welcome_for,
+        Aad, Change, ConversationKind, EntryRecords, Group, GroupSummary, MemoryMlsStore, MlsStore, Profile, Provider,
+        Received, StoreFault, Suite, has_key_package, inspect_group_info, inspect_key_package, new_key_package,
+        welcome_for,
     },
     vault::{StateKey, seal_handover},
 };
@@ -16,7 +17,8 @@ use quicprochat_wire::{DeviceId, call::channel::EntryKind};
 use crate::{
     cast::entropy,
     choice,
-    world::{Account, CHANNEL, Device, Log, group_of},
+    testing::entropy::SeededEntropy,
+    world::{Account, AnyRecord, CHANNEL, Device, Log, group_of},
 };
 
 const SUITES: [Suite; 2] = [Suite::Classical, Suite::Hybrid];
@@ -47,9 +49,12 @@ impl Scene {
     }
 }
 
-/// A group of alice, bob and carol in which alice writes a message and then adds dave, who joins by the Welcome.
+/// A group of alice, bob and carol in which alice writes a message and adds dave, who joins by the Welcome; then carol, who lost
+/// everything, enters by external commit.
 struct Play {
-    scenes: [Scene; 2],
+    scenes: [Scene; 3],
+    group_info: GroupInfoBody,
+    summary: GroupSummary,
     dave_store: MemoryMlsStore,
     dave_package: Vec<u8>,
     welcome: Vec<u8>,
@@ -73,15 +78,30 @@ impl Play {
         log.append_commit(aad, &pending, vec![accounts[3].record()]);
         let commit = Scene::take(&log, bob);
         let roster = bob.with_group(|group, _, _| group.members()).expect("members");
+        let group_info = GroupInfoBody { group_info: pending.group_info, ratchet_tree: pending.ratchet_tree.clone() };
+        let mut carol = accounts[2].device(0);
+        carol.entropy = SeededEntropy::new(4711);
+        let summary = carol.with(|provider, _| inspect_group_info(provider, CHANNEL, &group_info)).expect("genuine");
+        let keys = bob.in_force.clone();
+        let (aad, entering) = carol.rejoin(&log, &group_info, &keys).expect("enters");
+        log.append_commit(aad, &entering, vec![accounts[2].record()]);
+        let external = Scene::take(&log, bob);
         let welcome = welcome_for(pending.welcome.as_ref().expect("a Welcome"), &[&dave_package]).expect("for dave");
         Self {
-            scenes: [message, commit],
+            scenes: [message, commit, external],
+            group_info,
+            summary,
             dave_store: dave.store.clone(),
             dave_package,
             welcome,
             tree: pending.ratchet_tree.clone(),
             roster,
         }
+    }
+
+    fn scene(&self, how: u8) -> &Scene {
+        let number = if how & 8 == 0 { how >> 1 & 1 } else { 2 };
+        &self.scenes[usize::from(number)]
     }
 
     fn with<T>(suite: usize, work: impl FnOnce(&Self) -> T) -> T {
@@ -109,12 +129,12 @@ fn receive(
     group.receive(&provider, kind, message, aad, &EntryRecords::check(records), keys)
 }
 
-/// Bit 0: the suite; bit 1: message or commit; bit 2: the bytes are the MLS message, or the record that comes with it.
-/// Only what alice wrote is taken, and what is skipped leaves no trace: what she wrote is taken after it.
+/// Bit 0: the suite; bit 2: the bytes are the MLS message, or the record that comes with it; bits 1 and 3: in place of a message,
+/// a commit, or an external commit. Only what was written is taken, and what is skipped leaves no trace: it is taken after it.
 pub fn message(bytes: &[u8]) {
     let Some((how, bytes)) = bytes.split_first() else { return };
     Play::with(usize::from(how & 1), |play| {
-        let scene = &play.scenes[usize::from(how >> 1 & 1)];
+        let scene = play.scene(*how);
         let store = scene.store.clone();
         let fuzzed = [bytes.to_vec()];
         let (message, records) =
@@ -135,11 +155,11 @@ pub fn message(bytes: &[u8]) {
 pub(crate) fn message_seeds() -> Vec<Vec<u8>> {
     let of = |how: u8| {
         Play::with(usize::from(how & 1), |play| {
-            let scene = &play.scenes[usize::from(how >> 1 & 1)];
+            let scene = play.scene(how);
             choice(how, if how & 4 == 0 { &scene.message } else { &scene.records[0] })
         })
     };
-    [0, 1, 2, 3, 6].into_iter().map(of).collect()
+    [0, 1, 2, 3, 6, 8, 9, 12].into_iter().map(of).collect()
 }
 
 /// By the first byte, after its bit 0 for the suite: the bytes are the Welcome, the ratchet tree, or a Welcome to cut down.
@@ -160,7 +180,7 @@ pub fn welcome(bytes: &[u8]) {
         };
         let (store, mut entropy) = (play.dave_store.clone(), entropy());
         let provider = Provider::new(&store, &mut entropy);
-        match Group::join(&provider, CHANNEL, welcome, tree) {
+        match Group::join(&provider, CHANNEL, welcome, tree, &AnyRecord) {
             Ok(group) => assert_eq!(group.members().as_ref(), Ok(&play.roster)),
             Err(_) => assert!(welcome != play.welcome || tree != play.tree),
         }
@@ -171,6 +191,30 @@ pub(crate) fn welcome_seeds() -> Vec<Vec<u8>> {
     let of = |suite: u8| {
         Play::with(usize::from(suite), |play| {
             [choice(suite, &play.welcome), choice(suite | 2, &play.tree), choice(suite | 4, &play.welcome)]
+        })
+    };
+    of(0).into_iter().chain(of(1)).collect()
+}
+
+/// Bit 0: the suite; bit 1: the bytes are the GroupInfo, or the ratchet tree beside it. What passes shows the genuine group.
+pub fn group_info(bytes: &[u8]) {
+    let Some((how, bytes)) = bytes.split_first() else { return };
+    Play::with(usize::from(how & 1), |play| {
+        let mut info = play.group_info.clone();
+        let fuzzed = if how & 2 == 0 { &mut info.group_info } else { &mut info.ratchet_tree };
+        *fuzzed = bytes.to_vec();
+        let (store, mut entropy) = (MemoryMlsStore::new(), entropy());
+        match inspect_group_info(&Provider::new(&store, &mut entropy), CHANNEL, &info) {
+            Ok(summary) => assert_eq!(summary, play.summary),
+            Err(_) => assert!(info != play.group_info),
+        }
+    });
+}
+
+pub(crate) fn group_info_seeds() -> Vec<Vec<u8>> {
+    let of = |suite: u8| {
+        Play::with(usize::from(suite), |play| {
+            [choice(suite, &play.group_info.group_info), choice(suite | 2, &play.group_info.ratchet_tree)]
         })
     };
     of(0).into_iter().chain(of(1)).collect()

@@ -10,6 +10,11 @@ pub mod group;
 pub mod identity;
 mod sealing;
 pub mod server;
+#[path = "../../crates/e2ee/src/testing"]
+mod testing {
+    pub(crate) mod draft;
+    pub(crate) mod entropy;
+}
 pub mod vault;
 #[path = "../../crates/e2ee/tests/it/world.rs"]
 #[expect(dead_code, reason = "shared with the tests of groups, which use more of it")]
@@ -39,6 +44,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "keyring", check: envelope::keyring, seeds: envelope::keyring_seeds },
     Target { name: "mimi_content", check: client::content, seeds: client::content_seeds },
     Target { name: "mls_commit", check: group::commit, seeds: group::commit_seeds },
+    Target { name: "mls_group_info", check: group::group_info, seeds: group::group_info_seeds },
     Target { name: "mls_message", check: group::message, seeds: group::message_seeds },
     Target { name: "mls_store", check: group::store, seeds: group::store_seeds },
     Target { name: "mls_welcome", check: group::welcome, seeds: group::welcome_seeds },

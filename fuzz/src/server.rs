@@ -30,7 +30,8 @@ use quicprochat_wire::{
 use crate::{
     cast::{FINGERPRINT, NOW, cast, entropy},
     choice,
-    world::{Account, SeededEntropy},
+    testing::entropy::SeededEntropy,
+    world::Account,
 };
 
 const PASSWORD: &[u8] = b"correct horse battery";
