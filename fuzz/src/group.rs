@@ -139,7 +139,9 @@ pub fn message(bytes: &[u8]) {
         let fuzzed = [bytes.to_vec()];
         let (message, records) =
             if how & 4 == 0 { (bytes, &scene.records[..]) } else { (&scene.message[..], &fuzzed[..]) };
-        let is_genuine = message == scene.message && (scene.kind == EntryKind::Message || records == scene.records);
+        // Only the leaf that is added has no record in the group yet.
+        let brings_leaf = core::ptr::eq(scene, &raw const play.scenes[1]);
+        let is_genuine = message == scene.message && (!brings_leaf || records == scene.records);
         match receive(&store, scene.kind, message, &scene.aad, records, &scene.keys) {
             Ok(Received::Skipped(_)) => {
                 assert!(!is_genuine);
@@ -159,7 +161,7 @@ pub(crate) fn message_seeds() -> Vec<Vec<u8>> {
             choice(how, if how & 4 == 0 { &scene.message } else { &scene.records[0] })
         })
     };
-    [0, 1, 2, 3, 6, 8, 9, 12].into_iter().map(of).collect()
+    [0, 1, 2, 3, 6, 8, 9].into_iter().map(of).collect()
 }
 
 /// By the first byte, after its bit 0 for the suite: the bytes are the Welcome, the ratchet tree, or a Welcome to cut down.

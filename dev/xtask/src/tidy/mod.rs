@@ -4,11 +4,8 @@
 //! tracks or would track) and returns findings; to add one, write its file and add a row to [`CHECKS`].
 
 mod budgets;
-<<<<<<< HEAD
 mod foreign;
-=======
 mod fuzz;
->>>>>>> e37eb54 (Fuzz every decoder of bytes from outside)
 mod layers;
 mod ledger;
 mod links;
