@@ -14,8 +14,10 @@ use quicprochat_e2ee::{
 };
 use quicprochat_identity::InboxPublicKey;
 use quicprochat_wire::{
-    AccountId, ChannelId, ConnectionKind, ErrorCode, MessageId, Response, call::channel::ChainPoint,
-    call::inbox::InboxDeliver, time::Duration,
+    AccountId, ChannelId, ConnectionKind, ErrorCode, MessageId, Response,
+    call::{channel::ChainPoint, inbox::InboxDeliver},
+    mutant::{Mutant, is_on},
+    time::Duration,
 };
 
 use crate::{
@@ -173,7 +175,8 @@ pub(crate) fn release(
         match seal_inbox(&row.account, &inbox_key, &row.id, InboxKind::Invitation, &sender, &body, cx.entropy) {
             Ok(sealed) => {
                 row.body = DeliveryBody::Sealed { sealed };
-                row.not_before = cx.jittered(RELEASE_DELAY);
+                row.not_before =
+                    if is_on(Mutant::WelcomeBeforeAcceptance) { cx.now } else { cx.jittered(RELEASE_DELAY) };
                 cx.wake(row.not_before);
                 cx.tx.outbox().put_delivery(&row)?;
             }

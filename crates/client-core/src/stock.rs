@@ -3,6 +3,7 @@
 use quicprochat_wire::{
     ConnectionKind, Response, Timestamp,
     call::token::{IssuerKeys, Token, TokenKeys, TokensIssued},
+    mutant::{Mutant, is_on},
     time::Duration,
 };
 
@@ -62,7 +63,9 @@ impl Stock {
             if cx.is_to_come(first.ready, SPEND_DELAY) {
                 return Ok(Take::Wait);
             }
-            cx.tx.tokens().delete_token(&first.token.nonce)?;
+            if !is_on(Mutant::KeepSpentToken) {
+                cx.tx.tokens().delete_token(&first.token.nonce)?;
+            }
             return Ok(Take::Token(first.token.clone()));
         }
         self.want(1);

@@ -7,8 +7,6 @@
 
 use core::fmt;
 
-use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
-use ml_dsa::{EncodedVerifyingKey, Keypair as _, MlDsa65, Seed};
 use quicprochat_wire::{AccountId, Entropy};
 use sha2::{Digest as _, Sha512};
 use zeroize::Zeroizing;
@@ -16,14 +14,14 @@ use zeroize::Zeroizing;
 use crate::{
     device::usable_key,
     error::{IdentityError, KeyRole, Signed},
-    rng::EntropyRng,
+    primitive::{
+        ML_DSA_PUBLIC_LEN, ML_DSA_SIGNATURE_LEN, Signature, Signer as _, SigningKey, VerifyingKey, ml_dsa_public,
+        ml_dsa_sign, ml_dsa_verify,
+    },
 };
 
 const PREFIX: &[u8] = b"CompositeAlgorithmSignatures2025";
 const LABEL: &[u8] = b"COMPSIG-MLDSA65-Ed25519-SHA512";
-
-const ML_DSA_PUBLIC_LEN: usize = 1952;
-const ML_DSA_SIGNATURE_LEN: usize = 3309;
 
 /// Bytes of a composite signature.
 pub const SIGNATURE_LEN: usize = ML_DSA_SIGNATURE_LEN + 64;
@@ -91,9 +89,7 @@ impl IdentityPublicKey {
     }
 
     fn check_ml_dsa(&self, representative: &[u8], signature: &[u8]) -> Option<()> {
-        let encoded = EncodedVerifyingKey::<MlDsa65>::try_from(self.bytes.get(..ML_DSA_PUBLIC_LEN)?).ok()?;
-        let signature = ml_dsa::Signature::<MlDsa65>::try_from(signature).ok()?;
-        ml_dsa::VerifyingKey::decode(&encoded).verify_with_context(representative, LABEL, &signature).then_some(())
+        ml_dsa_verify(self.bytes.get(..ML_DSA_PUBLIC_LEN)?, representative, LABEL, signature)
     }
 }
 
@@ -125,7 +121,7 @@ impl IdentitySecretKey {
     #[must_use]
     pub fn from_seeds(seeds: &[u8; 64]) -> Self {
         let seeds = Zeroizing::new(*seeds);
-        let post_quantum = ml_dsa_key(&seeds).verifying_key().encode();
+        let post_quantum = ml_dsa_public(&seeds);
         let account = AccountId::new(ed25519_key(&seeds).verifying_key().to_bytes());
         let mut bytes = Box::new([0; IdentityPublicKey::LEN]);
         for (to, from) in bytes.iter_mut().zip(post_quantum.iter().chain(account.as_bytes())) {
@@ -153,12 +149,10 @@ impl IdentitySecretKey {
     ///           sampling gives up, which does not happen in practice.
     pub fn sign(&self, context: &[u8], message: &[u8], entropy: &mut dyn Entropy) -> Result<Vec<u8>, IdentityError> {
         let representative = representative(context, message)?;
-        let post_quantum = ml_dsa_key(&self.seeds)
-            .expanded_key()
-            .sign_randomized(&representative, LABEL, &mut EntropyRng::new(entropy))
-            .map_err(|_| IdentityError::SigningFailed)?;
+        let post_quantum =
+            ml_dsa_sign(&self.seeds, &representative, LABEL, entropy).ok_or(IdentityError::SigningFailed)?;
         let mut signature = Vec::with_capacity(SIGNATURE_LEN);
-        signature.extend_from_slice(&post_quantum.encode());
+        signature.extend_from_slice(&post_quantum);
         signature.extend_from_slice(&self.sign_ed25519(&representative));
         Ok(signature)
     }
@@ -177,14 +171,6 @@ impl fmt::Debug for IdentitySecretKey {
 }
 
 const BAD_SIGNATURE: IdentityError = IdentityError::BadSignature { over: Signed::Composite };
-
-fn ml_dsa_key(seeds: &[u8; 64]) -> ml_dsa::SigningKey<MlDsa65> {
-    let mut seed = Zeroizing::new(Seed::default());
-    for (to, from) in seed.iter_mut().zip(seeds) {
-        *to = *from;
-    }
-    ml_dsa::SigningKey::from_seed(&seed)
-}
 
 fn ed25519_key(seeds: &[u8; 64]) -> SigningKey {
     let mut seed = Zeroizing::new([0; 32]);

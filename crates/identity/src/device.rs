@@ -2,13 +2,15 @@
 
 use core::fmt;
 
-use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use quicprochat_wire::{
     AccessPublicKey, AccountId, Challenge, ChannelId, DeviceId, DeviceKey, Entropy, Fingerprint, Writer,
 };
 use zeroize::Zeroizing;
 
-use crate::error::{IdentityError, KeyRole, Signed};
+use crate::{
+    error::{IdentityError, KeyRole, Signed},
+    primitive::{Signature, Signer as _, SigningKey, VerifyingKey},
+};
 
 /// A device's signing key: signs challenges and KeyPackage parts and is the signature key of the device's leaf in every group.
 ///

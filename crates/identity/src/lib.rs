@@ -19,6 +19,10 @@ pub mod error;
 pub mod key_package;
 pub mod name;
 pub mod password;
+#[cfg(not(feature = "simulation"))]
+mod primitive;
+#[cfg(feature = "simulation")]
+pub mod primitive;
 pub mod record;
 pub mod rng;
 pub mod safety;

@@ -18,6 +18,7 @@ pub mod error;
 pub mod id;
 pub mod limits;
 pub mod link;
+pub mod mutant;
 pub mod padding;
 mod schema;
 pub mod time;

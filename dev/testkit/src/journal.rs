@@ -6,7 +6,7 @@ use quicprochat_wire::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 /// Lines that are kept; older ones count only in the hash.
-const KEPT: usize = 20_000;
+const KEPT: usize = 100_000;
 
 /// The event log of a world.
 pub struct Journal {

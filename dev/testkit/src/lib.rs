@@ -10,6 +10,7 @@
 
 mod chance;
 mod client;
+mod errand;
 mod journal;
 pub mod observer;
 mod people;
@@ -21,5 +22,5 @@ mod world;
 pub use chance::{Dice, SeededEntropy};
 pub use client::{Client, MakeClient, engines};
 pub use journal::Journal;
-pub use people::{FINGERPRINT, NAMES, START};
+pub use people::{FINGERPRINT, NAMES, START, prepare};
 pub use world::{Device, DeviceIx, Fate, Faults, Given, Runner, Setup, World};

@@ -1,41 +1,33 @@
 //! Accounts that exist before a world begins: registered for real, once a process, and copied into each world.
 
-use std::sync::OnceLock;
+use std::sync::{Mutex, PoisonError};
 
-use quicprochat_client_core::{
-    auth::{DeviceAccount, Password, Registration, SignIn, authenticate, rotate_key_package},
-    store::{KeyPackageState, MemoryStore, OwnKeyPackage, StoreTx as _},
+use futures::FutureExt as _;
+use quicprochat_client_core::store::MemoryStore;
+use quicprochat_server_core::{
+    Limits, ServerConfig,
+    store::{memory::MemoryStore as ServerStore, write},
 };
-use quicprochat_e2ee::mls::{OwnDevice, Provider, Suite, new_key_package};
-use quicprochat_identity::AccountName;
-use quicprochat_server_core::{Limits, ServerConfig, store::memory::MemoryStore as ServerStore};
-use quicprochat_wire::{
-    AccountId, Call, Challenge, ConnectionKind, DeviceId, Fingerprint, Request, Response, ServerLink, Timestamp,
-    call::{
-        auth::{RegisterStart, SignInFinish, SignInStart},
-        directory::KeyPackagePart,
-        session::{Hello, Registration as RegistrationMode},
-        vault::VaultFetch,
-    },
-    limits::PROTOCOL_VERSION,
-};
+use quicprochat_wire::{AccountId, DeviceId, Fingerprint, Timestamp, call::session::Registration as RegistrationMode};
 
 use crate::{
     chance::SeededEntropy,
-    server::{Answered, ConnId, Host, Tag},
+    errand::{Alone, Enrolled, Errand, Outcome},
+    server::Host,
 };
 
 /// When every world begins.
 pub const START: Timestamp = Timestamp(1_790_000_000_000);
 /// The key that the server of every world shows.
 pub const FINGERPRINT: Fingerprint = Fingerprint::new([0x5A; 32]);
-/// Names of the accounts; the first two have a second device.
-pub const NAMES: [&str; 5] = ["alice", "bob", "carol", "dave", "erin"];
+/// Names of the accounts.
+pub const NAMES: [&str; 10] = ["alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi", "ivan", "judy"];
+/// Devices that a person has at the beginning, at most.
+pub(crate) const MAX_DEVICES_EACH: usize = 3;
 
-const HOST: &str = "sim.example";
-const SECOND_DEVICES: usize = 2;
+pub(crate) const HOST: &str = "sim.example";
 
-/// A device as it is after registration or enrolment.
+/// A device of the beginning.
 pub(crate) struct PreparedDevice {
     pub(crate) person: usize,
     pub(crate) account: AccountId,
@@ -46,8 +38,21 @@ pub(crate) struct PreparedDevice {
 /// Everything there is before a world begins.
 pub(crate) struct Prepared {
     pub(crate) server: ServerStore,
-    /// First devices in the order of [`NAMES`], then the second ones.
+    /// First devices in the order of [`NAMES`], then second ones, then third ones.
     pub(crate) devices: Vec<PreparedDevice>,
+}
+
+impl Prepared {
+    /// A copy to change, with the devices of the first so many people.
+    fn copy(&self, people: usize) -> Self {
+        let server = self.server.snapshot();
+        for other in self.devices.iter().filter(|device| device.person >= people) {
+            forget(&server, other.account);
+        }
+        let devices = self.devices.iter().filter(|device| device.person < people);
+        let copy = |device: &PreparedDevice| PreparedDevice { store: device.store.snapshot(), ..*device };
+        Self { server, devices: devices.map(copy).collect() }
+    }
 }
 
 /// The configuration of the server of every world.
@@ -55,156 +60,69 @@ pub(crate) fn config(limits: Limits) -> ServerConfig {
     ServerConfig { host: HOST.to_owned(), fingerprint: FINGERPRINT, registration: RegistrationMode::Open, limits }
 }
 
-/// Registers everybody on first use.
-pub(crate) fn prepared() -> &'static Prepared {
-    static PREPARED: OnceLock<Prepared> = OnceLock::new();
-    PREPARED.get_or_init(|| Registrar::new().run())
+/// Registers everybody and enrols every device, which worlds do by themselves as far as they need it. Rules that are broken
+/// later hold here.
+pub fn prepare() {
+    drop(prepared(0, NAMES.len() * (MAX_DEVICES_EACH - 1)));
 }
 
-struct Registrar {
-    host: Host,
-    entropy: SeededEntropy,
-    connections: u64,
-    /// Of the last connection.
-    challenge: Challenge,
+/// How many devices are enrolled for `people` to have `more` than one each. Everybody is registered; enrolments go round.
+pub(crate) const fn enrolments(people: usize, more: usize) -> usize {
+    if more <= people { more } else { NAMES.len() + (more - people) }
 }
 
-impl Registrar {
-    fn new() -> Self {
-        let host = Host::new(config(Limits::default()), ServerStore::new(), 0);
-        Self { host, entropy: SeededEntropy::new("people", 0), connections: 0, challenge: Challenge::new([0; 32]) }
-    }
-
-    fn run(mut self) -> Prepared {
-        let mut devices: Vec<_> = NAMES.iter().enumerate().map(|(person, name)| self.register(person, name)).collect();
-        let seconds = NAMES.iter().enumerate().take(SECOND_DEVICES);
-        let seconds: Vec<_> = seconds.map(|(person, name)| self.enrol(person, name)).collect();
-        for (second, identity) in seconds {
-            let first = devices.iter_mut().find(|first| first.person == second.person).expect("registered");
-            self.adopt(first, identity);
-            devices.push(second);
-        }
-        Prepared { server: self.host.store().snapshot(), devices }
-    }
-
-    fn register(&mut self, person: usize, name: &str) -> PreparedDevice {
-        let conn = self.connect();
-        let (start, registration) =
-            Registration::start(parse(name), password(name), None, &mut self.entropy).expect("a strong password");
-        let start: RegisterStart = start;
-        let answer = self.call(conn, start);
-        let prepared = registration
-            .prepare(&answer, &FINGERPRINT, "first", START, &mut self.entropy)
-            .expect("the server's answer is good");
-        let own = prepared.own_device().expect("names its device");
-        let mut store = MemoryStore::new();
-        let key_package = self.key_package(&mut store, &own);
-        let (finish, account) = prepared.finish(&key_package, START).expect("fits its row");
-        let part = finish.key_package.clone();
-        self.call(conn, finish);
-        keep(&mut store, &account, key_package, &part);
-        PreparedDevice { person, account: account.account(), device: account.device, store }
-    }
-
-    /// Enrols a second device; returns it and the new identity part.
-    fn enrol(&mut self, person: usize, name: &str) -> (PreparedDevice, Vec<u8>) {
-        let conn = self.connect();
-        let (start, sign_in) = SignIn::start(parse(name), password(name), &mut self.entropy).expect("begins");
-        let start: SignInStart = start;
-        let answer = self.call(conn, start);
-        let (finish, proved) = sign_in.prove(&answer, &FINGERPRINT, &mut self.entropy).expect("the right password");
-        let finish: SignInFinish = finish;
-        let signed_in = self.call(conn, finish);
-        let unwrapped = proved.unwrap(&signed_in).expect("its own vault");
-        let (record, fetch) = unwrapped.requests();
-        let record = self.call(conn, record);
-        let fetch: VaultFetch = fetch;
-        let records = self.call(conn, fetch);
-        let vault = unwrapped.open(&record, &records, None).expect("a sound vault");
-        let prepared = vault.enrol("second", START, &mut self.entropy).expect("room for a device");
-        let own = prepared.own_device().expect("names its device");
-        let mut store = MemoryStore::new();
-        let key_package = self.key_package(&mut store, &own);
-        let (publish, account) = prepared.finish(&key_package, START).expect("fits its row");
-        let part = publish.key_packages.first().expect("of the new device").clone();
-        let identity = publish.identity.0.clone();
-        self.call(conn, publish);
-        keep(&mut store, &account, key_package, &part);
-        (PreparedDevice { person, account: account.account(), device: account.device, store }, identity)
-    }
-
-    /// Lets a first device know the identity part that names the second one, and publish a KeyPackage that goes with it.
-    fn adopt(&mut self, first: &mut PreparedDevice, identity: Vec<u8>) {
-        let store = &mut first.store;
-        let tx = store.begin().expect("nobody else is there");
-        let mut row = tx.account().own_account().expect("readable").expect("registered");
-        row.identity = identity;
-        tx.account().put_own_account(&row).expect("in memory");
-        for package in tx.upkeep().key_packages().expect("in memory") {
-            tx.upkeep().delete_key_package(&package.key_package).expect("in memory");
-        }
-        tx.commit();
-        let account = DeviceAccount::from_stored(&row).expect("its own row");
-        let key_package = self.key_package(store, &account.own_device().expect("names its device"));
-        let publish = rotate_key_package(account.account(), account.device, &account.device_key, &key_package, START)
-            .expect("fits its row");
-        let conn = self.connect();
-        let challenge = self.challenge;
-        self.call(conn, authenticate(&FINGERPRINT, &challenge, account.account(), account.device, &account.device_key));
-        let part = publish.part.clone();
-        self.call(conn, publish);
-        keep(store, &account, key_package, &part);
-    }
-
-    fn key_package(&mut self, store: &mut MemoryStore, own: &OwnDevice) -> Vec<u8> {
-        let tx = store.begin().expect("nobody else is there");
-        let provider = Provider::new(tx.mls(), &mut self.entropy);
-        let key_package = new_key_package(&provider, own, Suite::Hybrid).expect("makes a KeyPackage");
-        drop(provider);
-        tx.commit();
-        key_package
-    }
-
-    fn connect(&mut self) -> ConnId {
-        self.connections += 1;
-        let conn = ConnId(self.connections);
-        assert!(self.host.open(conn), "the server is up");
-        self.challenge = self.call(conn, Hello { version: PROTOCOL_VERSION, kind: ConnectionKind::Account }).challenge;
-        conn
-    }
-
-    fn call<C: Call>(&mut self, conn: ConnId, call: C) -> C::Response {
-        let request: Request = call.into();
-        self.host.call(conn, Tag::Hello, request, START);
-        let mut said = self.host.poll();
-        while self.host.is_writing() {
-            self.host.sync();
-            said.extend(self.host.poll());
-        }
-        let response: Response = match said.pop().map(|said| said.what) {
-            Some(Answered::Response(response)) => response,
-            other => unreachable!("a registration without faults was answered with {other:?}"),
+/// The devices of so many people after so many enrolments; each state is made from the one before when it is first asked for.
+pub(crate) fn prepared(people: usize, enrolments: usize) -> Prepared {
+    static CHAIN: Mutex<Vec<Prepared>> = Mutex::new(Vec::new());
+    let mut chain = CHAIN.lock().unwrap_or_else(PoisonError::into_inner);
+    while chain.len() <= enrolments {
+        let next = match chain.last() {
+            None => registered(),
+            Some(last) => enrolled(last, chain.len() - 1),
         };
-        C::Response::try_from(response).unwrap_or_else(|other| unreachable!("a call was answered with {other:?}"))
+        chain.push(next.expect("nothing goes wrong before a world begins"));
     }
+    chain.get(enrolments).expect("it was made").copy(people)
 }
 
-fn parse(name: &str) -> AccountName {
-    AccountName::parse(name).expect("a valid name")
+/// The account was never there.
+fn forget(server: &ServerStore, account: AccountId) {
+    let forgotten = write(server, move |tx| {
+        tx.accounts().remove(&account)?;
+        tx.directory().remove(&account)?;
+        tx.vaults().remove(&account)?;
+        tx.inboxes().remove(&account)?;
+        Ok(tx.tokens().remove(&account)?)
+    });
+    forgotten.now_or_never().expect("in memory").expect("in memory");
 }
 
-fn password(name: &str) -> Password {
-    Password::new(format!("the long password that {name} keeps"))
+fn registered() -> Outcome<Prepared> {
+    let mut host = Host::new(config(Limits::default()), ServerStore::new(), 0);
+    let (mut entropy, mut connections) = (SeededEntropy::new("people", 0), 0);
+    let mut devices = Vec::new();
+    for (person, name) in NAMES.iter().enumerate() {
+        let mut alone = Alone { host: &mut host, connections: &mut connections, now: START };
+        let Enrolled { account, device, store } = Errand::begin(&mut alone, &mut entropy, START)?.register(name)?;
+        devices.push(PreparedDevice { person, account, device, store });
+    }
+    Ok(Prepared { server: host.store().snapshot(), devices })
 }
 
-/// Stores what a fresh device has.
-fn keep(store: &mut MemoryStore, account: &DeviceAccount, key_package: Vec<u8>, part: &KeyPackagePart) {
-    let link = ServerLink::new(HOST, 4433, FINGERPRINT).expect("a valid link");
-    let row = account.to_stored(link, HOST.to_owned()).expect("names its device");
-    let package =
-        OwnKeyPackage { key_package, part: part.bytes.clone(), made: START, state: KeyPackageState::Published };
-    let tx = store.begin().expect("nobody else is there");
-    tx.account().put_own_account(&row).expect("in memory");
-    tx.upkeep().put_key_package(&package).expect("in memory");
-    tx.commit();
+fn enrolled(before: &Prepared, step: usize) -> Outcome<Prepared> {
+    let person = step % NAMES.len();
+    let label = if step < NAMES.len() { "second" } else { "third" };
+    let mut host = Host::new(config(Limits::default()), before.server.snapshot(), 1 + step as u64);
+    let mut entropy = SeededEntropy::new("enrolment", step as u64);
+    let mut connections = 0;
+    let mut alone = Alone { host: &mut host, connections: &mut connections, now: START };
+    let name = NAMES.get(person).copied().unwrap_or_default();
+    let (new, identity) = Errand::begin(&mut alone, &mut entropy, START)?.enrol(name, label)?;
+    let mut devices = before.copy(NAMES.len()).devices;
+    for other in devices.iter_mut().filter(|other| other.person == person) {
+        Errand::begin(&mut alone, &mut entropy, START)?.adopt(&mut other.store, &identity)?;
+    }
+    let Enrolled { account, device, store } = new;
+    devices.push(PreparedDevice { person, account, device, store });
+    Ok(Prepared { server: host.store().snapshot(), devices })
 }

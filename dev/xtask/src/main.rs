@@ -1,7 +1,7 @@
 //! `cargo xtask`: what a developer runs, and exactly what CI runs.
 //!
 //! One file per sub-command or noun: [`suite`] (what `test` runs, one file and one row each), [`tidy`] (checks of the
-//! tree, one file each), [`codegen`], [`setup`], [`demo`], [`power_loss`], [`mod@bench`]. [`sandbox`] runs the real server and the real terminal client
+//! tree, one file each), [`codegen`], [`setup`], [`demo`], [`power_loss`], [`sim`], [`mod@bench`]. [`sandbox`] runs the real server and the real terminal client
 //! in a scratch folder; [`process`] starts programs so that none outlives us.
 #![expect(clippy::print_stdout, reason = "a command-line tool talks on standard output")]
 #![expect(clippy::print_stderr, reason = "a command-line tool reports failures on standard error")]
@@ -13,6 +13,7 @@ mod power_loss;
 mod process;
 mod sandbox;
 mod setup;
+mod sim;
 mod suite;
 mod tidy;
 mod trials;
@@ -62,6 +63,9 @@ enum Command {
     /// Cut the power under real programs, and count what is lost of what they acknowledged
     #[command(after_help = power_loss::EXAMPLES)]
     PowerLoss(power_loss::Arguments),
+    /// Run scenarios of the simulated world, or break its rules and see that they notice
+    #[command(after_help = sim::EXAMPLES)]
+    Sim(sim::Arguments),
     /// Measure the release build: throughput, memory, group operations, sizes
     #[command(after_help = bench::EXAMPLES)]
     Bench(bench::Arguments),
@@ -87,6 +91,7 @@ fn run(command: &Command) -> anyhow::Result<()> {
         Command::Demo(arguments) => demo::run(arguments),
         Command::Trials(arguments) => trials::run(arguments),
         Command::PowerLoss(arguments) => power_loss::run(arguments),
+        Command::Sim(arguments) => sim::run(arguments),
         Command::Bench(arguments) => bench::run(arguments),
     }
 }

@@ -16,6 +16,7 @@ use quicprochat_wire::{
     ChannelId,
     call::channel::{ChainPoint, ChannelEntry, ChannelPage, EntryKind},
     chain,
+    mutant::{Mutant, is_on},
 };
 
 use super::{merge, session::Session};
@@ -66,7 +67,7 @@ pub(super) fn page(
         if !conversation.is_live() {
             break;
         }
-        if received.seq <= conversation.cursor.position {
+        if received.seq <= conversation.cursor.position && !is_on(Mutant::ApplyTwice) {
             continue;
         }
         if received.seq != conversation.cursor.position.saturating_add(1) {
@@ -320,7 +321,7 @@ fn lost(
         deliveries::withdraw(cx, &channel, &pending.id)?;
     }
     for mut row in cx.tx.outbox().outbox_of(&channel)? {
-        if row.attempt.as_ref().is_some_and(|attempt| attempt.after != at) {
+        if row.attempt.as_ref().is_some_and(|attempt| attempt.after != at) && !is_on(Mutant::KeepLostAttempt) {
             row.attempt = None;
             row.tries = row.tries.saturating_add(1);
             cx.tx.outbox().put_outbox(&row)?;

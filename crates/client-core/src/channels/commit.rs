@@ -15,13 +15,16 @@ use quicprochat_e2ee::{
 use quicprochat_identity::InboxPublicKey;
 use quicprochat_wire::{
     AccountId, MessageId,
-    call::channel::EntryKind,
+    call::channel::{ChainPoint, EntryKind},
+    chain,
     limits::{MAX_GROUP_LEAVES, MAX_INBOX_BYTES},
+    mutant::{Mutant, is_on},
 };
 
 use super::{merge, records};
 use crate::{
     command::CommandError,
+    deliveries,
     engine::{Cx, keys, stored_keys},
     error::EngineError,
     store::{Conversation, Delivery, DeliveryBody, PendingCommit, Roll, SecretBytes},
@@ -148,7 +151,12 @@ pub(super) fn seal(
     };
     let roll = if staged.effect.rolls {
         let removed = |leaf: u32| staged.effect.removed.iter().any(|gone| gone.leaf == leaf);
-        let mut staying: Vec<_> = conversation.members.iter().filter(|m| !removed(m.leaf)).cloned().collect();
+        let mut staying: Vec<_> = conversation
+            .members
+            .iter()
+            .filter(|m| !removed(m.leaf) || is_on(Mutant::KeyringToRemoved))
+            .cloned()
+            .collect();
         staying.retain(|member| member.account != own.account);
         let mut accounts = merge::accounts(&staying);
         accounts.push(own.account);
@@ -180,7 +188,14 @@ pub(super) fn seal(
         lease: Some(cx.lease()),
     };
     cx.tx.conversations().put_pending_commit(&pending)?;
-    stage_deliveries(cx, conversation, plan, head.id, staged.welcome.as_deref())
+    let staged = stage_deliveries(cx, conversation, plan, head.id, staged.welcome.as_deref())?;
+    if staged.is_ok() && is_on(Mutant::WelcomeBeforeAcceptance) {
+        let position = conversation.cursor.position.saturating_add(1);
+        let (kind, before) = (EntryKind::Commit, &conversation.cursor.hash);
+        let hash = chain::link(before, position, &head.id, kind, &head.after, &pending.sealed);
+        deliveries::release(cx, conversation, &head.id, ChainPoint { position, hash })?;
+    }
+    Ok(staged)
 }
 
 /// M1: each account's invitation is in the outbox from the start.

@@ -4,6 +4,7 @@ use quicprochat_e2ee::mls::{self, CommitEffect, EntryRecords, Group, Member};
 use quicprochat_wire::{
     AccountId,
     call::channel::{ChainPoint, ChannelEntry},
+    mutant::{Mutant, is_on},
 };
 
 use super::{apply, records};
@@ -46,7 +47,7 @@ pub(super) fn merged(
     records::announce(cx, conversation.channel, entry_records, &announced)?;
     remember_added(cx, effect, entry_records)?;
     view(conversation, group)?;
-    if let (true, Some(next)) = (effect.rolls, &effect.keys) {
+    if let (true, Some(next)) = (effect.rolls && !is_on(Mutant::KeepOldKeys), &effect.keys) {
         conversation.keys = stored_keys(next);
         conversation.keys_since = at.position;
     }

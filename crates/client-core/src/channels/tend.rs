@@ -1,6 +1,10 @@
 //! What a conversation needs now and then: members that wait to be removed (L10), fresh leaves (M3), revoked devices (A5).
 
-use quicprochat_wire::{AccountId, DeviceId, Timestamp, time::Duration};
+use quicprochat_wire::{
+    AccountId, DeviceId, Timestamp,
+    mutant::{Mutant, is_on},
+    time::Duration,
+};
 
 use super::{
     commit::{self, Plan},
@@ -47,10 +51,10 @@ fn due(cx: &mut Cx<'_>, conversation: &Conversation) -> Result<Option<Plan>, Eng
     let own = cx.own()?;
     let (account, device) = (own.row.account, own.row.device);
     let revoked: Vec<u32> = revoked_leaves(cx, conversation, account)?;
-    if !revoked.is_empty() {
+    if !revoked.is_empty() && !is_on(Mutant::KeepRevokedDevice) {
         return Ok(Some(Plan { remove: revoked, ..Plan::default() }));
     }
-    if let Some(at) = removal_due(conversation, device) {
+    if let Some(at) = removal_due(conversation, device).filter(|_| !is_on(Mutant::KeepLeaver)) {
         if at <= cx.now {
             return Ok(Some(Plan::default()));
         }

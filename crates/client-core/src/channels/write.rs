@@ -8,6 +8,7 @@ use quicprochat_e2ee::{
 use quicprochat_wire::{
     CallFailure, ConnectionKind, ErrorCode, MessageId, Timestamp,
     call::channel::{AccessRoll, ChannelEnqueue, ChannelEntry, CommitParts, Enqueued, EntryKind},
+    mutant::{Mutant, is_on},
     time::Duration,
 };
 
@@ -82,6 +83,12 @@ pub(super) fn send_commit(
 ) -> Result<(), EngineError> {
     pending.lease = Some(cx.lease());
     cx.tx.conversations().put_pending_commit(&pending)?;
+    if is_on(Mutant::MergeOwnCommitEarly) {
+        let provider = cx.provider();
+        if let Some(mut group) = Group::load(&provider, pending.channel)? {
+            group.merge_pending(&provider)?;
+        }
+    }
     session.sending = true;
     let PendingCommit { channel, id, after, sealed, group_info, roll, .. } = pending;
     let roll = roll.map(|roll| AccessRoll { access: roll.access, keyring: roll.keyring });
@@ -118,6 +125,9 @@ fn send_message(
     row.attempt = Some(attempt.clone());
     row.lease = Some(cx.lease());
     cx.tx.outbox().put_outbox(&row)?;
+    if is_on(Mutant::DropOutboxEarly) {
+        cx.tx.outbox().delete_outbox(row.row)?;
+    }
     session.sending = true;
     let Attempt { id, after, sealed } = attempt;
     let channel = conversation.channel;

@@ -171,10 +171,14 @@ impl Engine {
             Input::LinkUp { kind, hello } => link_up(&mut cx, parts, kind, &hello, &mut self.clock_told)?,
             Input::LinkDown { kind, reason } => link_down(&mut cx, parts, kind, reason)?,
             Input::Response(id, result) => {
-                if let Some(purpose) = cx.net.finish(id) {
+                // A device that was revoked takes in nothing more, whatever is still on its way to it.
+                if let Some(purpose) = cx.net.finish(id)
+                    && cx.own.is_some()
+                {
                     respond(&mut cx, parts, purpose, result)?;
                 }
             }
+            Input::Push(..) if cx.own.is_none() => {}
             Input::Push(id, item) => match cx.net.stream(id) {
                 Some(Stream::Channel(channel)) => parts.channels.push(&mut cx, channel, item)?,
                 Some(Stream::Inbox) => parts.inbox.push(&mut cx, item)?,

@@ -3,6 +3,8 @@
 use core::fmt;
 
 use quicprochat_identity::EntropyRng;
+#[cfg(feature = "simulation")]
+use quicprochat_identity::primitive::blind as voprf;
 use quicprochat_wire::{
     Entropy, Fingerprint, Reader, Writer,
     call::token::{Token, TokenIssue, TokensIssued},

@@ -1,5 +1,7 @@
 //! Which key issues in which epoch, remembered so that nobody gets one of their own.
 
+#[cfg(feature = "simulation")]
+use quicprochat_identity::primitive::blind as voprf;
 use quicprochat_wire::{
     Reader, Writer,
     call::token::{IssuerKey, IssuerKeys},

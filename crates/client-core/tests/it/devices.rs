@@ -78,6 +78,32 @@ fn a_device_enrolled_later_is_added_by_inviting_its_account_again() {
     assert_eq!(world.texts("bob", channel), ["alice: hello laptop"]);
 }
 
+/// What was on its way when the server said so: the commit that removes the device, and what follows it.
+#[test]
+fn a_revoked_device_that_listens_takes_in_nothing_more() {
+    let mut world = World::new(&["alice", "bob"]);
+    let phone = world.enrol("bob", "bob's phone");
+    for name in ["bob", "bob's phone"] {
+        world.sync(name);
+    }
+    let channel = world.create("alice", "tea");
+    world.invite("alice", channel, &["bob"]);
+    for name in ["bob", "bob's phone"] {
+        world.sync(name);
+        world.accept(name);
+        world.sync(name);
+    }
+    world.begin("bob's phone", Command::Listen);
+    world.settle();
+    world.revoke("bob", "bob", phone);
+    world.settle();
+    assert!(world.client("bob's phone").events.contains(&Event::DeviceRevoked));
+    assert_eq!(world.run("bob", Command::RemoveDevice { device: phone }), Ok(Outcome::Done));
+    world.send("alice", channel, "without the phone").expect("sent");
+    world.settle();
+    assert!(world.texts("bob's phone", channel).is_empty());
+}
+
 #[test]
 fn a_revoked_device_is_cut_off_from_server_and_channels_and_the_others_go_on() {
     let mut world = World::new(&["alice", "bob"]);

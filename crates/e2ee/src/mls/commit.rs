@@ -2,8 +2,10 @@
 
 use openmls::prelude::{KeyPackage, LeafNodeIndex, LeafNodeParameters, MlsMessageOut, StagedCommit as MlsStagedCommit};
 use openmls_traits::OpenMlsProvider as _;
+use quicprochat_wire::mutant::{Mutant, is_on};
 use sha2::{Digest as _, Sha256};
 use tls_codec::Serialize as _;
+use zeroize::Zeroizing;
 
 use super::{
     Aad, CommitEffect, Group, OwnDevice, Profile, Provider, RecordBook,
@@ -119,11 +121,19 @@ impl Group {
         }
         let refused = E2eeError::Mls { step: MlsStep::Encrypt };
         self.inner.set_aad(aad.encode());
+        let before = if is_on(Mutant::RatchetNotKept) { self.secrets(provider)? } else { None };
         let message = self
             .inner
             .create_message(provider, &own.signer(), content)
             .map_err(|error| refusal(&error, refused.clone()))?;
+        if let Some(before) = before {
+            provider.storage().restore_message_secrets(self.inner.group_id(), &before)?;
+        }
         message.to_bytes().map_err(|error| refusal(&error, refused))
+    }
+
+    fn secrets(&self, provider: &Provider<'_>) -> Result<Option<Zeroizing<Vec<u8>>>, E2eeError> {
+        Ok(provider.storage().message_secrets_bytes(self.inner.group_id())?)
     }
 
     fn check_ready(&self) -> Result<(), StateFault> {

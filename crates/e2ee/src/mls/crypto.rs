@@ -16,6 +16,7 @@ use openmls_traits::{
         HpkeKdfType, HpkeKemType, HpkeKeyPair, HpkePrivateKey, KemOutput, SignatureScheme,
     },
 };
+use quicprochat_identity::DeviceSecretKey;
 use quicprochat_wire::Entropy;
 use tls_codec::SecretVLBytes;
 use zeroize::Zeroizing;
@@ -159,8 +160,8 @@ impl OpenMlsCrypto for Crypto<'_> {
         }
         let mut seed = Zeroizing::new([0; 32]);
         self.with_entropy(|entropy| entropy.fill(seed.as_mut_slice()));
-        let public = ed25519_dalek::SigningKey::from_bytes(&seed).verifying_key();
-        Ok((seed.to_vec(), public.to_bytes().to_vec()))
+        let public = DeviceSecretKey::from_bytes(&seed).public();
+        Ok((seed.to_vec(), public.as_bytes().to_vec()))
     }
 
     fn verify_signature(
@@ -170,6 +171,12 @@ impl OpenMlsCrypto for Crypto<'_> {
         public: &[u8],
         signature: &[u8],
     ) -> Result<(), CryptoError> {
+        #[cfg(feature = "simulation")]
+        if scheme == SignatureScheme::ED25519 {
+            let public = public.try_into().map_err(|_| CryptoError::InvalidPublicKey)?;
+            let checked = quicprochat_identity::verify_ed25519(public, data, signature);
+            return checked.map_err(|_| CryptoError::InvalidSignature);
+        }
         FORWARD.verify_signature(scheme, data, public, signature)
     }
 

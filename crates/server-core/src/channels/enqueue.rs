@@ -4,6 +4,7 @@ use quicprochat_wire::{
     AccessPublicKey, CallFailure, ChannelId, Duration, ErrorCode, Timestamp,
     call::channel::{ChainPoint, ChannelEnqueue, CommitParts, Enqueued, EntryKind},
     chain,
+    mutant::{Mutant, is_on},
 };
 
 use super::authorise::{Reach, reach};
@@ -33,14 +34,14 @@ pub(crate) async fn enqueue(
             Authorised::Repeat(at) => return Ok((Enqueued::Accepted { at }, false)),
             Authorised::New(row) => row,
         };
-        if request.after_commit != row.last_commit {
+        if request.after_commit != row.last_commit && !is_on(Mutant::AcceptStaleCommit) {
             return Ok((outdated(tx, &request, &row)?, false));
         }
         quota.check(&row, &request)?;
         Ok((Enqueued::Accepted { at: append(tx, row, request, &quota)? }, true))
     })
     .await?;
-    if appended {
+    if appended && !is_on(Mutant::ForgetToWake) {
         core.channel_wakers.wake(&channel);
     }
     Ok(outcome)
@@ -79,7 +80,7 @@ fn authorise(
     attached: &[AccessPublicKey],
 ) -> Result<Authorised, Refusal> {
     let row = tx.channels().load(&request.channel)?.ok_or(ErrorCode::AccessDenied)?;
-    let known = tx.channels().find_id(&request.channel, &request.id)?;
+    let known = tx.channels().find_id(&request.channel, &request.id)?.filter(|_| !is_on(Mutant::SkipIdCheck));
     if attached.contains(&row.access) {
         return Ok(known.map_or(Authorised::New(row), Authorised::Repeat));
     }
@@ -176,7 +177,9 @@ fn append(
         store_group_info(tx, &channel, &mut row, GroupInfoRow { at, sealed: group_info }, quota)?;
         if let Some(roll) = roll {
             roll_access(tx, &channel, &mut row, roll.access, position)?;
-            tx.channels().put_keyring(&channel, KeyringRow { at, keyring: roll.keyring })?;
+            if !is_on(Mutant::KeyringLost) {
+                tx.channels().put_keyring(&channel, KeyringRow { at, keyring: roll.keyring })?;
+            }
             next_access = Some(roll.access);
         }
     }

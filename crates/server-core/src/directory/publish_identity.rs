@@ -9,6 +9,7 @@ use quicprochat_wire::{
         Done,
         directory::{KeyPackagePart, PublishIdentity},
     },
+    mutant::{Mutant, is_on},
 };
 
 use super::rows::{device_row, identity_row, stored_identity, verify_identity};
@@ -98,7 +99,7 @@ fn replace_devices(
     let account = identity.account();
     let stored = tx.directory().devices(&account)?;
     for row in &stored {
-        if identity.device(&row.device).is_none() {
+        if identity.device(&row.device).is_none() && !is_on(Mutant::RevokedDeviceSignsIn) {
             tx.directory().remove_device(&account, &row.device)?;
         }
     }

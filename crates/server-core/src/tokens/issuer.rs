@@ -6,6 +6,8 @@ use std::{
 };
 
 use quicprochat_identity::EntropyRng;
+#[cfg(feature = "simulation")]
+use quicprochat_identity::primitive::blind as voprf;
 use quicprochat_wire::{
     Entropy, ErrorCode, Fingerprint, Timestamp, Writer,
     call::token::{IssuerKey, Token, TokensIssued},

@@ -7,19 +7,19 @@ use quicprochat_client_core::{
 };
 use quicprochat_wire::{ChannelId, Duration};
 
-use super::{MARKER, Scenario, Text};
+use super::{DAY, MARKER, Scenario, Text};
 use crate::{
-    people::NAMES,
-    world::{DeviceIx, Runner},
+    people::{MAX_DEVICES_EACH, NAMES},
+    world::{DeviceIx, Fate, Runner},
 };
 
 /// Groups that are made in one scenario, at most.
 const MAX_GROUPS: usize = 3;
 
 impl Scenario {
-    /// Everything the plan asks for.
+    /// Everything the plan asks for; stops at the first step after which something is wrong.
     pub(super) fn act(&mut self) {
-        for device in self.everybody() {
+        for device in self.able() {
             if self.dice.chance(700) {
                 self.world.give(device, Command::Listen, Runner::Resident);
             }
@@ -35,31 +35,49 @@ impl Scenario {
                 _ => self.dice.between(Duration::from_secs(10), Duration::from_secs(90)),
             };
             self.world.run_for(wait);
+            self.look();
+            if !self.violations.is_empty() || self.world.spins() {
+                return;
+            }
+            if self.plan.server_goes_back && self.backup.is_none() && self.dice.chance(100) {
+                self.backup = Some(self.world.back_up_server());
+            }
         }
         self.world.run_for(Duration::from_secs(20));
+        self.look();
     }
 
     fn one(&mut self) {
-        let everybody = self.everybody();
-        let Some(device) = self.dice.pick(&everybody).copied() else { return };
-        match self.dice.below(100) {
-            0..4 => self.create(),
-            4..16 => self.invite(device),
-            16..50 => self.send(device),
-            50..55 => self.remove(device),
-            55..58 => self.leave(device),
-            58..61 => self.rename(device),
-            61..67 => self.dm(device),
-            67..77 => self.answer_request(device),
-            77..81 => self.world.set_online(device, false),
-            81..86 => self.world.set_online(device, true),
-            86..88 => self.world.break_links(device),
-            88..90 => self.world.kill(device),
-            90 => self.world.kill_server(),
-            91..95 => drop(self.world.give(device, Command::Listen, Runner::Resident)),
-            95 => drop(self.world.give(device, Command::StopListening, Runner::Resident)),
-            96..99 => drop(self.world.give(device, Command::Sync, Runner::OneShot)),
-            _ => self.let_a_day_pass(),
+        let able = self.able();
+        let Some(device) = self.dice.pick(&able).copied() else { return };
+        let action = self.dice.below(1_000);
+        if action >= 770 {
+            self.disturb();
+        }
+        match action {
+            0..40 => self.create(),
+            40..170 => self.invite(device),
+            170..510 => self.send(device),
+            510..560 => self.remove(device),
+            560..590 => self.leave(device),
+            590..620 => self.rename(device),
+            620..680 => self.dm(device),
+            680..770 => self.answer_request(device),
+            770..800 => self.world.set_online(device, false),
+            800..850 => self.world.set_online(device, true),
+            850..865 => self.world.break_links(device),
+            865..880 => self.world.kill(device),
+            880..890 => self.kill_server_at_work(device),
+            890..920 => drop(self.world.give(device, Command::Listen, Runner::Resident)),
+            920..930 => drop(self.world.give(device, Command::StopListening, Runner::Resident)),
+            930..950 => drop(self.world.give(device, Command::Sync, Runner::OneShot)),
+            950..960 => self.part(),
+            960..970 => self.revoke(device),
+            970..978 => self.enrol(device),
+            978..983 => self.delete_account(device),
+            983..990 => self.let_days_pass(Duration::from_secs(3_600), DAY * 2),
+            990..996 => self.let_days_pass(DAY * 3, DAY * 20),
+            _ => self.put_client_back(device),
         }
     }
 
@@ -67,8 +85,8 @@ impl Scenario {
         if self.titles.len() >= MAX_GROUPS {
             return;
         }
-        let everybody = self.everybody();
-        let Some(device) = self.dice.pick(&everybody).copied() else { return };
+        let able = self.able();
+        let Some(device) = self.dice.pick(&able).copied() else { return };
         let title = format!("title-{MARKER}-{}", self.titles.len());
         self.titles.push(title.clone());
         let runner = self.runner(device);
@@ -91,9 +109,8 @@ impl Scenario {
 
     fn send(&mut self, device: DeviceIx) {
         // Somebody who is in a conversation, or this device if it is.
-        let everybody = self.everybody();
-        let chosen =
-            if self.conversations(device).is_empty() { self.dice.pick(&everybody).copied() } else { Some(device) };
+        let able = self.able();
+        let chosen = if self.conversations(device).is_empty() { self.dice.pick(&able).copied() } else { Some(device) };
         let Some(device) = chosen else { return };
         let conversations = self.conversations(device);
         let Some(channel) = self.dice.pick(&conversations).map(|conversation| conversation.channel) else { return };
@@ -122,23 +139,29 @@ impl Scenario {
     fn rename(&mut self, device: DeviceIx) {
         let Some(conversation) = self.a_group(device) else { return };
         let title = format!("new-title-{MARKER}-{}", self.dice.below(1_000));
+        let channel = conversation.channel;
         let runner = self.runner(device);
-        self.world.give(device, Command::Rename { channel: conversation.channel, title }, runner);
+        self.world.give(device, Command::Rename { channel, title: title.clone() }, runner);
+        // Others have the same thought at the same time: of their commits one can be accepted.
+        for other in self.able().into_iter().filter(|other| *other != device) {
+            let is_in = self.conversation(other, &channel).is_some_and(|of| of.state == ConversationState::Active);
+            if is_in && self.dice.chance(400) {
+                let runner = self.runner(other);
+                let title = format!("{title} by {}", self.name(other));
+                self.world.give(other, Command::Rename { channel, title }, runner);
+            }
+        }
     }
 
     fn dm(&mut self, device: DeviceIx) {
         let person = self.world.device(device).person;
-        let Some(peer) = (0..self.plan.setup.people)
-            .filter(|other| *other != person)
-            .nth(self.dice.index(self.plan.setup.people - 1))
-        else {
-            return;
-        };
+        let others: Vec<usize> = (0..self.plan.setup.people).filter(|other| *other != person).collect();
+        let Some(peer) = self.dice.pick(&others).copied() else { return };
         self.write_to(device, peer);
         if self.dice.chance(400) {
-            let back = self.world.devices().iter().position(|device| device.person == peer);
+            let back = self.able().into_iter().find(|device| self.world.device(*device).person == peer);
             if let Some(back) = back {
-                self.write_to(DeviceIx(back), person);
+                self.write_to(back, person);
             }
         }
     }
@@ -163,22 +186,117 @@ impl Scenario {
         }
     }
 
-    /// Everybody stops, and comes back up to two days later.
-    fn let_a_day_pass(&mut self) {
-        for device in self.everybody() {
+    /// The server dies while it has something to do.
+    fn kill_server_at_work(&mut self, device: DeviceIx) {
+        for _ in 0..self.dice.index(4) {
+            self.send(device);
+        }
+        let wait = self.dice.between(Duration::ZERO, Duration::from_millis(200));
+        self.world.run_for(wait);
+        self.world.kill_server();
+        self.disturb();
+    }
+
+    /// Some devices are cut off, and then the others are.
+    fn part(&mut self) {
+        let (one, other): (Vec<_>, Vec<_>) = self.able().into_iter().partition(|_| self.dice.chance(500));
+        for cut_off in [one, other] {
+            for device in &cut_off {
+                self.world.set_online(*device, false);
+            }
+            for _ in 0..1 + self.dice.index(3) {
+                let able = self.able();
+                if let Some(device) = self.dice.pick(&able).copied() {
+                    self.send(device);
+                }
+            }
+            let wait = self.dice.between(Duration::from_secs(1), Duration::from_secs(60));
+            self.world.run_for(wait);
+            for device in cut_off {
+                self.world.set_online(device, true);
+            }
+        }
+        self.disturb();
+    }
+
+    /// A person revokes another of their devices.
+    fn revoke(&mut self, on: DeviceIx) {
+        let others = self.others_of(on);
+        let Some(device) = self.dice.pick(&others).copied() else { return };
+        let conversations = self.conversations(on).iter().map(|conversation| conversation.channel).collect();
+        match self.world.revoke(on, device) {
+            Ok(()) => drop(self.revoked.insert(device, conversations)),
+            Err(why) => self.world.note(format_args!("not revoked: {why}")),
+        }
+        let runner = self.runner(on);
+        let device = self.world.device(device).device;
+        self.world.give(on, Command::RemoveDevice { device }, runner);
+    }
+
+    fn others_of(&self, device: DeviceIx) -> Vec<DeviceIx> {
+        let person = self.world.device(device).person;
+        self.able().into_iter().filter(|other| *other != device && self.world.device(*other).person == person).collect()
+    }
+
+    /// A person gets one device more.
+    fn enrol(&mut self, device: DeviceIx) {
+        if self.others_of(device).len() >= MAX_DEVICES_EACH {
+            return;
+        }
+        match self.world.enrol(self.world.device(device).person) {
+            Ok(new) => drop(self.world.give(new, Command::Listen, Runner::Resident)),
+            Err(why) => self.world.note(format_args!("not enrolled: {why}")),
+        }
+    }
+
+    /// A person leaves every conversation, and their account goes.
+    fn delete_account(&mut self, device: DeviceIx) {
+        let person = self.world.device(device).person;
+        if self.plan.setup.people - self.gone.len() <= 2 {
+            return;
+        }
+        let command = self.world.give(device, Command::LeaveAll, Runner::OneShot);
+        self.world.run_for(Duration::from_secs(30));
+        if !matches!(self.world.fate(command), Fate::Done(Ok(_))) {
+            return;
+        }
+        match self.world.delete_account(person) {
+            Ok(()) => drop(self.gone.insert(person)),
+            Err(why) => self.world.note(format_args!("not deleted: {why}")),
+        }
+    }
+
+    /// A device's store is put back to an older copy, where the plan has that.
+    fn put_client_back(&mut self, device: DeviceIx) {
+        if !self.plan.clients_go_back {
+            return;
+        }
+        let copy = self.world.back_up_client(device);
+        for _ in 0..3 {
+            self.send(device);
+            self.world.run_for(Duration::from_secs(5));
+        }
+        self.world.restore_client(device, &copy);
+    }
+
+    /// Everybody stops, and comes back a while later.
+    fn let_days_pass(&mut self, least: Duration, most: Duration) {
+        for device in self.able() {
             if self.world.device(device).listens() {
                 self.world.give(device, Command::StopListening, Runner::Resident);
             }
         }
         self.world.run_for(Duration::from_secs(10));
-        let wait = self.dice.between(Duration::from_secs(3_600), Duration::from_secs(48 * 3_600));
+        let wait = self.dice.between(least, most);
+        self.aged |= wait >= DAY * 3;
         self.world.run_for(wait);
         self.world.sweep();
-        for device in self.everybody() {
+        for device in self.able() {
             if self.dice.chance(700) {
                 self.world.give(device, Command::Listen, Runner::Resident);
             }
         }
+        self.disturb();
     }
 
     /// Requests that wait on a device, with their senders.

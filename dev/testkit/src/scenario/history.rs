@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use quicprochat_client_core::store::{LogBody, LogEntry};
 use quicprochat_wire::{AccountId, DeviceId};
 
+use super::model::{plain, same};
+
 /// A conversation as all logs together tell it.
 pub(super) struct History {
     /// Everything that any device shows, by position.
@@ -53,11 +55,10 @@ impl History {
     }
 
     fn take(&mut self, name: &str, entry: &LogEntry) {
-        // How this device counts and what it called it before is its own business.
-        let entry = LogEntry { index: 0, intent: None, ..entry.clone() };
+        let entry = plain(entry);
         match self.entries.get(&entry.seq) {
             None => drop(self.entries.insert(entry.seq, entry)),
-            Some(other) if *other == entry => {}
+            Some(other) if same(other, &entry) => {}
             Some(other) => self.contradictions.push(format!("{name} shows {entry:?} where others show {other:?}")),
         }
     }

@@ -3,24 +3,31 @@
 mod actions;
 mod check;
 mod history;
+mod model;
 mod settle;
+mod thief;
 mod view;
 
 use core::fmt;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use quicprochat_client_core::CommandId;
-use quicprochat_wire::{ChannelId, Duration};
+use quicprochat_server_core::{Limits, store::memory::MemoryStore as ServerStore};
+use quicprochat_wire::{ChannelId, Duration, Timestamp};
+
+use model::Model;
 
 use crate::{
     chance::Dice,
     client::MakeClient,
-    people::NAMES,
+    people::{MAX_DEVICES_EACH, NAMES, START},
     world::{DeviceIx, Faults, Setup, World},
 };
 
 /// What stands in every text that is written in a scenario, and so nowhere at the server.
 pub const MARKER: &str = "plaintext-marker";
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// What a scenario consists of; everything else comes from its seed.
 #[derive(Clone, Debug)]
@@ -29,24 +36,60 @@ pub struct Plan {
     pub setup: Setup,
     /// How many things are done.
     pub actions: usize,
+    /// Whether the server is put back to an older backup at the end; then devices have to notice, and nothing else holds.
+    pub server_goes_back: bool,
+    /// Whether devices' stores are put back to older copies. No plan of a seed does: engines cannot tell yet.
+    pub clients_go_back: bool,
 }
 
 /// Kinds of trouble, of which a scenario has some.
-const TROUBLES: usize = 6;
+const TROUBLES: usize = 7;
+/// Devices of most scenarios; half of them have four or fewer.
+const USUAL: [usize; 20] = [2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 4, 5, 5, 5, 6, 6, 7, 8, 9, 10];
+/// Of 1,000 scenarios, how many have more.
+const LARGE: u32 = 50;
+/// Most devices of a scenario at its beginning.
+const MOST: usize = 30;
 
 impl Plan {
     /// The plan of a seed.
     #[must_use]
     pub fn of(seed: u64) -> Self {
         let mut dice = Dice::new("plan", seed);
-        let people = 2 + dice.index(NAMES.len() - 1);
+        let large = dice.chance(LARGE);
+        let devices =
+            if large { 11 + dice.index(MOST - 10) } else { dice.pick(&USUAL).copied().unwrap_or(USUAL.len()) };
+        let least = devices.div_ceil(MAX_DEVICES_EACH).max(2);
+        // One device each is what most people have.
+        let most = devices.min(NAMES.len());
+        let people = if dice.chance(500) { most } else { least + dice.index(most - least + 1) };
         let mut setup = Setup::quiet(seed, people);
-        setup.second_devices = dice.chance(250);
+        setup.more_devices = devices - people;
         setup.faults = faults(&mut dice);
         if dice.chance(300) {
             setup.skew = dice.between(Duration::from_secs(1), Duration::from_secs(36 * 3600));
         }
-        Self { setup, actions: 10 + dice.index(30) }
+        if dice.chance(50) {
+            setup.limits.channel_entries = 5 + dice.below(30);
+        }
+        if dice.chance(50) {
+            setup.limits.retention = DAY * 5;
+        }
+        let actions = if large { 8 + dice.index(12) } else { 10 + dice.index(30) };
+        Self { setup, actions, server_goes_back: dice.chance(30), clients_go_back: false }
+    }
+
+    /// Whether nothing goes wrong by itself.
+    fn is_calm(&self) -> bool {
+        let Faults { slow, lost_answer, broken_link, client_crash, client_commit, server_crash, server_full, .. } =
+            self.setup.faults;
+        let quota = self.setup.limits.channel_entries < Limits::default().channel_entries;
+        !quota && slow + lost_answer + broken_link + client_crash + client_commit + server_crash + server_full == 0
+    }
+
+    /// Whether entries may be gone before somebody has read them.
+    fn forgets(&self) -> bool {
+        self.setup.limits.retention < Limits::default().retention
     }
 }
 
@@ -62,6 +105,7 @@ fn faults(dice: &mut Dice) -> Faults {
             2 => faults.broken_link = 5 + strength,
             3 => faults.client_crash = 5 + strength,
             4 => faults.client_commit = 5 + strength,
+            5 => faults.twice = 20 + strength * 5,
             _ => (faults.server_crash, faults.server_full) = (2 + strength / 3, strength / 3),
         }
     }
@@ -86,6 +130,20 @@ pub struct Scenario {
     titles: Vec<String>,
     /// Invitations that somebody turned down, by person and sender.
     blocked: Vec<(usize, quicprochat_wire::AccountId)>,
+    /// Devices that were revoked, with the conversations in which the device was that revoked them.
+    revoked: BTreeMap<DeviceIx, BTreeSet<ChannelId>>,
+    /// People whose account is gone.
+    gone: BTreeSet<usize>,
+    model: Model,
+    looks: u64,
+    /// What was wrong after a step.
+    violations: Vec<String>,
+    /// When something last went wrong on purpose.
+    disturbed: Timestamp,
+    /// Whether so many days passed that a KeyPackage may be gone before the invitation made with it comes.
+    aged: bool,
+    /// An older state of the server, to go back to.
+    backup: Option<ServerStore>,
 }
 
 /// What a scenario that failed leaves.
@@ -148,12 +206,25 @@ impl Scenario {
             texts: BTreeMap::new(),
             titles: Vec::new(),
             blocked: Vec::new(),
+            revoked: BTreeMap::new(),
+            gone: BTreeSet::new(),
+            model: Model::default(),
+            looks: 0,
+            violations: Vec::new(),
+            disturbed: START,
+            aged: false,
+            backup: None,
         };
         scenario.act();
-        let violations = match scenario.settle() {
-            Err(unsettled) => unsettled,
-            Ok(()) => scenario.violations(),
-        };
+        let mut violations = core::mem::take(&mut scenario.violations);
+        if violations.is_empty() && plan.server_goes_back && scenario.backup.is_some() {
+            violations = scenario.server_goes_back();
+        } else if violations.is_empty() {
+            violations = match scenario.settle() {
+                Err(unsettled) => unsettled,
+                Ok(()) => scenario.at_the_end(),
+            };
+        }
         if violations.is_empty() {
             return Ok(scenario.summary());
         }
@@ -167,5 +238,18 @@ impl Scenario {
 
     fn everybody(&self) -> Vec<DeviceIx> {
         (0..self.world.devices().len()).map(DeviceIx).collect()
+    }
+
+    /// Devices that were not revoked, of accounts that are not gone.
+    fn able(&self) -> Vec<DeviceIx> {
+        let able = |device: &DeviceIx| {
+            !self.revoked.contains_key(device) && !self.gone.contains(&self.world.device(*device).person)
+        };
+        self.everybody().into_iter().filter(able).collect()
+    }
+
+    /// Something goes wrong on purpose.
+    fn disturb(&mut self) {
+        self.disturbed = self.world.now();
     }
 }

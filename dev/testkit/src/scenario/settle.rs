@@ -1,9 +1,10 @@
 //! The end of a scenario: nothing goes wrong any more, everybody is there, and everything that was begun comes to its end.
 
-use quicprochat_client_core::{Command, CommandId, Outcome};
+use quicprochat_client_core::{Command, CommandId, Event, Outcome, store::ConversationState};
+use quicprochat_server_core::Limits;
 use quicprochat_wire::Duration;
 
-use super::Scenario;
+use super::{Scenario, model::comes_in};
 use crate::world::{Fate, Faults, Runner};
 
 /// Rounds of listening and catching up before it counts as never ending.
@@ -17,13 +18,14 @@ impl Scenario {
     pub(super) fn settle(&mut self) -> Result<(), Vec<String>> {
         self.world.set_faults(Faults::none());
         self.world.note(format_args!("from here on nothing goes wrong"));
-        for device in self.everybody() {
+        self.world.set_limits(Limits::default());
+        for device in self.able() {
             self.world.set_online(device, true);
             self.world.give(device, Command::Listen, Runner::Resident);
         }
         let mut last = Vec::new();
         for _ in 0..ROUNDS {
-            for device in self.everybody() {
+            for device in self.able() {
                 for (invitation, _) in self.requests(device) {
                     self.world.give(device, Command::AcceptRequest { invitation }, Runner::Resident);
                 }
@@ -35,11 +37,15 @@ impl Scenario {
             if self.world.spins() {
                 return Err(vec!["something goes round in a circle".to_owned()]);
             }
+            self.look();
+            if !self.violations.is_empty() {
+                return Err(core::mem::take(&mut self.violations));
+            }
             last = self.open_commands();
             if let Err(why) = synced {
                 last.push(why);
             }
-            let requests: usize = self.everybody().into_iter().map(|device| self.requests(device).len()).sum();
+            let requests: usize = self.able().into_iter().map(|device| self.requests(device).len()).sum();
             if last.is_empty() && requests == 0 && size == self.log_sizes() {
                 return Ok(());
             }
@@ -48,10 +54,55 @@ impl Scenario {
         Err(last)
     }
 
+    /// The server is put back to its backup. Whoever has read further has to notice; nobody shows what the server has not and
+    /// believes that all is well.
+    pub(super) fn server_goes_back(&mut self) -> Vec<String> {
+        let Some(backup) = self.backup.take() else { return Vec::new() };
+        self.world.set_faults(Faults::none());
+        self.world.restore_server(&backup);
+        self.world.run_for(MINUTE);
+        for _ in 0..2 {
+            for device in self.able() {
+                self.world.set_online(device, true);
+                self.world.give(device, Command::Listen, Runner::Resident);
+                self.world.give(device, Command::Sync, Runner::OneShot);
+            }
+            self.world.run_for(MINUTE * 3);
+        }
+        let mut wrong: Vec<String> = self.world.errors().to_vec();
+        for channel in self.channels() {
+            let server = self.server_log(&channel);
+            for device in self.able() {
+                let active = self.conversation(device, &channel);
+                let Some(active) = active.filter(|found| found.state == ConversationState::Active) else { continue };
+                if self.world.device(device).events.contains(&Event::DeviceRevoked) {
+                    // It was enrolled after the backup, and has been told so.
+                    continue;
+                }
+                let name = self.name(device);
+                let Some(server) = &server else {
+                    wrong.push(format!("{name} believes in {channel:?}, which the server has not"));
+                    continue;
+                };
+                let stands = |seq: u64| server.entries.iter().find(|entry| entry.at.position == seq);
+                if stands(active.cursor.position).is_some_and(|entry| entry.at != active.cursor) {
+                    wrong.push(format!("{name} has read another past of {channel:?} and has not noticed"));
+                }
+                for entry in self.world.log(device, &channel) {
+                    let known = comes_in(&entry.body) || entry.seq < server.first;
+                    if !known && stands(entry.seq).is_none_or(|found| found.id != entry.id) {
+                        wrong.push(format!("{name} shows #{} of {channel:?}, which the server has not", entry.seq));
+                    }
+                }
+            }
+        }
+        wrong
+    }
+
     /// A one-shot sync of every device.
     fn sync_all(&mut self) -> Result<(), String> {
         let mut open: Vec<CommandId> = Vec::new();
-        for device in self.everybody() {
+        for device in self.able() {
             open.push(self.world.give(device, Command::Sync, Runner::OneShot));
         }
         self.world.run_for(MINUTE);
@@ -71,7 +122,9 @@ impl Scenario {
     /// Commands that nobody answered.
     fn open_commands(&self) -> Vec<String> {
         let commands = self.world.commands().iter();
+        let able = self.able();
         let open = commands.filter(|(_, given)| given.fate == Fate::Open && given.command != Command::Listen);
+        let open = open.filter(|(_, given)| able.contains(&given.device));
         open.map(|(id, given)| {
             let words = format!("{:?}", given.command);
             let words: String = words.chars().take(100).collect();

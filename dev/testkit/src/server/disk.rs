@@ -11,6 +11,7 @@ use futures::{
     future::{self, BoxFuture},
 };
 use quicprochat_server_core::store::{Job, Store, StoreFault, memory::MemoryStore};
+use quicprochat_wire::mutant::{Mutant, is_on};
 
 type Waiting = VecDeque<(Job, oneshot::Sender<Result<(), StoreFault>>)>;
 
@@ -19,22 +20,24 @@ type Waiting = VecDeque<(Job, oneshot::Sender<Result<(), StoreFault>>)>;
 pub(crate) struct Disk {
     store: MemoryStore,
     waiting: Arc<Mutex<Waiting>>,
+    /// What is on the platters, while [`Mutant::AcknowledgeBeforeSync`] has told more than that.
+    synced: Arc<Mutex<Option<MemoryStore>>>,
 }
 
 impl Disk {
     pub(crate) fn new(store: MemoryStore) -> Self {
-        Self { store, waiting: Arc::default() }
+        Self { store, waiting: Arc::default(), synced: Arc::default() }
     }
 
     pub(crate) fn is_idle(&self) -> bool {
-        self.lock().is_empty()
+        self.lock().is_empty() && self.synced().is_none()
     }
 
     /// Makes everything submitted durable in order, then tells those who wait. Returns how many jobs there were. A crash among
     /// them (a fault of the store) keeps those before it.
     pub(crate) fn sync(&self) -> usize {
         let jobs: Vec<_> = self.lock().drain(..).collect();
-        let count = jobs.len();
+        let count = jobs.len() + usize::from(self.synced().take().is_some());
         let mut done = Vec::with_capacity(count);
         for (job, sender) in jobs {
             let result = self.store.submit(job).now_or_never().unwrap_or(Err(StoreFault::Closed));
@@ -50,6 +53,19 @@ impl Disk {
     /// Forgets what was submitted and not synced: the process is gone.
     pub(crate) fn lose(&self) {
         self.lock().clear();
+        if let Some(before) = self.synced().take() {
+            self.store.restore(&before);
+        }
+    }
+
+    /// Does a job at once and tells so, as if it were durable.
+    fn tell_early(&self, job: Job) -> Result<(), StoreFault> {
+        self.synced().get_or_insert_with(|| self.store.snapshot());
+        self.store.submit(job).now_or_never().unwrap_or(Err(StoreFault::Closed))
+    }
+
+    fn synced(&self) -> MutexGuard<'_, Option<MemoryStore>> {
+        self.synced.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, Waiting> {
@@ -61,6 +77,9 @@ impl Store for Disk {
     fn submit(&self, job: Job) -> BoxFuture<'static, Result<(), StoreFault>> {
         if self.store.crashed() {
             return future::ready(Err(StoreFault::Closed)).boxed();
+        }
+        if is_on(Mutant::AcknowledgeBeforeSync) {
+            return future::ready(self.tell_early(job)).boxed();
         }
         let (sender, receiver) = oneshot::channel();
         self.lock().push_back((job, sender));

@@ -9,7 +9,7 @@ use std::{
 use futures::{FutureExt as _, StreamExt as _, future::BoxFuture, stream::BoxStream};
 use quicprochat_client_core::{RequestId, SubscriptionId};
 use quicprochat_server_core::{
-    Connection, Reply, Server, ServerConfig,
+    Connection, Limits, Reply, Server, ServerConfig,
     store::memory::{Fault, FaultPoint, MemoryStore},
 };
 use quicprochat_wire::{CallFailure, ErrorCode, Request, Response, Timestamp};
@@ -78,6 +78,11 @@ impl Host {
         let mut host = Self { config, seed, starts: 0, store, disk, server: None, connections, tasks };
         host.start();
         host
+    }
+
+    /// Holds from the next start on.
+    pub(crate) fn set_limits(&mut self, limits: Limits) {
+        self.config.limits = limits;
     }
 
     pub(crate) const fn store(&self) -> &MemoryStore {

@@ -13,6 +13,8 @@ pub struct Faults {
     pub most_latency: Duration,
     /// A frame takes up to 50 times as long.
     pub slow: u32,
+    /// Something pushed comes once more, a while later.
+    pub twice: u32,
     /// An answer is lost, and its connection with it; the request was executed.
     pub lost_answer: u32,
     /// A connection breaks when a request is sent on it; the request may arrive all the same.
@@ -35,6 +37,7 @@ impl Faults {
             least_latency: Duration::from_millis(5),
             most_latency: Duration::from_millis(40),
             slow: 0,
+            twice: 0,
             lost_answer: 0,
             broken_link: 0,
             client_crash: 0,

@@ -8,6 +8,7 @@
 //! Everything that happens is drawn from the seed, so a run repeats line by line.
 
 mod describe;
+mod errands;
 mod faults;
 mod net;
 mod process;
@@ -19,7 +20,9 @@ use quicprochat_client_core::{
     store::{LogEntry, MemoryStore, StoreTx},
 };
 use quicprochat_server_core::{Connection, Limits, store::memory::MemoryStore as ServerStore};
-use quicprochat_wire::{AccountId, CallFailure, DeviceId, Duration, Request, Response, Timestamp};
+use quicprochat_wire::{
+    AccountId, CallFailure, DeviceId, Duration, Request, Response, Timestamp, call::inbox::InboxDeliver,
+};
 
 pub use faults::Faults;
 use net::Conn;
@@ -29,7 +32,7 @@ use crate::{
     chance::Dice,
     client::MakeClient,
     journal::Journal,
-    people::{self, NAMES, START},
+    people::{self, MAX_DEVICES_EACH, NAMES, PreparedDevice, START},
     server::{ConnId, Host, Tag},
 };
 
@@ -111,8 +114,8 @@ pub struct Setup {
     pub seed: u64,
     /// How many of [`NAMES`] take part.
     pub people: usize,
-    /// Whether those who have one bring their second device.
-    pub second_devices: bool,
+    /// Devices on top of one each: second ones from the first person on, then third ones.
+    pub more_devices: usize,
     /// What goes wrong.
     pub faults: Faults,
     /// Most that a device's clock is off.
@@ -128,7 +131,7 @@ impl Setup {
         Self {
             seed,
             people: people.min(NAMES.len()),
-            second_devices: false,
+            more_devices: 0,
             faults: Faults::none(),
             skew: Duration::ZERO,
             limits: Limits::default(),
@@ -159,6 +162,19 @@ pub struct World {
     busy: u32,
     spins: bool,
     errors: Vec<String>,
+    /// A delivery that the server took, for whoever wants to spend its token again.
+    delivered: Option<InboxDeliver>,
+    /// Connections of errands so far.
+    errands: u64,
+}
+
+/// What the next device of a person is called.
+fn name_of(devices: &[Device], person: usize) -> String {
+    let name = NAMES.get(person).copied().unwrap_or_default();
+    match devices.iter().filter(|device| device.person == person).count() {
+        0 => name.to_owned(),
+        others => format!("{name}/{}", others + 1),
+    }
 }
 
 type Queue = crate::queue::Queue<Happening>;
@@ -180,25 +196,22 @@ impl World {
     /// A world at its first moment: everybody registered, nobody's process running.
     #[must_use]
     pub fn new(setup: &Setup, make: MakeClient) -> Self {
-        let prepared = people::prepared();
-        let host = Host::new(people::config(setup.limits.clone()), prepared.server.snapshot(), setup.seed);
+        let more = setup.more_devices.min(setup.people * (MAX_DEVICES_EACH - 1));
+        let prepared = people::prepared(setup.people, people::enrolments(setup.people, more));
+        let host = Host::new(people::config(setup.limits.clone()), prepared.server, setup.seed);
         let mut skews = Dice::new("clocks", setup.seed);
         let most = u64::try_from(setup.skew.as_millis()).unwrap_or(0);
-        let mut devices = Vec::new();
-        for prepared in prepared.devices.iter().filter(|device| device.person < setup.people) {
-            let second = devices.iter().any(|device: &Device| device.person == prepared.person);
-            if second && !setup.second_devices {
-                continue;
-            }
-            let name = NAMES.get(prepared.person).copied().unwrap_or_default();
+        let mut devices: Vec<Device> = Vec::new();
+        for prepared in prepared.devices.into_iter().take(setup.people + more) {
             let skew = i64::try_from(skews.below(2 * most + 1)).unwrap_or(0) - i64::try_from(most).unwrap_or(0);
+            let PreparedDevice { person, account, device, store } = prepared;
             devices.push(Device {
-                name: if second { format!("{name}/2") } else { name.to_owned() },
-                person: prepared.person,
-                account: prepared.account,
-                device: prepared.device,
+                name: name_of(&devices, person),
+                person,
+                account,
+                device,
                 events: Vec::new(),
-                store: prepared.store.snapshot(),
+                store,
                 online: true,
                 skew,
                 resident: None,
@@ -226,6 +239,8 @@ impl World {
             busy: 0,
             spins: false,
             errors: Vec::new(),
+            delivered: None,
+            errands: 0,
         };
         world.set_faults(setup.faults);
         world.note(format_args!("seed {}, {} devices", setup.seed, world.devices.len()));

@@ -82,6 +82,7 @@ impl World {
     /// A request arrives at the server, if its connection still stands there.
     pub(super) fn arrived(&mut self, id: ConnId, tag: Tag, request: Request) {
         if self.host.is_open(id) {
+            self.watch_delivery(&request);
             let now = self.now;
             self.host.call(id, tag, request, now);
             self.let_server_work();
@@ -108,7 +109,7 @@ impl World {
         self.let_server_work();
     }
 
-    fn travel_back(&mut self, said: Said) {
+    pub(super) fn travel_back(&mut self, said: Said) {
         let Said { conn: id, tag, what } = said;
         let Some(conn) = self.conns.get(&id) else { return };
         if conn.broken {
@@ -131,6 +132,10 @@ impl World {
             Answered::Response(response) => Ok(response_through_the_wire(&response)),
             Answered::Refused(failure) => Err(failure),
         };
+        if matches!(tag, Tag::Stream(_)) && answer.is_ok() && self.net.chance(self.faults.twice) {
+            let later = at.after(self.latency());
+            self.queue.put(later, Happening::Answer(id, tag, Box::new(answer.clone())));
+        }
         self.queue.put(at, Happening::Answer(id, tag, Box::new(answer)));
     }
 
@@ -225,6 +230,13 @@ impl World {
             }
         }
         self.deliver(process, Input::LinkDown { kind, reason: LinkDownReason::Unreachable });
+    }
+
+    /// Whether a device's resident process listens and has a link to channels.
+    pub(crate) fn is_connected(&self, device: super::DeviceIx) -> bool {
+        let of = self.device(device);
+        let conn = of.resident.and_then(|process| self.conn_of(process, ConnectionKind::Channel));
+        of.listens && conn.and_then(|id| self.conns.get(&id)).is_some_and(|conn| !conn.broken)
     }
 
     fn conn_of(&self, process: ProcessId, kind: ConnectionKind) -> Option<ConnId> {

@@ -3,7 +3,10 @@
 use std::collections::BTreeSet;
 
 use quicprochat_client_core::{Command, CommandId, Effect, Input, store::MemoryStore};
-use quicprochat_wire::{Duration, Timestamp};
+use quicprochat_wire::{
+    Duration, Timestamp,
+    mutant::{Mutant, is_on},
+};
 
 use super::{DeviceIx, Fate, Given, Happening, ProcessId, Runner, World, describe};
 use crate::{chance::SeededEntropy, client::Client, server::Tag};
@@ -92,8 +95,7 @@ impl World {
 
     /// A resident process that died starts again.
     pub(super) fn revive(&mut self, device: DeviceIx) {
-        let (resident, listens) = (self.device(device).resident, self.device(device).listens);
-        if resident.is_none() && listens {
+        if self.device(device).listens {
             self.give(device, Command::Listen, Runner::Resident);
         }
     }
@@ -112,12 +114,17 @@ impl World {
         let quiet = matches!(input, Input::Tick);
         let words = describe::input(&input);
         let fails = self.deaths.chance(self.faults.client_commit);
+        let mut too_early = false;
         let died_of = {
             let mut tx = process.store.begin().expect("one transaction at a time");
             match process.client.handle(local, input, &mut tx) {
                 Err(error) => {
                     self.errors.push(format!("an engine gives up: {error}"));
                     Some(format!("dies: {error}"))
+                }
+                Ok(()) if fails && is_on(Mutant::SendBeforeCommit) => {
+                    too_early = true;
+                    None
                 }
                 Ok(()) if fails => Some("dies: its transaction fails".to_owned()),
                 Ok(()) => {
@@ -133,6 +140,9 @@ impl World {
         match died_of {
             Some(why) => self.die(id, &why),
             None => self.carry_out(id),
+        }
+        if too_early {
+            self.die(id, "dies: its transaction fails, after its effects");
         }
     }
 

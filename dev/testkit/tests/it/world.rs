@@ -17,7 +17,7 @@ fn invites(world: &World) -> usize {
 #[test]
 fn registered_people_reach_the_server_and_are_answered() {
     let (told, make) = probes();
-    let mut world = World::new(&Setup { second_devices: true, ..Setup::quiet(1, 5) }, make);
+    let mut world = World::new(&Setup { more_devices: 2, ..Setup::quiet(1, 5) }, make);
     assert_eq!(world.devices().len(), 7);
     for device in 0..7 {
         world.give(DeviceIx(device), Command::Listen, Runner::Resident);

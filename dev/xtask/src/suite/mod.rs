@@ -11,6 +11,7 @@ mod fmt;
 mod fuzz;
 mod power_loss;
 mod python;
+mod sim;
 mod tidy;
 mod trials;
 mod unit;
@@ -34,6 +35,7 @@ pub(crate) const SUITES: &[Suite] = &[
     codegen::SUITE,
     clippy::SUITE,
     unit::SUITE,
+    sim::SUITE,
     wasm::SUITE,
     fuzz::SUITE,
     docs::SUITE,

@@ -4,6 +4,7 @@
 //! tracks or would track) and returns findings; to add one, write its file and add a row to [`CHECKS`].
 
 mod budgets;
+mod features;
 mod foreign;
 mod fuzz;
 mod layers;
@@ -69,6 +70,11 @@ struct Check {
 const CHECKS: &[Check] = &[
     Check { name: "sizes", what: "no file is too long", run: sizes::check },
     Check { name: "layers", what: "crates use lower layers only, as listed", run: layers::check },
+    Check {
+        name: "features",
+        what: "stand-ins and broken rules are the simulated world's alone",
+        run: features::check,
+    },
     Check { name: "names", what: "a library is named in its own crate only", run: names::check },
     Check { name: "sql", what: "SQL stands in the two store folders only", run: sql::check },
     Check {

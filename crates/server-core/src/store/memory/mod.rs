@@ -86,6 +86,12 @@ impl MemoryStore {
         Self { inner: Arc::new(Mutex::new(copy)) }
     }
 
+    /// Has from now on what is durable in another store: a server that was put back to an older backup.
+    pub fn restore(&self, other: &Self) {
+        let tables = other.snapshot().lock().tables.clone();
+        self.lock().tables = tables;
+    }
+
     /// Every row that is durable, as it stands: what a thief of the database would have.
     #[must_use]
     pub fn dump(&self) -> Vec<DumpTable> {

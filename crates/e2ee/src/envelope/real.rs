@@ -10,11 +10,6 @@ pub(crate) use hpke::{
 };
 use zeroize::Zeroizing;
 
-/// Bytes of an X-Wing encapsulated key.
-pub(crate) const XWING_OUTPUT_BYTES: usize = 1120;
-/// Bytes of an X-Wing public key.
-pub(crate) const XWING_PUBLIC_BYTES: usize = 1216;
-
 /// Seals `plaintext` to a public key. Returns the encapsulated key and the ciphertext.
 pub(crate) fn seal<A: Aead, K: Kem>(
     public: &[u8],
