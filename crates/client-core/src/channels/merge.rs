@@ -13,7 +13,7 @@ use crate::{
     engine::{Cx, stored_keys},
     error::EngineError,
     fetch,
-    store::{Conversation, ConversationKind, ConversationState, List, LogBody, MemberDevice},
+    store::{Conversation, ConversationKind, ConversationState, List, LogBody, MemberDevice, RejoinReason},
 };
 
 /// Takes over what a merged commit did. `group` is of the epoch it began.
@@ -36,9 +36,18 @@ pub(super) fn merged(
     if effect.removes_me {
         apply::log(cx, conversation, entry, at, sender, None, body)?;
         conversation.members.retain(|member| effect.removed.iter().all(|gone| gone.leaf != member.leaf));
-        let own = cx.own()?.row.account;
-        let leaves = conversation.leavers.iter().any(|leaver| leaver.account == own);
-        conversation.state = if leaves { ConversationState::Left } else { ConversationState::Removed };
+        let own = (cx.own()?.row.account, cx.own()?.row.device);
+        let leaves = conversation.leavers.iter().any(|leaver| leaver.account == own.0);
+        conversation.state = if effect.joined_externally && sender == own {
+            // This device entered in place of its own leaf, and has lost what it entered with since: nobody removed it. It is
+            // not in the new epoch, whose keys the keyring still has for it.
+            conversation.epoch = effect.epoch.saturating_sub(1);
+            ConversationState::NeedsRejoin { reason: RejoinReason::CommitFailed }
+        } else if leaves {
+            ConversationState::Left
+        } else {
+            ConversationState::Removed
+        };
         conversation.ahead = None;
         return clear(cx, conversation, true);
     }
@@ -144,6 +153,8 @@ fn describe(conversation: &Conversation, effect: &CommitEffect, before: &[Accoun
         let stays = |leaf: &&MemberDevice| effect.removed.iter().all(|gone| gone.leaf != leaf.leaf);
         conversation.members.iter().filter(stays).any(|leaf| leaf.account == *account)
             || effect.added.iter().any(|member| member.credential.account == *account)
+            // Whoever enters in place of its own leaf takes it along.
+            || (effect.joined_externally && effect.committer.credential.account == *account)
     };
     let mut added: Vec<AccountId> = Vec::new();
     let mut devices_added = 0;

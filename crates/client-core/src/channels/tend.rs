@@ -1,5 +1,6 @@
 //! What a conversation needs now and then: members that wait to be removed (L10), fresh leaves (M3), revoked devices (A5).
 
+use quicprochat_identity::UnverifiedIdentity;
 use quicprochat_wire::{
     AccountId, DeviceId, Timestamp,
     mutant::{Mutant, is_on},
@@ -70,12 +71,23 @@ fn due(cx: &mut Cx<'_>, conversation: &Conversation) -> Result<Option<Plan>, Eng
     Ok(None)
 }
 
+/// Leaves of own devices that were revoked: those of open jobs, and, since an invitation from before a revocation may be accepted
+/// after its job was struck off, those that the own record calls removed.
 fn revoked_leaves(cx: &Cx<'_>, conversation: &Conversation, account: AccountId) -> Result<Vec<u32>, EngineError> {
+    let own = cx.own()?;
+    let siblings: Vec<_> = conversation
+        .members
+        .iter()
+        .filter(|member| member.account == account && member.device != own.row.device)
+        .collect();
+    if siblings.is_empty() {
+        return Ok(Vec::new());
+    }
     let jobs = cx.tx.upkeep().revocation_jobs()?;
-    let revoked = |member: &&crate::store::MemberDevice| {
-        member.account == account && jobs.iter().any(|job| job.device == member.device)
-    };
-    Ok(conversation.members.iter().filter(revoked).map(|member| member.leaf).collect())
+    let record = UnverifiedIdentity::parse(&own.row.identity).map_err(|_| EngineError::OwnState)?;
+    let revoked =
+        |device: &DeviceId| jobs.iter().any(|job| job.device == *device) || record.claimed().removed().contains(device);
+    Ok(siblings.iter().filter(|member| revoked(&member.device)).map(|member| member.leaf).collect())
 }
 
 /// When this device is to remove those who left: member i of those that stay, by leaf, waits i turns.

@@ -91,18 +91,31 @@ impl Join {
     }
 }
 
-/// Whether an invitation leads anywhere: `None` if it is to be followed, else what it has become.
-pub(super) fn overtaken(cx: &Cx<'_>, body: &Body) -> Result<Option<InvitationState>, EngineError> {
-    let Some(conversation) = cx.tx.conversations().conversation(&body.channel)? else { return Ok(None) };
+/// What is to be done with an invitation.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Way {
+    /// It leads into a conversation that this device is not in.
+    In,
+    /// It begins behind what this device has read of a conversation that it believes to be in. Reading on shows whether it was
+    /// removed in between; the invitation waits for that, and nothing waits for the invitation.
+    Later,
+    /// It leads nowhere any more, and has become this.
+    Nowhere(InvitationState),
+}
+
+/// See [`Way`].
+pub(super) fn way(cx: &Cx<'_>, body: &Body) -> Result<Way, EngineError> {
+    let Some(conversation) = cx.tx.conversations().conversation(&body.channel)? else { return Ok(Way::In) };
     let never_in = conversation.state == ConversationState::NeedsRejoin { reason: RejoinReason::NewDevice };
-    Ok(if never_in || (conversation.cursor.position < body.start.position && !conversation.is_live()) {
-        None
-    } else if conversation.is_live() {
+    let begins_later = conversation.cursor.position < body.start.position;
+    Ok(match (conversation.is_live(), begins_later) {
+        _ if never_in => Way::In,
+        (false, true) => Way::In,
+        (true, true) => Way::Later,
         // Already in, perhaps by another process.
-        Some(InvitationState::Joined)
-    } else {
+        (true, false) => Way::Nowhere(InvitationState::Joined),
         // An old one once more: this device has read further than where it would begin.
-        Some(InvitationState::Failed)
+        (false, false) => Way::Nowhere(InvitationState::Failed),
     })
 }
 
@@ -134,8 +147,11 @@ impl Inbox {
         if invitation.state != InvitationState::Joining {
             return Ok(());
         }
-        if let Some(state) = overtaken(cx, &join.body)? {
-            return set_state(cx, invitation, state);
+        match way(cx, &join.body)? {
+            Way::In => {}
+            // Another process has entered the conversation anew meanwhile.
+            Way::Later => return Ok(()),
+            Way::Nowhere(state) => return set_state(cx, invitation, state),
         }
         match answer(cx, &mut join, &invitation, call, result)? {
             Verdict::GoOn => {

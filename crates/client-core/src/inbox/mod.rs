@@ -14,7 +14,7 @@ mod join;
 mod open;
 pub(crate) mod unopened;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use quicprochat_wire::{
     ConnectionKind, MessageId, Response, Timestamp,
@@ -27,6 +27,7 @@ use quicprochat_wire::{
 };
 
 pub(crate) use join::JoinCall;
+use join::Way;
 
 use crate::{
     channels::Channels,
@@ -61,6 +62,8 @@ pub(crate) struct Inbox {
     joins: BTreeMap<MessageId, join::Join>,
     /// Invitations that are left alone until then.
     resting: BTreeMap<MessageId, Timestamp>,
+    /// Invitations into conversations that are to be read on first; see [`Way::Later`].
+    waiting: BTreeSet<MessageId>,
 }
 
 impl Default for Inbox {
@@ -74,6 +77,7 @@ impl Default for Inbox {
             checks: BTreeMap::new(),
             joins: BTreeMap::new(),
             resting: BTreeMap::new(),
+            waiting: BTreeSet::new(),
         }
     }
 }
@@ -115,7 +119,8 @@ impl Inbox {
             self.read_on(cx, mode)?;
         }
         self.check_senders(cx, fetch)?;
-        if core::mem::take(&mut self.touched) {
+        let waited = !core::mem::take(&mut self.waiting).is_empty();
+        if core::mem::take(&mut self.touched) || waited {
             for invitation in cx.tx.inbox().invitations()? {
                 self.look_at(cx, fetch, invitation)?;
             }
@@ -152,11 +157,14 @@ impl Inbox {
             }
             InvitationState::Joining if !self.joins.contains_key(&id) => {
                 match join::Join::begin(&invitation) {
-                    Some(join) => match join::overtaken(cx, &join.body)? {
-                        None => {
+                    Some(join) => match join::way(cx, &join.body)? {
+                        Way::In => {
                             self.joins.insert(id, join);
                         }
-                        Some(state) => set_state(cx, invitation, state)?,
+                        Way::Later => {
+                            self.waiting.insert(id);
+                        }
+                        Way::Nowhere(state) => set_state(cx, invitation, state)?,
                     },
                     None => set_state(cx, invitation, InvitationState::Failed)?,
                 }

@@ -47,6 +47,28 @@ fn gaps(world: &mut World, name: &str, channel: ChannelId) -> Vec<(u64, u64)> {
         .collect()
 }
 
+/// Accounts added and removed and devices added and removed by the last change of members that a log shows.
+fn last_change(world: &mut World, name: &str, channel: ChannelId) -> (usize, usize, u32, u32) {
+    let tx = world.client(name).store.begin().expect("opens");
+    let log = tx.messages().messages_of(&channel, 0, 1000).expect("reads");
+    let change = log.iter().rev().find_map(|entry| {
+        let LogBody::Membership { added, removed, devices_added, devices_removed } = &entry.body else { return None };
+        Some((added.len(), removed.len(), *devices_added, *devices_removed))
+    });
+    change.expect("a change")
+}
+
+#[test]
+fn who_was_removed_and_invited_again_while_away_is_in_once_more() {
+    let (mut world, channel) = group_of(&["alice", "bob", "carol"]);
+    world.run("alice", Command::Remove { channel, name: "bob".to_owned() }).expect("removed");
+    world.invite("alice", channel, &["bob"]);
+    world.pass(MINUTE);
+    world.sync("bob");
+    world.sync("carol");
+    assert_all_is_well(&mut world, channel, &["alice", "bob", "carol"]);
+}
+
 /// The same account and device on an empty disk, but for what leads to one channel: its keys.
 fn empty_disk(world: &mut World, of: &str, name: &'static str, channel: ChannelId) {
     let seed = world.next_seed();
@@ -125,6 +147,7 @@ fn a_device_that_lost_its_group_enters_anew_in_the_same_sync() {
         assert!(gaps(&mut world, name, channel).is_empty());
     }
     assert_eq!(world.texts("carol", channel), ["alice: hello?"]);
+    assert_eq!(last_change(&mut world, "carol", channel), (0, 0, 1, 1), "a device changed, and nobody came or went");
     assert_all_is_well(&mut world, channel, &["alice", "bob", "carol"]);
     // Later removals reach everybody by the keys that rolled.
     world.run("alice", Command::Remove { channel, name: "carol".to_owned() }).expect("removed");

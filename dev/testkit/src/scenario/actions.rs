@@ -223,9 +223,8 @@ impl Scenario {
     fn revoke(&mut self, on: DeviceIx) {
         let others = self.others_of(on);
         let Some(device) = self.dice.pick(&others).copied() else { return };
-        let conversations = self.conversations(on).iter().map(|conversation| conversation.channel).collect();
         match self.world.revoke(on, device) {
-            Ok(()) => drop(self.revoked.insert(device, conversations)),
+            Ok(()) => drop(self.revoked.insert(device)),
             Err(why) => self.world.note(format_args!("not revoked: {why}")),
         }
         let runner = self.runner(on);

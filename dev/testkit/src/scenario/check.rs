@@ -92,7 +92,7 @@ impl Scenario {
         let too_much = log.iter().filter(|entry| !history.may_show(&of.account, entry.seq));
         wrong.extend(too_much.map(|entry| format!("shows #{} from outside its time there", entry.seq)));
         let is_leaf = self.leaves(channel).is_none_or(|leaves| leaves.contains(&(of.account, of.device)));
-        let able = !self.revoked.contains_key(&device) && !self.gone.contains(&of.person);
+        let able = !self.revoked.contains(&device) && !self.gone.contains(&of.person);
         let is_member = able && history.members().contains(&of.account) && is_leaf && server.is_some();
         match conversation {
             Some(conversation) if is_member => {
@@ -208,7 +208,7 @@ impl Scenario {
         let gone = |device: DeviceIx| self.gone.contains(&self.world.device(device).person);
         let waits = |device: DeviceIx| {
             let waiting = self.world.read(device, |tx| tx.outbox().deliveries()).expect("in memory");
-            self.revoked.contains_key(&device) && waiting.iter().any(|delivery| delivery.account == *account)
+            self.revoked.contains(&device) && waiting.iter().any(|delivery| delivery.account == *account)
         };
         writer.is_some_and(|device| gone(device) || waits(device))
     }
@@ -376,21 +376,18 @@ impl Scenario {
         self.world.read(device, |tx| views::log(tx, view, 0, usize::MAX)).expect("in memory")
     }
 
-    /// A revoked device is in no conversation any more in which the device was that revoked it, if that still is.
+    /// A revoked device is in no conversation any more in which another device of its account is.
     fn revoked_are_out(&self) -> Vec<String> {
         let mut wrong = Vec::new();
         for channel in self.channels() {
             let Some(leaves) = self.leaves(&channel).filter(|_| self.server_log(&channel).is_some()) else { continue };
-            for (device, conversations) in &self.revoked {
+            for device in &self.revoked {
                 let of = self.world.device(*device);
                 let active = |other: &DeviceIx| {
                     let state = self.conversation(*other, &channel).map(|found| found.state);
                     self.world.device(*other).account == of.account && state == Some(ConversationState::Active)
                 };
-                if conversations.contains(&channel)
-                    && leaves.contains(&(of.account, of.device))
-                    && self.able().iter().any(active)
-                {
+                if leaves.contains(&(of.account, of.device)) && self.able().iter().any(active) {
                     wrong.push(format!("{channel:?}: {} is revoked and still in", of.name));
                 }
             }
@@ -415,10 +412,7 @@ impl Scenario {
 /// States in which a member may be found because of what is still to be mended in the engine; see docs/reliability.md, "Open
 /// findings". What is mended leaves this list.
 const fn is_open_finding(state: &ConversationState) -> bool {
-    matches!(
-        state,
-        ConversationState::Removed | ConversationState::NeedsRejoin { reason: RejoinReason::RecordsMissing }
-    )
+    matches!(state, ConversationState::NeedsRejoin { reason: RejoinReason::RecordsMissing })
 }
 
 /// The channels of a direct conversation that are in use.

@@ -131,7 +131,7 @@ pub struct Scenario {
     /// Invitations that somebody turned down, by person and sender.
     blocked: Vec<(usize, quicprochat_wire::AccountId)>,
     /// Devices that were revoked, with the conversations in which the device was that revoked them.
-    revoked: BTreeMap<DeviceIx, BTreeSet<ChannelId>>,
+    revoked: BTreeSet<DeviceIx>,
     /// People whose account is gone.
     gone: BTreeSet<usize>,
     model: Model,
@@ -206,7 +206,7 @@ impl Scenario {
             texts: BTreeMap::new(),
             titles: Vec::new(),
             blocked: Vec::new(),
-            revoked: BTreeMap::new(),
+            revoked: BTreeSet::new(),
             gone: BTreeSet::new(),
             model: Model::default(),
             looks: 0,
@@ -243,7 +243,7 @@ impl Scenario {
     /// Devices that were not revoked, of accounts that are not gone.
     fn able(&self) -> Vec<DeviceIx> {
         let able = |device: &DeviceIx| {
-            !self.revoked.contains_key(device) && !self.gone.contains(&self.world.device(*device).person)
+            !self.revoked.contains(device) && !self.gone.contains(&self.world.device(*device).person)
         };
         self.everybody().into_iter().filter(able).collect()
     }

@@ -32,7 +32,7 @@ impl Scenario {
                 }
             }
         }
-        for device in self.revoked.keys().copied().collect::<Vec<_>>() {
+        for device in self.revoked.iter().copied().collect::<Vec<_>>() {
             if self.world.tries_to_sign_in(device).is_ok() {
                 wrong.push(format!("{} is revoked and signs in", self.name(device)));
             }

@@ -77,7 +77,7 @@ fn run(cli: &Cli) -> anyhow::Result<bool> {
     } else {
         println!("{report}");
     }
-    Ok(report.failed.is_empty() && report.scenarios > 0)
+    Ok(report.is_as_known())
 }
 
 #[cfg(feature = "mutants")]
