@@ -1,7 +1,5 @@
 //! The groups of this crate.
 
-use std::sync::LazyLock;
-
 use quicprochat_e2ee::channel::ChannelKeys;
 use quicprochat_e2ee::mls::{Aad, Change, Group, PendingCommit, Profile, Received, RecordBook, Suite, new_key_package};
 use quicprochat_identity::LeafCredential;
@@ -23,10 +21,9 @@ pub(crate) struct Ours {
 /// Records, which list the devices' certificates, are checked outside of the group, and are no part of what is compared.
 struct EveryRecord;
 
-/// No external commit is measured, so no rejoin key is in force. Made once: deriving it is no part of what is compared.
-fn no_keys() -> &'static ChannelKeys {
-    static KEYS: LazyLock<ChannelKeys> = LazyLock::new(|| ChannelKeys::from_bytes(&[0; ChannelKeys::LEN]));
-    &KEYS
+/// No external commit is measured, so no rejoin key is in force.
+fn no_keys() -> ChannelKeys {
+    ChannelKeys::from_bytes(&[0; ChannelKeys::LEN])
 }
 
 impl RecordBook for EveryRecord {
@@ -45,7 +42,7 @@ impl Ours {
         let group = &mut self.group;
         let pending = self.device.with(|provider, own| group.stage_commit(provider, own, change, &aad))?;
         let received = self.device.with(|provider, _| {
-            group.receive(provider, EntryKind::Commit, &pending.message, &aad, &EveryRecord, no_keys())
+            group.receive(provider, EntryKind::Commit, &pending.message, &aad, &EveryRecord, &no_keys())
         })?;
         let Received::OwnPending(_) = received else { return Err("the own commit is not recognised".into()) };
         self.device.with(|provider, _| group.merge_pending(provider))?;
@@ -99,7 +96,7 @@ impl Side for Ours {
         let group = &mut self.group;
         let received = self
             .device
-            .with(|provider, _| group.receive(provider, EntryKind::Commit, &message, &aad, &EveryRecord, no_keys()))?;
+            .with(|provider, _| group.receive(provider, EntryKind::Commit, &message, &aad, &EveryRecord, &no_keys()))?;
         let Received::Commit(staged) = received else { return Err("a commit is not taken".into()) };
         Ok(self.device.with(|provider, _| group.merge_staged(provider, *staged))?)
     }
@@ -114,9 +111,9 @@ impl Side for Ours {
     fn decrypt(&mut self, message: &[u8]) -> Result<Vec<u8>> {
         let (aad, message) = parse(&mut self.device, message)?;
         let group = &mut self.group;
-        let received = self
-            .device
-            .with(|provider, _| group.receive(provider, EntryKind::Message, &message, &aad, &EveryRecord, no_keys()))?;
+        let received = self.device.with(|provider, _| {
+            group.receive(provider, EntryKind::Message, &message, &aad, &EveryRecord, &no_keys())
+        })?;
         let Received::Message { content, .. } = received else { return Err("a message is not taken".into()) };
         Ok(content)
     }

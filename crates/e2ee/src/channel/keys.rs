@@ -12,11 +12,13 @@ use zeroize::Zeroizing;
 /// They come from the exporter of epoch 0, and anew from that of every epoch that a rolling commit begins; joiners get the
 /// ones in force with their invitation.
 ///
+/// Entries are opened without the access key, so the signing key is made of its seed only when it is asked for.
+///
 /// Shape:    access seed (32) || channel key (32) || rejoin key (32).
 /// Secrets:  all of it; zeroised on drop.
 #[derive(Clone)]
 pub struct ChannelKeys {
-    access: AccessSecretKey,
+    access_seed: Zeroizing<[u8; 32]>,
     channel: Zeroizing<[u8; 32]>,
     rejoin: Zeroizing<[u8; 32]>,
 }
@@ -32,15 +34,14 @@ impl ChannelKeys {
     pub fn from_bytes(bytes: &[u8; Self::LEN]) -> Self {
         let (thirds, _) = bytes.as_chunks::<32>();
         let third = |index: usize| Zeroizing::new(thirds.get(index).copied().unwrap_or_default());
-        Self { access: AccessSecretKey::from_seed(&third(0)), channel: third(1), rejoin: third(2) }
+        Self { access_seed: third(0), channel: third(1), rejoin: third(2) }
     }
 
     /// The encoding, for the encrypted store and for invitations.
     #[must_use]
     pub fn to_bytes(&self) -> Zeroizing<[u8; Self::LEN]> {
         let mut bytes = Zeroizing::new([0; Self::LEN]);
-        let seed = self.access.seed();
-        let all = seed.iter().chain(self.channel.iter()).chain(self.rejoin.iter());
+        let all = self.access_seed.iter().chain(self.channel.iter()).chain(self.rejoin.iter());
         for (out, byte) in bytes.iter_mut().zip(all) {
             *out = *byte;
         }
@@ -49,14 +50,14 @@ impl ChannelKeys {
 
     /// Attaches to the channel.
     #[must_use]
-    pub const fn access(&self) -> &AccessSecretKey {
-        &self.access
+    pub fn access(&self) -> AccessSecretKey {
+        AccessSecretKey::from_seed(&self.access_seed)
     }
 
     /// The public half of [`Self::access`], as the server records it.
     #[must_use]
     pub fn access_public(&self) -> AccessPublicKey {
-        self.access.public()
+        self.access().public()
     }
 
     /// Included as external PSK by whoever enters by external commit (DESIGN M2).
@@ -82,7 +83,7 @@ impl Eq for ChannelKeys {}
 
 impl fmt::Debug for ChannelKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ChannelKeys({:?})", self.access.public())
+        write!(f, "ChannelKeys({:?})", self.access_public())
     }
 }
 
