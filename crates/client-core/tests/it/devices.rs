@@ -6,7 +6,7 @@ use quicprochat_client_core::{
     views,
 };
 use quicprochat_e2ee::mls::{Provider, delete_key_package};
-use quicprochat_wire::{ChannelId, time::Duration};
+use quicprochat_wire::{ChannelId, DeviceId, time::Duration};
 
 use crate::{
     groups::group_of,
@@ -14,6 +14,8 @@ use crate::{
 };
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
+/// All that Bob has where he has three.
+const BOBS: [&str; 3] = ["bob", "bob's phone", "bob's laptop"];
 
 #[test]
 fn every_device_of_an_account_is_invited_and_reads_everything() {
@@ -39,21 +41,31 @@ fn every_device_of_an_account_is_invited_and_reads_everything() {
     assert_eq!(again, Err(CommandError::MemberAlreadyIn));
 }
 
-#[test]
-fn a_job_that_one_device_took_on_another_finishes() {
+/// Bob has three devices, one of them a phone, and alice has invited him.
+fn with_three_devices() -> (World, ChannelId, DeviceId) {
     let mut world = World::new(&["alice", "bob"]);
     let phone = world.enrol("bob", "bob's phone");
     world.enrol("bob", "bob's laptop");
-    for name in ["bob", "bob's phone", "bob's laptop"] {
+    for name in BOBS {
         world.sync(name);
     }
     let channel = world.create("alice", "tea");
     world.invite("alice", channel, &["bob"]);
-    for name in ["bob", "bob's phone", "bob's laptop"] {
+    (world, channel, phone)
+}
+
+fn all_accept(world: &mut World) {
+    for name in BOBS {
         world.sync(name);
         world.accept(name);
         world.sync(name);
     }
+}
+
+#[test]
+fn a_job_that_one_device_took_on_another_finishes() {
+    let (mut world, channel, phone) = with_three_devices();
+    all_accept(&mut world);
     world.revoke("bob", "bob", phone);
     // The device that revoked is never seen again.
     world.set_online("bob", false);
@@ -62,6 +74,27 @@ fn a_job_that_one_device_took_on_another_finishes() {
     let members = world.conversation("alice", channel).members;
     assert!(members.iter().all(|member| member.device != phone), "the job came with the vault (A5)");
     assert_eq!(members.len(), 3);
+}
+
+#[test]
+fn a_device_revoked_while_an_invitation_waited_is_removed_once_it_is_accepted() {
+    let (mut world, channel, phone) = with_three_devices();
+    for name in ["bob", "bob's laptop"] {
+        world.sync(name);
+    }
+    world.revoke("bob", "bob", phone);
+    world.sync("bob");
+    let jobs = |world: &mut World| {
+        let tx = world.client("bob").store.begin().expect("opens");
+        tx.upkeep().revocation_jobs().expect("reads").len()
+    };
+    assert_eq!(jobs(&mut world), 0, "no conversation had the phone, so the job is done");
+    world.accept("bob");
+    world.sync("bob");
+    world.sync("alice");
+    let members = world.conversation("alice", channel).members;
+    assert_eq!(members.len(), 3);
+    assert!(members.iter().all(|member| member.device != phone), "the own record says that it was revoked");
 }
 
 #[test]
@@ -106,19 +139,8 @@ fn a_revoked_device_that_listens_takes_in_nothing_more() {
 
 #[test]
 fn a_revoked_device_is_cut_off_from_server_and_channels_and_the_others_go_on() {
-    let mut world = World::new(&["alice", "bob"]);
-    let phone = world.enrol("bob", "bob's phone");
-    world.enrol("bob", "bob's laptop");
-    for name in ["bob", "bob's phone", "bob's laptop"] {
-        world.sync(name);
-    }
-    let channel = world.create("alice", "tea");
-    world.invite("alice", channel, &["bob"]);
-    for name in ["bob", "bob's phone", "bob's laptop"] {
-        world.sync(name);
-        world.accept(name);
-        world.sync(name);
-    }
+    let (mut world, channel, phone) = with_three_devices();
+    all_accept(&mut world);
     assert!(world.is_taken("bob's phone"));
     world.revoke("bob", "bob", phone);
     assert!(!world.is_taken("bob's phone"), "refused at once");
