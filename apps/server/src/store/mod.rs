@@ -178,6 +178,8 @@ fn wait(queue: Option<mpsc::Sender<Waiting>>, job: Job) -> BoxFuture<'static, Re
 }
 
 #[cfg(test)]
+mod fixture;
+#[cfg(test)]
 mod model_tests;
 #[cfg(test)]
 mod tests;

@@ -6,31 +6,21 @@ use std::{
 
 use futures::future::join_all;
 use quicprochat_server_core::store::{
-    ChannelRow, EntryRow, Minute, PageLimit, Refusal, StateKey, StoreTx,
+    PageLimit, Refusal, StateKey, StoreTx,
     conformance::{self, Fixture},
     read, write,
 };
-use quicprochat_wire::{
-    AccessPublicKey, ChainHash, ChannelId, Digest, ErrorCode, MessageId,
-    call::channel::{ChainPoint, EntryKind},
-};
+use quicprochat_wire::ErrorCode;
 use tempfile::TempDir;
 
-use super::*;
+use super::{
+    fixture::{TEAM, block_on, entry, id, location, point, row},
+    *,
+};
 use crate::store_key::StoreKey;
-
-const TEAM: ChannelId = ChannelId::new([1; 32]);
-
-fn location(dir: &Path) -> Location {
-    Location { path: dir.join("store.db"), key: StoreKey::new([7; 32]) }
-}
 
 fn open(dir: &Path) -> SqliteStore {
     SqliteStore::open(&location(dir), StoreOptions::default()).expect("opens")
-}
-
-fn block_on<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(future)
 }
 
 struct Dirs {
@@ -58,43 +48,6 @@ impl Fixture for Dirs {
 #[test]
 fn does_what_every_store_must() {
     block_on(conformance::run(&mut Dirs { dirs: Vec::new(), last: None })).expect("conforms");
-}
-
-fn point(position: u64) -> ChainPoint {
-    ChainPoint { position, hash: ChainHash::new([position as u8; 32]) }
-}
-
-fn id(position: u64) -> MessageId {
-    let mut bytes = [0; 16];
-    bytes[..8].copy_from_slice(&position.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_le_bytes());
-    MessageId::new(bytes)
-}
-
-fn row(last: u64) -> ChannelRow {
-    ChannelRow {
-        access: AccessPublicKey::new([1; 32]),
-        access_since: 0,
-        last_commit: point(0),
-        last: point(last),
-        first: 1,
-        oldest: (last > 0).then_some(Minute(5)),
-        bytes: last * 100,
-        group_infos: 1,
-        group_info_bytes: 10,
-        created_with: Digest::new([9; 32]),
-    }
-}
-
-fn entry(position: u64) -> EntryRow {
-    EntryRow {
-        at: point(position),
-        id: id(position),
-        kind: EntryKind::Message,
-        after_commit: point(0),
-        sealed: vec![position as u8; 100],
-        next_access: None,
-        time: Minute(5),
-    }
 }
 
 fn append(tx: &mut dyn StoreTx, position: u64) -> Result<(), Refusal> {

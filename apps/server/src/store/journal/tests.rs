@@ -4,31 +4,26 @@ use std::{path::Path, sync::mpsc, time::Duration};
 
 use futures::future::join_all;
 use quicprochat_server_core::store::{
-    ChannelRow, EntryRow, Minute, PageLimit, Refusal, StateKey, StoreFault, StoreTx, read, write,
+    ChannelRow, EntryRow, PageLimit, Refusal, StateKey, StoreFault, StoreTx, read, write,
 };
-use quicprochat_wire::{
-    AccessPublicKey, ChainHash, ChannelId, Digest, ErrorCode, MessageId,
-    call::channel::{ChainPoint, EntryKind},
-};
+use quicprochat_wire::{ChannelId, ErrorCode, call::channel::EntryKind};
 use rusqlite::Connection;
 
 use super::JournalLimits;
-use crate::{
-    store::{Location, OpenError, SqliteStore, StoreOptions, connection::Purpose, dump, schema},
-    store_key::StoreKey,
+use crate::store::{
+    OpenError, SqliteStore, StoreOptions,
+    connection::Purpose,
+    dump,
+    fixture::{TEAM, block_on, entry, id, location, point, row},
+    schema,
 };
 
-const TEAM: ChannelId = ChannelId::new([1; 32]);
 const PAIR: ChannelId = ChannelId::new([2; 32]);
 const ALL: PageLimit = PageLimit { entries: u16::MAX, bytes: usize::MAX };
 
 /// Moves happen only at the end.
 const NEVER: JournalLimits =
     JournalLimits { messages: 1 << 20, bytes: 1 << 30, age: Duration::from_secs(24 * 60 * 60) };
-
-fn location(dir: &Path) -> Location {
-    Location { path: dir.join("store.db"), key: StoreKey::new([7; 32]) }
-}
 
 fn open(dir: &Path, journal: JournalLimits) -> SqliteStore {
     SqliteStore::open(&location(dir), StoreOptions { journal, ..StoreOptions::default() }).expect("opens")
@@ -39,10 +34,6 @@ fn every(messages: usize) -> JournalLimits {
     JournalLimits { messages, ..NEVER }
 }
 
-fn block_on<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(future)
-}
-
 /// What a process that is killed leaves: the files as they are while the store is open.
 fn killed(dir: &Path) -> tempfile::TempDir {
     let copy = tempfile::tempdir().expect("a directory");
@@ -50,43 +41,6 @@ fn killed(dir: &Path) -> tempfile::TempDir {
         std::fs::copy(dir.join(name), copy.path().join(name)).expect("copied");
     }
     copy
-}
-
-fn point(position: u64) -> ChainPoint {
-    ChainPoint { position, hash: ChainHash::new([position as u8; 32]) }
-}
-
-fn id(position: u64) -> MessageId {
-    let mut bytes = [3; 16];
-    bytes[..8].copy_from_slice(&position.to_be_bytes());
-    MessageId::new(bytes)
-}
-
-fn row(last: u64) -> ChannelRow {
-    ChannelRow {
-        access: AccessPublicKey::new([1; 32]),
-        access_since: 0,
-        last_commit: point(0),
-        last: point(last),
-        first: 1,
-        oldest: (last > 0).then_some(Minute(5)),
-        bytes: last * 100,
-        group_infos: 1,
-        group_info_bytes: 10,
-        created_with: Digest::new([9; 32]),
-    }
-}
-
-fn entry(position: u64) -> EntryRow {
-    EntryRow {
-        at: point(position),
-        id: id(position),
-        kind: EntryKind::Message,
-        after_commit: point(0),
-        sealed: vec![position as u8; 100],
-        next_access: None,
-        time: Minute(5),
-    }
 }
 
 fn append(tx: &mut dyn StoreTx, channel: &ChannelId, position: u64) -> Result<(), Refusal> {
