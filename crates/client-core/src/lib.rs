@@ -16,6 +16,7 @@ mod engine;
 pub mod error;
 pub mod event;
 mod fetch;
+pub mod history;
 mod inbox;
 pub mod input;
 mod own_record;

@@ -26,7 +26,7 @@ pub trait Backend {
 
 /// Runs the whole suite, each part on a fresh store.
 pub fn run(fresh: &mut dyn FnMut() -> Box<dyn Backend>) {
-    for part in [account, contacts, conversations, records, messages, outbox, inbox, tokens, upkeep, mls] {
+    for part in [account, contacts, conversations, records, messages, imports, outbox, inbox, tokens, upkeep, mls] {
         part(fresh().as_mut());
     }
     rolls_back(fresh().as_mut());
@@ -264,6 +264,31 @@ fn messages(backend: &mut dyn Backend) {
         check("not by another", &store.message_seen(&channel(1), &account_id(2), &message_id(1)), &Ok(false));
         check("not elsewhere", &store.message_seen(&channel(2), &account_id(1), &message_id(1)), &Ok(false));
         check("by id", &store.message_by_id(&channel(2), &message_id(2)), &Ok(Some(second.clone())));
+    });
+}
+
+fn imports(backend: &mut dyn Backend) {
+    within(backend, |tx| {
+        let store = tx.messages();
+        check("missing", &store.import_message(&entry(1, 2, 1)), &Ok(true));
+        check("the same again", &store.import_message(&entry(1, 2, 1)), &Ok(false));
+        check("nothing arrived", &store.last_arrival(), &Ok(0));
+        check("the first to arrive", &store.append_message(&entry(1, 9, 2)), &Ok(1));
+        check("missing, earlier", &store.import_message(&LogEntry { index: 77, ..entry(1, 1, 3) }), &Ok(true));
+        check("what arrived is kept", &store.import_message(&entry(1, 9, 8)), &Ok(false));
+        check("what was imported is kept", &store.append_message(&entry(1, 1, 8)), &Ok(0));
+        check("the second to arrive", &store.append_message(&entry(1, 10, 4)), &Ok(2));
+    });
+    within(backend, |tx| {
+        let store = tx.messages();
+        let stored = |index, seq, id| LogEntry { index, ..entry(1, seq, id) };
+        let all = vec![stored(0, 1, 3), stored(0, 2, 1), stored(1, 9, 2), stored(2, 10, 4)];
+        check("in order of positions", &store.messages_of(&channel(1), 0, 9), &Ok(all.clone()));
+        check("among the last", &store.last_messages(&channel(1), 9), &Ok(all));
+        check("no news", &store.arrivals(0, 9), &Ok(vec![stored(1, 9, 2), stored(2, 10, 4)]));
+        check("count", &store.last_arrival(), &Ok(2));
+        check("seen", &store.message_seen(&channel(1), &account_id(1), &message_id(3)), &Ok(true));
+        check("by id", &store.message_by_id(&channel(1), &message_id(1)), &Ok(Some(stored(0, 2, 1))));
     });
 }
 

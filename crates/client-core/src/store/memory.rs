@@ -373,6 +373,15 @@ impl MessageStore for MemoryTx<'_> {
         Ok(index)
     }
 
+    fn import_message(&self, entry: &LogEntry) -> Result<bool, StoreFault> {
+        let key = joined(&[entry.channel.as_ref(), &entry.seq.to_be_bytes()]);
+        let missing = self.entry_at(&key)?.is_none();
+        if missing {
+            self.put(Table::Message, &key, LogEntry { index: 0, ..entry.clone() }.encode());
+        }
+        Ok(missing)
+    }
+
     fn message_seen(&self, channel: &ChannelId, sender: &AccountId, id: &MessageId) -> Result<bool, StoreFault> {
         let entries: Vec<LogEntry> = self.rows(Table::Message, channel.as_ref())?;
         Ok(entries.iter().any(|entry| entry.sender == *sender && entry.id == *id))

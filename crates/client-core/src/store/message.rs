@@ -50,7 +50,7 @@ stored_enum! {
 stored_struct! {
     /// One entry of a channel's log that this device could read.
     LogEntry {
-        /// Order of arrival on this device, over all conversations; 0 before it is stored.
+        /// Order of arrival on this device, over all conversations; 0 before it is stored, and for what was imported.
         index: u64,
         /// Which conversation.
         channel: ChannelId,
@@ -80,6 +80,12 @@ pub trait MessageStore {
     /// Appends and returns the entry's index. An entry that stands at (channel, seq) already is kept as it is; its index is
     /// returned.
     fn append_message(&self, entry: &LogEntry) -> Result<u64, StoreFault>;
+
+    /// Puts in an entry of the past, which this device did not hear itself (from a backup, an archive, another device), and
+    /// says whether it was missing. An entry that stands at (channel, seq) already is kept as it is. What was imported has no
+    /// order of arrival: its index is 0, and [`Self::arrivals`] and [`Self::last_arrival`] know nothing of it, also when
+    /// others are appended later.
+    fn import_message(&self, entry: &LogEntry) -> Result<bool, StoreFault>;
 
     /// Whether `sender` has written `id` in this channel before (DESIGN L5).
     fn message_seen(&self, channel: &ChannelId, sender: &AccountId, id: &MessageId) -> Result<bool, StoreFault>;

@@ -135,33 +135,61 @@ impl RecordStore for Tx<'_> {
     }
 }
 
-/// A log row without its index, which is the arrival number beside it.
+/// A log row without its index, which is the arrival number beside it. Imported rows have arrival numbers from -1 downwards.
 const ENTRY: &str = "SELECT arrival, row FROM message";
 
 impl Tx<'_> {
     fn entries(&self, rest: &str, params: impl rusqlite::Params) -> Result<Vec<LogEntry>, StoreFault> {
         self.pairs(&format!("{ENTRY} {rest}"), params)?
             .into_iter()
-            .map(|(arrival, row)| {
-                let index = u64::try_from(arrival).map_err(|_| StoreFault::Damaged)?;
-                Ok(LogEntry { index, ..LogEntry::decode(&row)? })
-            })
+            .map(|(arrival, row)| Ok(LogEntry { index: index(arrival), ..LogEntry::decode(&row)? }))
             .collect()
     }
+
+    fn arrival_at(&self, entry: &LogEntry) -> Result<Option<i64>, StoreFault> {
+        let place = params![entry.channel.as_ref(), int(entry.seq)];
+        self.value("SELECT arrival FROM message WHERE channel = ?1 AND seq = ?2", place)
+    }
+
+    fn insert_entry(&self, arrival: i64, entry: &LogEntry) -> Result<(), StoreFault> {
+        self.run(
+            "INSERT INTO message (arrival, channel, seq, id, sender, row) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            params![
+                arrival,
+                entry.channel.as_ref(),
+                int(entry.seq),
+                entry.id.as_ref(),
+                entry.sender.as_ref(),
+                entry.encode()
+            ],
+        )
+        .map(drop)
+    }
+}
+
+/// What the engine calls the index of a row: 0 for an imported one.
+fn index(arrival: i64) -> u64 {
+    u64::try_from(arrival).unwrap_or_default()
 }
 
 impl MessageStore for Tx<'_> {
     fn append_message(&self, entry: &LogEntry) -> Result<u64, StoreFault> {
-        let place = params![entry.channel.as_ref(), int(entry.seq)];
-        let there: Option<i64> = self.value("SELECT arrival FROM message WHERE channel = ?1 AND seq = ?2", place)?;
-        if let Some(arrival) = there {
-            return u64::try_from(arrival).map_err(|_| StoreFault::Damaged);
+        if let Some(arrival) = self.arrival_at(entry)? {
+            return Ok(index(arrival));
         }
-        self.run(
-            "INSERT INTO message (channel, seq, id, sender, row) VALUES (?1, ?2, ?3, ?4, ?5)",
-            params![entry.channel.as_ref(), int(entry.seq), entry.id.as_ref(), entry.sender.as_ref(), entry.encode()],
-        )?;
-        Ok(self.inserted())
+        // Not left to SQLite, which would go on below zero where there are imported rows alone.
+        let arrival = self.last_arrival()?.saturating_add(1);
+        self.insert_entry(int(arrival), entry)?;
+        Ok(arrival)
+    }
+
+    fn import_message(&self, entry: &LogEntry) -> Result<bool, StoreFault> {
+        if self.arrival_at(entry)?.is_some() {
+            return Ok(false);
+        }
+        let first: Option<i64> = self.value("SELECT min(coalesce(min(arrival), 0), 0) FROM message", [])?;
+        self.insert_entry(first.unwrap_or_default().saturating_sub(1), entry)?;
+        Ok(true)
     }
 
     fn message_seen(&self, channel: &ChannelId, sender: &AccountId, id: &MessageId) -> Result<bool, StoreFault> {
@@ -195,7 +223,7 @@ impl MessageStore for Tx<'_> {
 
     fn last_arrival(&self) -> Result<u64, StoreFault> {
         let last: Option<i64> = self.value("SELECT coalesce(max(arrival), 0) FROM message", [])?;
-        u64::try_from(last.unwrap_or_default()).map_err(|_| StoreFault::Damaged)
+        Ok(index(last.unwrap_or_default()))
     }
 }
 
