@@ -8,7 +8,7 @@ use std::sync::{
 use quicprochat_wire::{CallFailure, ErrorCode, Request};
 
 /// Above every method's number.
-const METHODS: usize = 64;
+const METHODS: usize = 128;
 /// Above every error code's number; 0 stands for success.
 const OUTCOMES: usize = 32;
 

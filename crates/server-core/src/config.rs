@@ -75,6 +75,10 @@ pub struct Limits {
     pub inbox_entries: u64,
     /// Bytes of an account's vault records. 4 MiB.
     pub vault_bytes: u64,
+    /// Bytes of an account's archive of its history. 1 GiB.
+    pub archive_bytes: u64,
+    /// Objects of an account's archive. 32,768.
+    pub archive_objects: u64,
     /// Invite codes an account may have at a time, where registration asks for them. 10.
     pub invites: u32,
     /// How long an invite code counts. 30 days.
@@ -125,6 +129,8 @@ impl Default for Limits {
             inbox_bytes: 64 * MIB,
             inbox_entries: 10_000,
             vault_bytes: 4 * MIB,
+            archive_bytes: 1024 * MIB,
+            archive_objects: 32_768,
             invites: 10,
             invite_validity: DAY * 30,
             tokens_per_day: 640,

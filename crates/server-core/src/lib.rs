@@ -1,6 +1,6 @@
 //! The server's services, without socket, clock, runtime or database.
 //!
-//! One folder a service, one file a method: `session`, `auth`, `directory`, `vault`, `tokens`, `inbox`, `channels`.
+//! One folder a service, one file a method: `session`, `auth`, `directory`, `vault`, `archive`, `tokens`, `inbox`, `channels`.
 //! [`Server`] routes calls to them; `access` decides in one place who may make which. They keep everything in a
 //! [`store::Store`], whose traits a backend implements; [`store::memory`] is one, for tests and simulations.
 //!
@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 mod access;
+mod archive;
 mod auth;
 mod channels;
 mod config;

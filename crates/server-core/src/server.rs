@@ -7,6 +7,7 @@ use quicprochat_wire::{CallFailure, Entropy, ErrorCode, Request, Response, Times
 
 use crate::{
     access::admit,
+    archive,
     auth::{self, OpaqueServer},
     channels,
     config::ServerConfig,
@@ -145,6 +146,11 @@ impl Server {
 
             Request::VaultFetch(request) => vault::fetch(core, caller.owner()?, request).await?.into(),
             Request::VaultStore(request) => vault::store(core, caller.device()?, request).await?.into(),
+
+            Request::ArchivePut(request) => archive::put(core, caller.device()?, request).await?.into(),
+            Request::ArchiveGet(request) => archive::get(core, caller.device()?, request).await?.into(),
+            Request::ArchiveList(request) => archive::list(core, caller.device()?, request).await?.into(),
+            Request::ArchiveDelete(request) => archive::delete(core, caller.device()?, request).await?.into(),
 
             Request::TokenKeys(_) => tokens::keys(core, caller.device()?, now).await?.into(),
             Request::TokenIssue(request) => tokens::issue(core, caller.device()?, request, now).await?.into(),

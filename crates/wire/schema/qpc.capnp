@@ -142,6 +142,27 @@ struct Request {
 
     channelDelete @55 :ChannelRef;
     # Channel connection, current key attached. Answer: done.
+
+    reserved56 @56 :Void;
+    reserved57 @57 :Void;
+    reserved58 @58 :Void;
+    reserved59 @59 :Void;
+    reserved60 @60 :Void;
+    reserved61 @61 :Void;
+    reserved62 @62 :Void;
+    reserved63 @63 :Void;
+
+    archivePut @64 :ArchivePut;
+    # Account connection of a device. Answer: done.
+
+    archiveGet @65 :ArchiveGet;
+    # Account connection of a device. Answer: archiveObject.
+
+    archiveList @66 :ArchiveList;
+    # Account connection of a device. Answer: archivePage.
+
+    archiveDelete @67 :ArchiveDelete;
+    # Account connection of a device. Answer: done.
   }
 }
 
@@ -171,6 +192,9 @@ struct Response {
 
     error @17 :Error;
     # The call was refused. In a stream it is the last answer.
+
+    archiveObject @18 :ArchiveObject;
+    archivePage @19 :ArchivePage;
   }
 }
 
@@ -497,6 +521,64 @@ struct VaultRecords {
 struct VaultStore {
   records @0 :List(VaultRecord);
   # At most 64. All or none.
+}
+
+# ---------------------------------------------------------------------------------------------------------------- archive
+
+struct ArchivePut {
+  # Idempotent by id: the same bytes again are answered with done, other bytes with version-conflict.
+
+  id @0 :Data;
+  # 16 bytes, random, chosen by the client.
+
+  sealed @1 :Data;
+  # 1 to 262,144. Never changed once it is stored.
+}
+
+struct ArchiveGet {
+  id @0 :Data;
+  # 16 bytes.
+}
+
+struct ArchiveObject {
+  sealed @0 :Data;
+  # At most 262,144.
+}
+
+struct ArchiveList {
+  after @0 :Data;
+  # Optional; 16 bytes. Ids above this one; from the first one if it is left out.
+
+  limit @1 :UInt16;
+  # Most entries wanted; 0 for no other limit than that of a page.
+}
+
+struct ArchiveEntry {
+  id @0 :Data;
+  # 16 bytes.
+
+  bytes @1 :UInt32;
+  # Of what is stored under the id.
+}
+
+struct ArchivePage {
+  entries @0 :List(ArchiveEntry);
+  # At most 512, by id.
+
+  more @1 :Bool;
+  objects @2 :UInt64;
+  # How many the account has.
+
+  bytes @3 :UInt64;
+  # How many bytes they are.
+
+  quota @4 :UInt64;
+  # How many bytes they may be.
+}
+
+struct ArchiveDelete {
+  ids @0 :List(Data);
+  # At most 512 of 16 bytes. An id that is not there is as good as deleted.
 }
 
 # ----------------------------------------------------------------------------------------------------------------- tokens

@@ -87,6 +87,10 @@ fixed_bytes!(
     MessageId, 16, "msg"
 );
 fixed_bytes!(
+    /// An object of an account's archive, random.
+    ObjectId, 16, "obj"
+);
+fixed_bytes!(
     /// The public half of a channel's access key (Ed25519).
     AccessPublicKey, 32, "access"
 );

@@ -30,6 +30,7 @@ pub use entropy::Entropy;
 pub use error::{CallFailure, ErrorCode};
 pub use id::{
     AccessPublicKey, AccountId, ChainHash, Challenge, ChannelId, DeviceId, DeviceKey, Digest, Fingerprint, MessageId,
+    ObjectId,
 };
 pub use link::ServerLink;
 pub use time::{Duration, Timestamp};

@@ -38,7 +38,9 @@ pub const MAX_VAULT_BYTES: usize = 64 * 1024;
 pub const MAX_VAULT_WRAPS: usize = 16;
 /// Most vault records an account has.
 pub const MAX_VAULT_RECORDS: usize = 64;
-/// Most entries in one page of a channel or an inbox.
+/// Largest sealed object of an archive, after padding.
+pub const MAX_ARCHIVE_BYTES: usize = 256 * 1024;
+/// Most entries in one page of a channel, an inbox or an archive, and most objects of an archive deleted in one call.
 pub const MAX_PAGE_ENTRIES: u16 = 512;
 /// A server ends a page with the entry that makes its sealed bytes this many, or more. Chosen so that the largest page, with
 /// the largest entry coming last, fits a frame.

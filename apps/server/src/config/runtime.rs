@@ -88,6 +88,8 @@ impl LimitsSection {
             inbox_bytes: self.inbox_bytes.0,
             inbox_entries: self.inbox_entries,
             vault_bytes: self.vault_bytes.0,
+            archive_bytes: self.archive_bytes.0,
+            archive_objects: self.archive_objects,
             tokens_per_day: self.tokens_per_day,
             token_epoch_days: self.token_epoch_days,
             token_grace_days: self.token_grace_days,

@@ -9,6 +9,7 @@
 //! The file is never opened unencrypted. What was acknowledged is synced; a full disk fails transactions, not the server.
 
 mod accounts;
+mod archives;
 mod channel_cache;
 mod channels;
 mod checkpoint;

@@ -7,8 +7,12 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::{OpenError, connection::explain};
 
 /// Step n brings a database from version n - 1 to version n.
-pub(super) const STEPS: &[&str] =
-    &[include_str!("schema/0001.sql"), include_str!("schema/0002.sql"), include_str!("schema/0003.sql")];
+pub(super) const STEPS: &[&str] = &[
+    include_str!("schema/0001.sql"),
+    include_str!("schema/0002.sql"),
+    include_str!("schema/0003.sql"),
+    include_str!("schema/0004.sql"),
+];
 
 /// The version this program writes.
 pub(super) fn known_version() -> u32 {

@@ -1,8 +1,8 @@
 //! An open transaction as the services see it.
 
 use quicprochat_server_core::store::{
-    AccountStore, ChannelStore, DirectoryStore, InboxStore, InviteStore, StateStore, StoreFault, StoreTx, TokenStore,
-    VaultStore,
+    AccountStore, ArchiveStore, ChannelStore, DirectoryStore, InboxStore, InviteStore, StateStore, StoreFault, StoreTx,
+    TokenStore, VaultStore,
 };
 use rusqlite::{Connection, Error, OptionalExtension as _, Params, Row};
 
@@ -163,6 +163,9 @@ impl StoreTx for SqliteTx<'_> {
         self
     }
     fn vaults(&mut self) -> &mut dyn VaultStore {
+        self
+    }
+    fn archives(&mut self) -> &mut dyn ArchiveStore {
         self
     }
     fn tokens(&mut self) -> &mut dyn TokenStore {

@@ -15,6 +15,7 @@ pub(crate) async fn account_delete(core: &Core, caller: SignedIn) -> Result<Done
         tx.accounts().remove(&account)?;
         tx.directory().remove(&account)?;
         tx.vaults().remove(&account)?;
+        tx.archives().remove(&account)?;
         tx.inboxes().remove(&account)?;
         tx.invites().remove_maker(&account)?;
         Ok(tx.tokens().remove(&account)?)

@@ -8,6 +8,7 @@
 //! Every backend passes [`conformance`].
 
 mod account;
+mod archive;
 mod channel;
 pub mod conformance;
 mod directory;
@@ -22,6 +23,7 @@ mod token;
 mod vault;
 
 pub use account::{AccountRow, AccountStore, PasswordRow, WayRow};
+pub use archive::{ArchiveRow, ArchiveStore};
 pub use channel::{ChannelRow, ChannelStore, EntryRow, GroupInfoRow, KeyRow, KeyringRow, LogPoint, PageLimit};
 pub use directory::{DeviceRow, DirectoryStore};
 pub use fault::StoreFault;
@@ -64,6 +66,8 @@ pub trait StoreTx {
     fn invites(&mut self) -> &mut dyn InviteStore;
     /// Vault wraps and records.
     fn vaults(&mut self) -> &mut dyn VaultStore;
+    /// Archives of histories.
+    fn archives(&mut self) -> &mut dyn ArchiveStore;
     /// Tokens issued and spent.
     fn tokens(&mut self) -> &mut dyn TokenStore;
     /// Inboxes.

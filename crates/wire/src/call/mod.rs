@@ -3,6 +3,7 @@
 //! One file a service. [`Request`] and [`Response`] gather them, so that a new method breaks the build wherever it is not
 //! handled. `docs/protocol.md` lists order, signatures and error codes.
 
+pub mod archive;
 pub mod auth;
 pub mod channel;
 pub mod directory;
@@ -222,6 +223,11 @@ methods! {
     ChannelGroupInfo = 53, "channel-group-info": channel::ChannelGroupInfo => GroupInfo(channel::GroupInfo), Channel;
     ChannelKeyring = 54, "channel-keyring": channel::ChannelKeyring => Keyring(channel::Keyring), Channel;
     ChannelDelete = 55, "channel-delete": channel::ChannelDelete => Done(Done), Channel;
+
+    ArchivePut = 64, "archive-put": archive::ArchivePut => Done(Done), AccountDevice;
+    ArchiveGet = 65, "archive-get": archive::ArchiveGet => ArchiveObject(archive::ArchiveObject), AccountDevice;
+    ArchiveList = 66, "archive-list": archive::ArchiveList => ArchivePage(archive::ArchivePage), AccountDevice;
+    ArchiveDelete = 67, "archive-delete": archive::ArchiveDelete => Done(Done), AccountDevice;
 }
 
 responses! {
@@ -242,4 +248,6 @@ responses! {
     ChannelPage = 14: channel::ChannelPage;
     GroupInfo = 15: channel::GroupInfo;
     Keyring = 16: channel::Keyring;
+    ArchiveObject = 18: archive::ArchiveObject;
+    ArchivePage = 19: archive::ArchivePage;
 }

@@ -7,6 +7,7 @@
 //!   Request ──encode_request──▶ message ──frame──▶ stream ──frame::FrameReader──▶ message ──decode_request──▶ Request
 //! ```
 
+mod archive;
 mod auth;
 mod channel;
 mod directory;

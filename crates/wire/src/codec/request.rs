@@ -1,6 +1,6 @@
 //! The union of all requests.
 
-use super::{auth, channel, directory, error::CodecError, inbox, session, token, vault};
+use super::{archive, auth, channel, directory, error::CodecError, inbox, session, token, vault};
 use crate::{
     call::{
         Request,
@@ -46,6 +46,10 @@ pub(super) fn write(request: &Request, out: Builder<'_>) -> Result<(), CodecErro
         Request::ChannelGroupInfo(call) => channel::write_group_info_of(call, out.init_channel_group_info()),
         Request::ChannelKeyring(call) => channel::write_ref(&call.channel, out.init_channel_keyring()),
         Request::ChannelDelete(call) => channel::write_ref(&call.channel, out.init_channel_delete()),
+        Request::ArchivePut(call) => archive::write_put(call, out.init_archive_put())?,
+        Request::ArchiveGet(call) => archive::write_get(call, out.init_archive_get()),
+        Request::ArchiveList(call) => archive::write_list(call, out.init_archive_list()),
+        Request::ArchiveDelete(call) => archive::write_delete(call, out.init_archive_delete())?,
     }
     Ok(())
 }
@@ -83,6 +87,10 @@ pub(super) fn read(from: Reader<'_>) -> Result<Request, CodecError> {
         Which::ChannelGroupInfo(call) => channel::read_group_info_of(call?)?.into(),
         Which::ChannelKeyring(call) => ChannelKeyring { channel: channel::read_ref(call?)? }.into(),
         Which::ChannelDelete(call) => ChannelDelete { channel: channel::read_ref(call?)? }.into(),
+        Which::ArchivePut(call) => archive::read_put(call?)?.into(),
+        Which::ArchiveGet(call) => archive::read_get(call?)?.into(),
+        Which::ArchiveList(call) => archive::read_list(call?)?.into(),
+        Which::ArchiveDelete(call) => archive::read_delete(call?)?.into(),
         Which::Reserved11(())
         | Which::Reserved12(())
         | Which::Reserved13(())
@@ -108,6 +116,14 @@ pub(super) fn read(from: Reader<'_>) -> Result<Request, CodecError> {
         | Which::Reserved44(())
         | Which::Reserved45(())
         | Which::Reserved46(())
-        | Which::Reserved47(()) => return Err(CodecError::UnknownMethod),
+        | Which::Reserved47(())
+        | Which::Reserved56(())
+        | Which::Reserved57(())
+        | Which::Reserved58(())
+        | Which::Reserved59(())
+        | Which::Reserved60(())
+        | Which::Reserved61(())
+        | Which::Reserved62(())
+        | Which::Reserved63(()) => return Err(CodecError::UnknownMethod),
     })
 }

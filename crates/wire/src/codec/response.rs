@@ -1,6 +1,8 @@
 //! The union of all responses, with refusals.
 
-use super::{Answer, auth, channel, directory, error::CodecError, field::millis, inbox, session, token, vault};
+use super::{
+    Answer, archive, auth, channel, directory, error::CodecError, field::millis, inbox, session, token, vault,
+};
 use crate::{
     call::{Done, Response},
     error::{CallFailure, ErrorCode},
@@ -37,6 +39,8 @@ pub(super) fn write(answer: &Answer, out: Builder<'_>) -> Result<(), CodecError>
         Response::ChannelPage(answer) => channel::write_page(answer, out.init_channel_page())?,
         Response::GroupInfo(answer) => channel::write_group_info(answer, out.init_group_info())?,
         Response::Keyring(answer) => channel::write_keyring(answer, out.init_keyring())?,
+        Response::ArchiveObject(answer) => archive::write_object(answer, out.init_archive_object())?,
+        Response::ArchivePage(answer) => archive::write_page(answer, out.init_archive_page())?,
     }
     Ok(())
 }
@@ -61,6 +65,8 @@ pub(super) fn read(from: Reader<'_>) -> Result<Answer, CodecError> {
         Which::ChannelPage(answer) => channel::read_page(answer?)?.into(),
         Which::GroupInfo(answer) => channel::read_group_info(answer?)?.into(),
         Which::Keyring(answer) => channel::read_keyring(answer?)?.into(),
+        Which::ArchiveObject(answer) => archive::read_object(answer?)?.into(),
+        Which::ArchivePage(answer) => archive::read_page(answer?)?.into(),
         Which::Error(failure) => return Ok(Err(read_failure(failure?)?)),
     }))
 }

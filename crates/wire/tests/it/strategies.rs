@@ -8,8 +8,8 @@ use proptest::{
 };
 use quicprochat_wire::{
     AccessPublicKey, AccountId, Answer, CallFailure, ChainHash, Challenge, ChannelId, ConnectionKind, DeviceId,
-    Duration, ErrorCode, MessageId, Request, Response, Timestamp,
-    call::{Done, auth::*, channel::*, directory::*, inbox::*, session::*, token::*, vault::*},
+    Duration, ErrorCode, MessageId, ObjectId, Request, Response, Timestamp,
+    call::{Done, archive::*, auth::*, channel::*, directory::*, inbox::*, session::*, token::*, vault::*},
 };
 
 fn data(most: usize) -> BoxedStrategy<Vec<u8>> {
@@ -70,6 +70,10 @@ fn account() -> impl Strategy<Value = AccountId> {
 
 fn message_id() -> impl Strategy<Value = MessageId> {
     uniform16(any::<u8>()).prop_map(MessageId::new)
+}
+
+fn object() -> impl Strategy<Value = ObjectId> {
+    uniform16(any::<u8>()).prop_map(ObjectId::new)
 }
 
 fn access() -> impl Strategy<Value = AccessPublicKey> {
@@ -178,6 +182,10 @@ pub(crate) fn requests() -> Vec<BoxedStrategy<Request>> {
         (channel(), any::<u64>()).prop_map(|(channel, position)| ChannelGroupInfo { channel, position }.into()).boxed(),
         channel().prop_map(|channel| ChannelKeyring { channel }.into()).boxed(),
         channel().prop_map(|channel| ChannelDelete { channel }.into()).boxed(),
+        (object(), data(2000)).prop_map(|(id, sealed)| ArchivePut { id, sealed }.into()).boxed(),
+        object().prop_map(|id| ArchiveGet { id }.into()).boxed(),
+        (option::of(object()), any::<u16>()).prop_map(|(after, limit)| ArchiveList { after, limit }.into()).boxed(),
+        vec(object(), 0..=512).prop_map(|ids| ArchiveDelete { ids }.into()).boxed(),
     ]
 }
 
@@ -225,6 +233,15 @@ prop_compose! {
     }
 }
 
+prop_compose! {
+    fn archive_page()(
+        entries in vec((object(), any::<u32>()), 0..=512), more: bool, objects: u64, bytes: u64, quota: u64,
+    ) -> ArchivePage {
+        let entries = entries.into_iter().map(|(id, bytes)| ArchiveEntry { id, bytes }).collect();
+        ArchivePage { entries, more, objects, bytes, quota }
+    }
+}
+
 fn failure() -> impl Strategy<Value = CallFailure> {
     (proptest::sample::select(ErrorCode::ALL), option::of(1..=u64::MAX))
         .prop_map(|(code, after)| CallFailure { code, retry_after: after.map(Duration::from_millis) })
@@ -264,6 +281,8 @@ pub(crate) fn answers() -> Vec<BoxedStrategy<Answer>> {
         ok((vec(channel_entry(), 0..=60), any::<bool>()).prop_map(|(entries, more)| ChannelPage { entries, more })),
         ok((point(), data(3000)).prop_map(|(at, sealed)| GroupInfo { at, sealed })),
         ok((point(), data(3000)).prop_map(|(at, keyring)| Keyring { at, keyring })),
+        ok(data(3000).prop_map(|sealed| ArchiveObject { sealed })),
+        ok(archive_page()),
         failure().prop_map(Err).boxed(),
     ]
 }

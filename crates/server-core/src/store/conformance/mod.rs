@@ -1,6 +1,7 @@
 //! What every backend must do, as a suite that it runs on itself.
 
 mod accounts;
+mod archives;
 mod channels;
 mod durability;
 mod inboxes;
@@ -47,6 +48,7 @@ use ensure;
 /// Runs the whole suite, each part on a store of its own.
 pub async fn run(fixture: &mut dyn Fixture) -> Result<(), NonConformance> {
     accounts::check(&*fixture.open().await).await?;
+    archives::check(&*fixture.open().await).await?;
     channels::check(&*fixture.open().await).await?;
     inboxes::check(&*fixture.open().await).await?;
     durability::check(fixture).await

@@ -72,6 +72,12 @@ impl Tables {
             table("records", 2, "account id version sealed", &self.records, |(account, id), record| {
                 vec![bytes(account), number(*id), Cell::Number(record.version), bytes(&record.sealed)]
             }),
+            table("archives", 1, "account objects bytes", &self.archives, |account, row| {
+                vec![bytes(account), Cell::Number(row.objects), Cell::Number(row.bytes)]
+            }),
+            table("archive_objects", 2, "account id sealed", &self.archive_objects, |(account, id), sealed| {
+                vec![bytes(account), bytes(id), bytes(sealed)]
+            }),
             table("issued", 2, "account day count", &self.issued, |(account, day), count| {
                 vec![bytes(account), (*day).into(), number(*count)]
             }),

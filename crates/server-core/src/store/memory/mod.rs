@@ -1,6 +1,7 @@
 //! A store in memory: for tests, and for simulations that fail or crash it at will.
 
 mod accounts;
+mod archives;
 mod channels;
 mod dump;
 mod inboxes;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use quicprochat_wire::{
-    AccessPublicKey, AccountId, ChannelId, DeviceId, MessageId,
+    AccessPublicKey, AccountId, ChannelId, DeviceId, MessageId, ObjectId,
     call::{
         channel::ChainPoint,
         vault::{VaultRecord, VaultWrap},
@@ -12,9 +12,9 @@ use quicprochat_wire::{
 
 use super::table::Table;
 use crate::store::{
-    AccountRow, AccountStore, ChannelRow, ChannelStore, Day, DeviceRow, DirectoryStore, EntryRow, GroupInfoRow,
-    InboxEntryRow, InboxRow, InboxStore, InviteRow, InviteStore, KeyRow, KeyringRow, StateKey, StateStore, StoreFault,
-    StoreTx, TokenStore, VaultStore, WayRow,
+    AccountRow, AccountStore, ArchiveRow, ArchiveStore, ChannelRow, ChannelStore, Day, DeviceRow, DirectoryStore,
+    EntryRow, GroupInfoRow, InboxEntryRow, InboxRow, InboxStore, InviteRow, InviteStore, KeyRow, KeyringRow, StateKey,
+    StateStore, StoreFault, StoreTx, TokenStore, VaultStore, WayRow,
 };
 
 /// Whether a write is open, and every table.
@@ -29,6 +29,8 @@ pub(super) struct Tables {
     pub(super) invites: Table<String, InviteRow>,
     pub(super) wraps: Table<AccountId, Vec<VaultWrap>>,
     pub(super) records: Table<(AccountId, u32), VaultRecord>,
+    pub(super) archives: Table<AccountId, ArchiveRow>,
+    pub(super) archive_objects: Table<(AccountId, ObjectId), Vec<u8>>,
     pub(super) issued: Table<(AccountId, Day), u32>,
     pub(super) spent: Table<(u32, [u8; 32]), ()>,
     pub(super) inboxes: Table<AccountId, InboxRow>,
@@ -53,6 +55,8 @@ macro_rules! every_table {
         $self.invites.$method();
         $self.wraps.$method();
         $self.records.$method();
+        $self.archives.$method();
+        $self.archive_objects.$method();
         $self.issued.$method();
         $self.spent.$method();
         $self.inboxes.$method();
@@ -96,6 +100,10 @@ impl StoreTx for Tables {
     }
 
     fn vaults(&mut self) -> &mut dyn VaultStore {
+        self
+    }
+
+    fn archives(&mut self) -> &mut dyn ArchiveStore {
         self
     }
 
