@@ -146,6 +146,9 @@ impl Server {
 
             Request::VaultFetch(request) => vault::fetch(core, caller.owner()?, request).await?.into(),
             Request::VaultStore(request) => vault::store(core, caller.device()?, request).await?.into(),
+            Request::VaultSubscribe(request) => {
+                return Ok(Reply::Stream(vault::subscribe(&self.core, caller.device()?, request).await?));
+            }
 
             Request::ArchivePut(request) => archive::put(core, caller.device()?, request).await?.into(),
             Request::ArchiveGet(request) => archive::get(core, caller.device()?, request).await?.into(),

@@ -84,7 +84,9 @@ struct Request {
     vaultStore @25 :VaultStore;
     # Account connection of a device. Answer: done.
 
-    reserved26 @26 :Void;
+    vaultSubscribe @26 :VaultSubscribe;
+    # Account connection of a device; stream. Answers: vaultVersions.
+
     reserved27 @27 :Void;
     reserved28 @28 :Void;
     reserved29 @29 :Void;
@@ -195,6 +197,7 @@ struct Response {
 
     archiveObject @18 :ArchiveObject;
     archivePage @19 :ArchivePage;
+    vaultVersions @20 :VaultVersions;
   }
 }
 
@@ -521,6 +524,19 @@ struct VaultRecords {
 struct VaultStore {
   records @0 :List(VaultRecord);
   # At most 64. All or none.
+}
+
+struct VaultSubscribe {
+}
+
+struct VaultVersion {
+  id @0 :UInt32;
+  version @1 :UInt64;
+}
+
+struct VaultVersions {
+  versions @0 :List(VaultVersion);
+  # At most 1,024, by id. First of every record there ever was, then of those that changed since.
 }
 
 # ---------------------------------------------------------------------------------------------------------------- archive

@@ -38,6 +38,8 @@ pub const MAX_VAULT_BYTES: usize = 64 * 1024;
 pub const MAX_VAULT_WRAPS: usize = 16;
 /// Most vault records an account has.
 pub const MAX_VAULT_RECORDS: usize = 64;
+/// Most record ids an account ever uses: a removed record keeps its version.
+pub const MAX_VAULT_IDS: usize = 16 * MAX_VAULT_RECORDS;
 /// Largest sealed object of an archive, after padding.
 pub const MAX_ARCHIVE_BYTES: usize = 256 * 1024;
 /// Most entries in one page of a channel, an inbox or an archive, and most objects of an archive deleted in one call.

@@ -44,5 +44,6 @@ pub(crate) async fn password_finish(
     .await?;
     // Whoever changed it knows the new one; every other sign-in is over, also one in another way: it would replace these wraps.
     connection.state().signed_in = Some(signed_in);
+    core.account_wakers.wake(&signed_in.account);
     Ok(Done)
 }

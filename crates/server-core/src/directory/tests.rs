@@ -5,7 +5,7 @@ use quicprochat_wire::{
         Done,
         directory::{Lookup, OwnRecord, PublishIdentity, PublishKeyPackage, Subject},
         inbox::{InboxRead, InboxSubscribe},
-        vault::VaultFetch,
+        vault::{VaultFetch, VaultSubscribe},
     },
 };
 
@@ -113,6 +113,8 @@ fn a_revoked_device_is_refused_at_once_on_every_open_connection() {
     let mut subscription = stolen.subscribe(InboxSubscribe { after: 0 }).expect("subscribes");
     assert!(subscription.next().expect("at once").is_ok());
     assert!(subscription.next().is_none());
+    let mut vault = stolen.subscribe(VaultSubscribe {}).expect("subscribes");
+    assert!(vault.next().expect("at once").is_ok());
 
     let part = alice.next_part(|draft, _| {
         draft.remove_device(PHONE).expect("present");
@@ -125,6 +127,8 @@ fn a_revoked_device_is_refused_at_once_on_every_open_connection() {
 
     assert_eq!(subscription.next(), Some(refused(ErrorCode::DeviceRevoked)));
     assert!(subscription.ended());
+    assert_eq!(vault.next(), Some(refused(ErrorCode::DeviceRevoked)));
+    assert!(vault.ended());
     assert_eq!(stolen.call(InboxRead { after: 0, limit: 9 }), refused(ErrorCode::DeviceRevoked));
     assert_eq!(stolen.call(OwnRecord {}), refused(ErrorCode::DeviceRevoked));
     assert_eq!(stolen.call(VaultFetch { ids: Vec::new() }), refused(ErrorCode::DeviceRevoked));

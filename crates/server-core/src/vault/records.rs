@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use quicprochat_wire::{
     AccountId, ErrorCode,
     call::vault::{VaultRecord, VaultWrap},
-    limits::{MAX_VAULT_BYTES, MAX_VAULT_RECORDS},
+    limits::{MAX_VAULT_BYTES, MAX_VAULT_IDS, MAX_VAULT_RECORDS},
 };
 
 use crate::{
@@ -15,8 +15,6 @@ use crate::{
 
 /// Most ways into a vault.
 const MAX_WRAPS: usize = 8;
-/// Most record ids an account ever uses: a removed record keeps its version.
-const MAX_IDS: usize = 16 * MAX_VAULT_RECORDS;
 
 /// Checks wraps that are to replace all there are: at least one, each way once.
 ///
@@ -71,7 +69,7 @@ pub(crate) fn put_records(
         }
         let bytes = u64::try_from(record.sealed.len()).unwrap_or(u64::MAX);
         rows.insert(record.id, VaultRow { id: record.id, version: record.version, bytes });
-        if rows.len() > MAX_IDS {
+        if rows.len() > MAX_VAULT_IDS {
             return Err(ErrorCode::QuotaFull.into());
         }
         tx.vaults().put(account, record)?;

@@ -16,5 +16,6 @@ pub(crate) async fn store(core: &Core, caller: Device, request: VaultStore) -> R
         put_records(tx, &caller.account, &request.records, limit)
     })
     .await?;
+    core.account_wakers.wake(&caller.account);
     Ok(Done)
 }

@@ -3,7 +3,7 @@ use quicprochat_wire::{
     call::{
         Done,
         session::Registration,
-        vault::{VaultFetch, VaultRecord, VaultStore, VaultWrap},
+        vault::{VaultFetch, VaultRecord, VaultStore, VaultSubscribe, VaultVersion, VaultVersions, VaultWrap},
     },
     limits::{MAX_VAULT_BYTES, MAX_VAULT_RECORDS},
 };
@@ -110,4 +110,49 @@ fn wraps_are_at_least_one_and_each_way_once() {
     assert_eq!(check_wraps(&[way(1, 0)]), Err(ErrorCode::BadRequest));
     assert_eq!(check_wraps(&[way(1, MAX_VAULT_BYTES + 1)]), Err(ErrorCode::TooLarge));
     assert_eq!(check_wraps(&(0..9).map(|index| way(index, 1)).collect::<Vec<_>>()), Err(ErrorCode::QuotaFull));
+}
+
+fn versions(of: &[(u32, u64)]) -> Option<Result<VaultVersions, quicprochat_wire::CallFailure>> {
+    let versions = of.iter().map(|(id, version)| VaultVersion { id: *id, version: *version }).collect();
+    Some(Ok(VaultVersions { versions }))
+}
+
+#[test]
+fn a_subscription_tells_all_versions_at_once_and_then_what_is_stored() {
+    let sam = Sam::new();
+    let line = line(&sam);
+    let mut watching = line.subscribe(VaultSubscribe {}).expect("subscribes");
+    assert_eq!(watching.next(), versions(&[(1, 1), (2, 1)]), "what registration stored");
+    assert!(watching.next().is_none(), "nothing was stored");
+    store(&line, &[record(2, 2), record(32, 1)]).expect("stores");
+    assert_eq!(watching.next(), versions(&[(2, 2), (32, 1)]));
+    assert_eq!(store(&line, &[record(2, 2)]), refused(ErrorCode::VersionConflict));
+    assert!(watching.next().is_none(), "what is refused is no news");
+    store(&line, &[record(32, 2)]).expect("stores");
+    store(&line, &[record(32, 3)]).expect("stores");
+    assert_eq!(watching.next(), versions(&[(32, 3)]), "what came in between is not told one by one");
+    let removal = VaultRecord { id: 32, version: 4, sealed: Vec::new() };
+    store(&line, core::slice::from_ref(&removal)).expect("stores");
+    assert_eq!(watching.next(), versions(&[(32, 4)]), "a removal is a change");
+    let mut late = line.subscribe(VaultSubscribe {}).expect("subscribes");
+    assert_eq!(late.next(), versions(&[(1, 1), (2, 2), (32, 4)]));
+    sam.server.drain();
+    assert_eq!(late.next(), Some(refused(ErrorCode::Unavailable)));
+}
+
+#[test]
+fn a_vault_is_watched_by_its_own_devices_alone() {
+    let sam = Sam::new();
+    let _alice = line(&sam);
+    let bob = Person::new("bob", 2);
+    bob.register(&sam).expect("registers");
+    let bob = bob.line(&sam);
+    let mut watching = bob.subscribe(VaultSubscribe {}).expect("subscribes");
+    assert_eq!(watching.next(), versions(&[(1, 1), (2, 1)]));
+    store(&_alice, &[record(32, 1)]).expect("stores");
+    assert!(watching.next().is_none(), "another account's");
+    let stranger = sam.connect(ConnectionKind::Account);
+    assert_eq!(stranger.subscribe(VaultSubscribe {}).err(), Some(ErrorCode::NotAuthenticated.into()));
+    stranger.sign_in("alice", PASSWORD).expect("signs in");
+    assert_eq!(stranger.subscribe(VaultSubscribe {}).err(), Some(ErrorCode::NotAuthenticated.into()), "a device only");
 }

@@ -207,6 +207,7 @@ methods! {
 
     VaultFetch = 24, "vault-fetch": vault::VaultFetch => VaultRecords(vault::VaultRecords), AccountOpen;
     VaultStore = 25, "vault-store": vault::VaultStore => Done(Done), AccountDevice;
+    VaultSubscribe = 26, "vault-subscribe": vault::VaultSubscribe => VaultVersions(vault::VaultVersions), AccountDevice, stream;
 
     TokenKeys = 32, "token-keys": token::TokenKeys => IssuerKeys(token::IssuerKeys), AccountDevice;
     TokenIssue = 33, "token-issue": token::TokenIssue => TokensIssued(token::TokensIssued), AccountDevice;
@@ -250,4 +251,5 @@ responses! {
     Keyring = 16: channel::Keyring;
     ArchiveObject = 18: archive::ArchiveObject;
     ArchivePage = 19: archive::ArchivePage;
+    VaultVersions = 20: vault::VaultVersions;
 }

@@ -45,3 +45,23 @@ pub struct VaultStore {
     /// What to store.
     pub records: Vec<VaultRecord>,
 }
+
+/// Asks to be told whenever records are stored, by whichever device.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct VaultSubscribe {}
+
+/// What stands at the server in the place of one record.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct VaultVersion {
+    /// Which record.
+    pub id: u32,
+    /// Its version, also of a removed one.
+    pub version: u64,
+}
+
+/// At first the versions of all records, then of those that changed since the answer before.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct VaultVersions {
+    /// By id.
+    pub versions: Vec<VaultVersion>,
+}

@@ -8,6 +8,7 @@ use crate::{
         channel::{ChannelDelete, ChannelKeyring},
         directory::OwnRecord,
         token::TokenKeys,
+        vault::VaultSubscribe,
     },
     schema::qpc_capnp::request::{Builder, Reader, Which},
 };
@@ -33,6 +34,7 @@ pub(super) fn write(request: &Request, out: Builder<'_>) -> Result<(), CodecErro
         }
         Request::VaultFetch(call) => vault::write_fetch(call, out.init_vault_fetch())?,
         Request::VaultStore(call) => vault::write_store(call, out.init_vault_store())?,
+        Request::VaultSubscribe(VaultSubscribe {}) => drop(out.init_vault_subscribe()),
         Request::TokenKeys(TokenKeys {}) => drop(out.init_token_keys()),
         Request::TokenIssue(call) => token::write_issue(call, out.init_token_issue())?,
         Request::InboxDeliver(call) => inbox::write_deliver(call, out.init_inbox_deliver())?,
@@ -74,6 +76,7 @@ pub(super) fn read(from: Reader<'_>) -> Result<Request, CodecError> {
         Which::PublishKeyPackage(call) => directory::read_publish_key_package(call?)?.into(),
         Which::VaultFetch(call) => vault::read_fetch(call?)?.into(),
         Which::VaultStore(call) => vault::read_store(call?)?.into(),
+        Which::VaultSubscribe(call) => call.map(|_| VaultSubscribe {})?.into(),
         Which::TokenKeys(call) => call.map(|_| TokenKeys {})?.into(),
         Which::TokenIssue(call) => token::read_issue(call?)?.into(),
         Which::InboxDeliver(call) => inbox::read_deliver(call?)?.into(),
@@ -100,7 +103,6 @@ pub(super) fn read(from: Reader<'_>) -> Result<Request, CodecError> {
         | Which::Reserved21(())
         | Which::Reserved22(())
         | Which::Reserved23(())
-        | Which::Reserved26(())
         | Which::Reserved27(())
         | Which::Reserved28(())
         | Which::Reserved29(())

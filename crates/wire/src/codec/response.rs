@@ -41,6 +41,7 @@ pub(super) fn write(answer: &Answer, out: Builder<'_>) -> Result<(), CodecError>
         Response::Keyring(answer) => channel::write_keyring(answer, out.init_keyring())?,
         Response::ArchiveObject(answer) => archive::write_object(answer, out.init_archive_object())?,
         Response::ArchivePage(answer) => archive::write_page(answer, out.init_archive_page())?,
+        Response::VaultVersions(answer) => vault::write_versions(answer, out.init_vault_versions())?,
     }
     Ok(())
 }
@@ -67,6 +68,7 @@ pub(super) fn read(from: Reader<'_>) -> Result<Answer, CodecError> {
         Which::Keyring(answer) => channel::read_keyring(answer?)?.into(),
         Which::ArchiveObject(answer) => archive::read_object(answer?)?.into(),
         Which::ArchivePage(answer) => archive::read_page(answer?)?.into(),
+        Which::VaultVersions(answer) => vault::read_versions(answer?)?.into(),
         Which::Error(failure) => return Ok(Err(read_failure(failure?)?)),
     }))
 }

@@ -5,9 +5,11 @@ use super::{
     field::{at_most, bytes, limited, structs, write_structs},
 };
 use crate::{
-    call::vault::{VaultFetch, VaultRecord, VaultRecords, VaultStore, VaultWrap},
-    limits::{MAX_VAULT_BYTES, MAX_VAULT_RECORDS},
-    schema::qpc_capnp::{vault_fetch, vault_record, vault_records, vault_store, vault_wrap},
+    call::vault::{VaultFetch, VaultRecord, VaultRecords, VaultStore, VaultVersion, VaultVersions, VaultWrap},
+    limits::{MAX_VAULT_BYTES, MAX_VAULT_IDS, MAX_VAULT_RECORDS},
+    schema::qpc_capnp::{
+        vault_fetch, vault_record, vault_records, vault_store, vault_version, vault_versions, vault_wrap,
+    },
 };
 
 pub(super) fn write_wrap(wrap: &VaultWrap, mut out: vault_wrap::Builder<'_>) -> Result<(), CodecError> {
@@ -65,4 +67,23 @@ pub(super) fn write_store(store: &VaultStore, out: vault_store::Builder<'_>) -> 
 
 pub(super) fn read_store(from: vault_store::Reader<'_>) -> Result<VaultStore, CodecError> {
     Ok(VaultStore { records: structs("records", from.get_records(), MAX_VAULT_RECORDS, read_record)? })
+}
+
+pub(super) fn write_versions(versions: &VaultVersions, out: vault_versions::Builder<'_>) -> Result<(), CodecError> {
+    write_structs!("versions", &versions.versions, MAX_VAULT_IDS, out => init_versions, write_version);
+    Ok(())
+}
+
+pub(super) fn read_versions(from: vault_versions::Reader<'_>) -> Result<VaultVersions, CodecError> {
+    Ok(VaultVersions { versions: structs("versions", from.get_versions(), MAX_VAULT_IDS, read_version)? })
+}
+
+fn write_version(version: &VaultVersion, mut out: vault_version::Builder<'_>) -> Result<(), CodecError> {
+    out.set_id(version.id);
+    out.set_version(version.version);
+    Ok(())
+}
+
+fn read_version(from: vault_version::Reader<'_>) -> Result<VaultVersion, CodecError> {
+    Ok(VaultVersion { id: from.get_id(), version: from.get_version() })
 }

@@ -159,6 +159,7 @@ pub(crate) fn requests() -> Vec<BoxedStrategy<Request>> {
         key_package().prop_map(|part| PublishKeyPackage { part }.into()).boxed(),
         vec(any::<u32>(), 0..=64).prop_map(|ids| VaultFetch { ids }.into()).boxed(),
         records().prop_map(|records| VaultStore { records }.into()).boxed(),
+        Just(VaultSubscribe {}.into()).boxed(),
         Just(TokenKeys {}.into()).boxed(),
         (any::<u32>(), vec(exact(32), 32)).prop_map(|(epoch, blinded)| TokenIssue { epoch, blinded }.into()).boxed(),
         (account(), message_id(), data(2000), token())
@@ -283,6 +284,9 @@ pub(crate) fn answers() -> Vec<BoxedStrategy<Answer>> {
         ok((point(), data(3000)).prop_map(|(at, keyring)| Keyring { at, keyring })),
         ok(data(3000).prop_map(|sealed| ArchiveObject { sealed })),
         ok(archive_page()),
+        ok(vec((any::<u32>(), any::<u64>()), 0..=1024).prop_map(|versions| VaultVersions {
+            versions: versions.into_iter().map(|(id, version)| VaultVersion { id, version }).collect(),
+        })),
         failure().prop_map(Err).boxed(),
     ]
 }
