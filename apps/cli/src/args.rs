@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use quicprochat_wire::ServerLink;
 
+use crate::commands::{backup::BackupCommand, export::ExportArgs};
+
 /// End-to-end encrypted messages from a terminal.
 #[derive(Parser, Debug)]
 #[command(
@@ -15,7 +17,8 @@ use quicprochat_wire::ServerLink;
 CONV is a conversation's id, an unambiguous prefix of one, or its title. NAME is `alice` or `alice@host`.
 
 Exit codes: 0 done, 1 failed, 2 usage, 3 server unreachable (what was to be sent is queued),
-4 authentication, 5 trust (changed key, bad signature or proof).
+4 authentication, 5 trust (changed key, bad signature or proof),
+6 a file is no backup, damaged, or of a later version.
 
 Examples:
   qpc register alice --server qpc://chat.example:4433/#FINGERPRINT
@@ -182,6 +185,16 @@ Examples:
         #[arg(long, value_name = "N")]
         limit: Option<u32>,
     },
+    /// Back up what this device knows to a file, check one, or restore from one.
+    #[command(subcommand)]
+    Backup(BackupCommand),
+    /// Write what was said as plain files: for a browser, an editor, or programs.
+    #[command(after_help = "\
+The files are not encrypted.
+
+Example:
+  qpc export --format html --conversation picnic ~/picnic")]
+    Export(ExportArgs),
     /// Check what is configured, reachable, encrypted, and how.
     Doctor,
     /// Take blind tokens out of this device's stock, for programs that speak the protocol themselves.

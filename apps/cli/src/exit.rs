@@ -16,6 +16,8 @@ pub(crate) enum Exit {
     Authentication = 4,
     /// A changed key, or a signature, fingerprint or proof that does not hold.
     Trust = 5,
+    /// A file that was given is not what it should be, damaged, or of a later version.
+    File = 6,
 }
 
 impl From<Exit> for std::process::ExitCode {

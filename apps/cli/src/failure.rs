@@ -71,6 +71,7 @@ impl From<ClientError> for Failure {
             ClientError::Ceremony(error) => error.into(),
             ClientError::Run(error) => error.into(),
             ClientError::Session(error) => error.into(),
+            ClientError::Backup(error) => error.into(),
             ClientError::Identity(_) | ClientError::Trust(_) => {
                 Self::new("bad-signature", Exit::Trust, error.to_string())
             }

@@ -54,7 +54,7 @@ impl Output {
 
 /// Text from others must not steer the terminal: control characters but newline and tab are shown as escapes, and so are the
 /// characters that reorder text.
-fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     let reorders = |c: char| matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}');
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod auth;
+pub mod backup;
 mod channels;
 pub mod command;
 mod commands;

@@ -40,6 +40,9 @@ pub enum ClientError {
     /// Cryptography of the group library.
     #[error(transparent)]
     E2ee(#[from] quicprochat_e2ee::E2eeError),
+    /// A backup file.
+    #[error(transparent)]
+    Backup(#[from] crate::backup::BackupFileError),
     /// This home has no account yet.
     #[error("this home has no account; run register or login first")]
     NotRegistered,

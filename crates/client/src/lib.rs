@@ -4,6 +4,7 @@
 //! the store and the network. What a person sees of the store is in [`core::views`].
 #![deny(unsafe_code)]
 
+pub mod backup;
 mod client;
 pub mod diagnosis;
 pub mod entropy;

@@ -12,6 +12,7 @@
 extern crate self as quicprochat_e2ee;
 
 mod aead;
+pub mod backup;
 pub mod channel;
 mod envelope;
 pub mod error;

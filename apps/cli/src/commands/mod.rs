@@ -1,9 +1,11 @@
 //! The commands, a file a noun.
 
 mod account;
+pub(crate) mod backup;
 mod conversation;
 mod devices;
 mod doctor;
+pub(crate) mod export;
 mod group;
 mod message;
 mod recovery;
@@ -42,6 +44,8 @@ pub(crate) async fn run(cli: Cli, context: &mut Context) -> Result<(), Failure> 
         Command::Sync => message::sync(context).await,
         Command::Listen { seconds, count } => message::listen(context, seconds, count).await,
         Command::Requests { command } => request::requests(context, command).await,
+        Command::Backup(command) => backup::backup(context, command),
+        Command::Export(args) => export::export(context, &args),
         Command::Doctor => doctor::doctor(context).await,
     }
 }

@@ -10,7 +10,7 @@
 //! is of one size, and names every record.
 
 mod plan;
-mod rows;
+pub(crate) mod rows;
 #[cfg(test)]
 mod tests;
 

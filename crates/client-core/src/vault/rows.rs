@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 use crate::store::{Conversation, ConversationKind, ConversationState, RejoinReason, Secret, StoreFault, StoreTx};
 
 /// The state of a conversation that is known from the vault alone.
-pub(super) const NEW_DEVICE: ConversationState = ConversationState::NeedsRejoin { reason: RejoinReason::NewDevice };
+pub(crate) const NEW_DEVICE: ConversationState = ConversationState::NeedsRejoin { reason: RejoinReason::NewDevice };
 
 /// What the vault says with what this device knows.
 pub(super) fn merged(
@@ -78,7 +78,13 @@ pub fn adopt_conversations(
     Ok(adopted)
 }
 
-fn row(channel: ChannelId, kind: ConversationKind, entry: &VaultConversation, now: Timestamp) -> Conversation {
+/// The row of a conversation that this device is to enter.
+pub(crate) fn row(
+    channel: ChannelId,
+    kind: ConversationKind,
+    entry: &VaultConversation,
+    now: Timestamp,
+) -> Conversation {
     Conversation {
         channel,
         kind,

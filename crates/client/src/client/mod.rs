@@ -54,6 +54,10 @@ impl Client {
         &self.store
     }
 
+    pub(crate) const fn store_mut(&mut self) -> &mut Store {
+        &mut self.store
+    }
+
     /// Reads in one transaction.
     pub fn read<T>(&mut self, job: impl FnOnce(&dyn StoreTx) -> Result<T, ClientError>) -> Result<T, ClientError> {
         let tx = self.store.begin()?;
@@ -103,7 +107,7 @@ impl Client {
         &*self.connector
     }
 
-    fn registered(&mut self) -> Result<OwnAccount, ClientError> {
+    pub(crate) fn registered(&mut self) -> Result<OwnAccount, ClientError> {
         self.account()?.ok_or(ClientError::NotRegistered)
     }
 

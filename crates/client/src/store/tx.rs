@@ -22,10 +22,16 @@ impl Store {
     ///
     /// Errors:   [`StoreFault::Locked`] if another process does not let go within 20 seconds.
     pub fn begin(&mut self) -> Result<Tx<'_>, StoreFault> {
-        let tx = self
-            .connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)
-            .map_err(|error| store_fault(&error))?;
+        self.begin_as(TransactionBehavior::Immediate)
+    }
+
+    /// Begins a transaction for reading alone: it sees the store of one moment, however long it takes, and nobody waits for it.
+    pub fn begin_reading(&mut self) -> Result<Tx<'_>, StoreFault> {
+        self.begin_as(TransactionBehavior::Deferred)
+    }
+
+    fn begin_as(&mut self, behavior: TransactionBehavior) -> Result<Tx<'_>, StoreFault> {
+        let tx = self.connection.transaction_with_behavior(behavior).map_err(|error| store_fault(&error))?;
         Ok(Tx { tx, cause: Cell::new(None) })
     }
 }

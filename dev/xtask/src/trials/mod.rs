@@ -4,6 +4,7 @@
 //! `TRIALS`.
 
 mod accounts;
+mod backups;
 mod clocks;
 mod conversations;
 mod crashes;
@@ -51,6 +52,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
     let binaries = Binaries::build(arguments.profile, &Deadline::minutes("build", 60))?;
     let groups = [
         accounts::TRIALS,
+        backups::TRIALS,
         clocks::TRIALS,
         recovery::TRIALS,
         devices::TRIALS,
