@@ -112,6 +112,8 @@ pub enum Sealed {
     VaultRecord,
     /// A handover record of the vault.
     Handover,
+    /// A message between two devices of which one links the other.
+    LinkMessage,
 }
 
 impl core::fmt::Display for Sealed {
@@ -124,6 +126,7 @@ impl core::fmt::Display for Sealed {
             Self::Wrap => "the wrap",
             Self::VaultRecord => "the vault record",
             Self::Handover => "the handover",
+            Self::LinkMessage => "the message of the other device",
         })
     }
 }

@@ -84,6 +84,11 @@ pub struct Limits {
     /// How long an invite code counts. 30 days.
     pub invite_validity: Duration,
 
+    /// How long a code that links a new device counts. 10 minutes.
+    pub link_validity: Duration,
+    /// Codes of devices that count at a time, on the whole server. 1,024.
+    pub links: u32,
+
     /// Tokens an account gets in a day; a multiple of a batch. 640.
     pub tokens_per_day: u32,
     /// Days for which an epoch's key issues. 7.
@@ -133,6 +138,8 @@ impl Default for Limits {
             archive_objects: 32_768,
             invites: 10,
             invite_validity: DAY * 30,
+            link_validity: MINUTE * 10,
+            links: 1_024,
             tokens_per_day: 640,
             token_epoch_days: 7,
             token_grace_days: 7,

@@ -1,6 +1,7 @@
 //! The server's services, without socket, clock, runtime or database.
 //!
-//! One folder a service, one file a method: `session`, `auth`, `directory`, `vault`, `archive`, `tokens`, `inbox`, `channels`.
+//! One folder a service, one file a method: `session`, `auth`, `directory`, `vault`, `archive`, `tokens`, `inbox`, `channels`,
+//! `linking`.
 //! [`Server`] routes calls to them; `access` decides in one place who may make which. They keep everything in a
 //! [`store::Store`], whose traits a backend implements; [`store::memory`] is one, for tests and simulations.
 //!
@@ -21,6 +22,7 @@ mod directory;
 mod error;
 mod inbox;
 mod limiter;
+mod linking;
 mod maintenance;
 mod server;
 mod session;

@@ -29,6 +29,7 @@ pub struct Swept {
 /// Removes everything that is too old, in steps that leave room for other work between them.
 pub(crate) async fn sweep(core: &Core, now: Timestamp) -> Result<Swept, ServerError> {
     core.limits.sweep(now);
+    core.links.sweep(now);
     let store = &*core.store;
     let retention = u64::try_from(core.config.limits.retention.as_millis()).unwrap_or(u64::MAX);
     let cutoff = Timestamp(now.0.saturating_sub(retention));

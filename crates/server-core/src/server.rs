@@ -14,7 +14,7 @@ use crate::{
     connection::Connection,
     directory,
     error::{ServerError, failure},
-    inbox,
+    inbox, linking,
     maintenance::{Swept, sweep},
     session,
     shared::Core,
@@ -104,6 +104,7 @@ impl Server {
         self.core.draining.store(true, Ordering::Release);
         self.core.channel_wakers.wake_all();
         self.core.account_wakers.wake_all();
+        self.core.links.wake_all();
     }
 
     /// Every call, with the caller it takes.
@@ -162,6 +163,13 @@ impl Server {
             Request::InboxRead(request) => inbox::read(core, caller.device()?, request).await?.into(),
             Request::InboxSubscribe(request) => {
                 return Ok(Reply::Stream(inbox::subscribe(&self.core, caller.device()?, request).await?));
+            }
+
+            Request::LinkOpen(request) => linking::open(core, caller.device()?, request, now).await?.into(),
+            Request::LinkPut(request) => linking::put(core, caller.account()?, request, now).await?.into(),
+            Request::LinkSubscribe(request) => {
+                caller.account()?;
+                return Ok(Reply::Stream(linking::subscribe(&self.core, &request, now)?));
             }
 
             Request::ChannelCreate(request) => channels::create(core, caller.channel()?, request, now).await?.into(),

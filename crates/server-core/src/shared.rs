@@ -13,6 +13,7 @@ use crate::{
     auth::OpaqueServer,
     config::{Limits, ServerConfig},
     limiter::{KeyedLimiter, Limiter},
+    linking::LinkTable,
     store::Store,
     tokens::Issuer,
     wakers::Wakers,
@@ -26,6 +27,7 @@ pub(crate) struct Core {
     pub(crate) limits: SharedLimits,
     pub(crate) channel_wakers: Wakers<ChannelId>,
     pub(crate) account_wakers: Wakers<AccountId>,
+    pub(crate) links: LinkTable,
     pub(crate) draining: AtomicBool,
     entropy: Mutex<Box<dyn Entropy>>,
 }
@@ -72,6 +74,7 @@ impl Core {
             issuer,
             channel_wakers: Wakers::default(),
             account_wakers: Wakers::default(),
+            links: LinkTable::default(),
             draining: AtomicBool::new(false),
             entropy: Mutex::new(entropy),
         }

@@ -165,6 +165,20 @@ struct Request {
 
     archiveDelete @67 :ArchiveDelete;
     # Account connection of a device. Answer: done.
+
+    reserved68 @68 :Void;
+    reserved69 @69 :Void;
+    reserved70 @70 :Void;
+    reserved71 @71 :Void;
+
+    linkOpen @72 :LinkOpen;
+    # Account connection of a device. Answer: linkState.
+
+    linkPut @73 :LinkPut;
+    # Account connection; of the device that opened the link for its own side. Answer: linkState.
+
+    linkSubscribe @74 :LinkSubscribe;
+    # Account connection; stream. Answers: linkPage.
   }
 }
 
@@ -198,6 +212,8 @@ struct Response {
     archiveObject @18 :ArchiveObject;
     archivePage @19 :ArchivePage;
     vaultVersions @20 :VaultVersions;
+    linkState @21 :LinkState;
+    linkPage @22 :LinkPage;
   }
 }
 
@@ -213,7 +229,7 @@ struct Error {
   # 8 not-authenticated, 9 sign-in-required, 10 sign-in-failed, 11 bad-signature, 12 device-revoked, 13 name-taken,
   # 14 name-invalid, 15 registration-closed, 16 invite-invalid, 17 rate-limited, 18 quota-full, 19 not-found,
   # 20 version-conflict, 21 record-invalid, 22 token-invalid, 23 token-spent, 24 token-expired, 25 access-denied,
-  # 26 channel-exists.
+  # 26 channel-exists, 27 link-expired, 28 link-used, 29 link-required.
 
   retryAfterMs @1 :UInt64;
   # After which a retry may succeed; 0 if the server does not know.
@@ -494,7 +510,7 @@ struct PublishIdentity {
 
 struct VaultWrap {
   way @0 :UInt16;
-  # 1: OPAQUE export key. Others are reserved.
+  # protocol.md section 10, "Ways in".
 
   sealed @1 :Data;
   # At most 65,536.
@@ -595,6 +611,57 @@ struct ArchivePage {
 struct ArchiveDelete {
   ids @0 :List(Data);
   # At most 512 of 16 bytes. An id that is not there is as good as deleted.
+}
+
+# ---------------------------------------------------------------------------------------------------------------- linking
+
+enum LinkSide {
+  # Who wrote.
+
+  holder @0;
+  # The device that opened the link.
+
+  joiner @1;
+  # The new device: whoever knows the link's id.
+}
+
+struct LinkOpen {
+  link @0 :Data;
+  # 16 bytes, derived from the code that the device shows (protocol.md section 14).
+}
+
+struct LinkPut {
+  link @0 :Data;
+  # 16 bytes.
+
+  side @1 :LinkSide;
+
+  number @2 :UInt16;
+  # 0 for the side's first message. The same bytes again are answered as before, other bytes with link-used.
+
+  sealed @3 :Data;
+  # At most 16,384.
+}
+
+struct LinkSubscribe {
+  link @0 :Data;
+  # 16 bytes.
+
+  side @1 :LinkSide;
+  # Whose messages.
+
+  from @2 :UInt16;
+  # Messages with this number and above.
+}
+
+struct LinkState {
+  leftMs @0 :UInt64;
+  # How long the link lasts.
+}
+
+struct LinkPage {
+  messages @0 :List(Data);
+  # At most 16, each at most 16,384; in order, without gaps.
 }
 
 # ----------------------------------------------------------------------------------------------------------------- tokens

@@ -88,6 +88,12 @@ error_codes! {
     AccessDenied = 25, "access-denied";
     /// The channel id exists already.
     ChannelExists = 26, "channel-exists";
+    /// The code to link a device is not known: it is too old, or was taken back.
+    LinkExpired = 27, "link-expired";
+    /// The code to link a device was used by another device.
+    LinkUsed = 28, "link-used";
+    /// The account takes new devices from one of its devices only.
+    LinkRequired = 29, "link-required";
 }
 
 /// A refused call as it travels.

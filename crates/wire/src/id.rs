@@ -107,6 +107,10 @@ fixed_bytes!(
     Fingerprint, 32, "spki"
 );
 fixed_bytes!(
+    /// Where two devices meet while one is linked to an account.
+    LinkId, 16, "meet"
+);
+fixed_bytes!(
     /// A SHA-256 digest.
     Digest, 32, "sha256"
 );

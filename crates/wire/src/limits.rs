@@ -42,6 +42,10 @@ pub const MAX_VAULT_RECORDS: usize = 64;
 pub const MAX_VAULT_IDS: usize = 16 * MAX_VAULT_RECORDS;
 /// Largest sealed object of an archive, after padding.
 pub const MAX_ARCHIVE_BYTES: usize = 256 * 1024;
+/// Largest message of a device that is linked, or links another.
+pub const MAX_LINK_BYTES: usize = 16 * 1024;
+/// Most messages of one side of a link.
+pub const MAX_LINK_MESSAGES: u16 = 16;
 /// Most entries in one page of a channel, an inbox or an archive, and most objects of an archive deleted in one call.
 pub const MAX_PAGE_ENTRIES: u16 = 512;
 /// A server ends a page with the entry that makes its sealed bytes this many, or more. Chosen so that the largest page, with

@@ -90,6 +90,8 @@ impl LimitsSection {
             vault_bytes: self.vault_bytes.0,
             archive_bytes: self.archive_bytes.0,
             archive_objects: self.archive_objects,
+            link_validity: self.link_validity.duration(),
+            links: self.links,
             tokens_per_day: self.tokens_per_day,
             token_epoch_days: self.token_epoch_days,
             token_grace_days: self.token_grace_days,

@@ -5,6 +5,7 @@
 //!   register   Registration ──RegisterStarted──▶ PreparedRegistration ──KeyPackage──▶ RegisterFinish + DeviceAccount
 //!   sign in    SignIn ──SignInStarted──▶ ProvedSignIn ──SignedIn──▶ UnwrappedVault ──Record, VaultRecords──▶ OpenVault
 //!   enrol      OpenVault ──enrol──▶ PreparedEnrolment ──KeyPackage──▶ PublishIdentity + DeviceAccount
+//!   link       OpenVault ──admit──▶ PreparedLink ──▶ PublishIdentity; LinkingDevice ──▶ LinkedDevice ──▶ DeviceAccount
 //!   revoke     OpenVault ──revoke──▶ PublishIdentity + RolledVault ──apply──▶ DeviceAccount
 //!   the others DeviceAccount ──adopt──▶ DeviceAccount with the new keys, and the jobs to do
 //!   password   OpenVault ──PasswordChange──RegisterStarted──▶ PasswordFinish
@@ -19,6 +20,7 @@ mod device;
 mod enrol;
 mod error;
 mod handover;
+mod link;
 mod opaque;
 mod open_vault;
 mod password;
@@ -36,9 +38,14 @@ pub use device::{DeviceAccount, authenticate, rotate_key_package};
 pub use enrol::PreparedEnrolment;
 pub use error::CeremonyError;
 pub use handover::{Adopted, adopt};
+pub use link::{LinkedDevice, LinkingDevice, PreparedLink};
 pub use open_vault::OpenVault;
 pub use password::{Password, WayIn};
 pub use password_change::{ChangedPassword, PasswordChange};
+pub use quicprochat_e2ee::link::{
+    Answered, Holder, Joiner, LinkCode, LinkCodeProblem, LinkContent, LinkHandover, LinkOffer, LinkRefusal,
+    LinkSession, LinkString, Revealed,
+};
 pub use quicprochat_e2ee::vault::{
     ConversationList, Job, RecoveryKey, RecoveryKeyProblem, Standing as VaultStanding, VaultConversation,
 };

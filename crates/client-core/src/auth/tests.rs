@@ -1,5 +1,6 @@
 //! Whole ceremonies against a server's half.
 
+mod link;
 mod recovery;
 mod server;
 

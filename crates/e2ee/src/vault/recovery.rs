@@ -10,10 +10,8 @@ use super::{
     RootKey,
     records::{RecordHead, VERSION, open, seal, versioned},
 };
-use crate::error::E2eeError;
+use crate::{base32, error::E2eeError};
 
-/// Crockford's Base32: no I, L, O and U.
-const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 /// What every recovery key of this version begins with.
 const PREFIX: &str = "QPC1";
 /// Letters of a key, and of its checksum.
@@ -68,15 +66,8 @@ impl RecoveryKey {
     /// Errors:   [`RecoveryKeyProblem`].
     pub fn parse(text: &str) -> Result<Self, RecoveryKeyProblem> {
         let mut letters = Zeroizing::new(Vec::with_capacity(LETTERS + 1));
-        for found in text.chars().filter(|c| !c.is_whitespace() && !matches!(c, '-' | '\u{2010}'..='\u{2015}')) {
-            let upper = match found.to_ascii_uppercase() {
-                'O' => '0',
-                'I' | 'L' => '1',
-                other => other,
-            };
-            let value = ALPHABET.iter().zip(0u8..).find(|(letter, _)| char::from(**letter) == upper);
-            let (letter, value) = value.ok_or(RecoveryKeyProblem::Letter { found })?;
-            letters.push((*letter, value));
+        for found in text.chars().filter(|typed| !base32::is_separator(*typed)) {
+            letters.push(base32::letter(found).ok_or(RecoveryKeyProblem::Letter { found })?);
             if letters.len() > LETTERS {
                 break;
             }
@@ -89,16 +80,11 @@ impl RecoveryKey {
         if letters.len() != LETTERS {
             return Err(RecoveryKeyProblem::Length { expected: LETTERS, found: letters.len() });
         }
-        let mut key = Self(Zeroizing::new([0; 20]));
-        let values = letters.iter().skip(PREFIX.len()).take(KEY_LETTERS);
-        for (index, (_, value)) in values.enumerate() {
-            for bit in 0..5 {
-                let place = index * 5 + bit;
-                if let Some(byte) = key.0.get_mut(place / 8) {
-                    *byte |= (value >> (4 - bit) & 1) << (7 - place % 8);
-                }
-            }
-        }
+        let values = Zeroizing::new(letters.iter().map(|(_, value)| *value).collect::<Vec<_>>());
+        let values = values.get(PREFIX.len()..PREFIX.len() + KEY_LETTERS).unwrap_or_default();
+        let bytes = base32::bytes(values.iter().copied());
+        let bytes = bytes.and_then(|bytes| <[u8; 20]>::try_from(bytes.as_slice()).ok());
+        let key = Self(Zeroizing::new(bytes.ok_or(RecoveryKeyProblem::Checksum)?));
         let check = letters.iter().skip(PREFIX.len() + KEY_LETTERS).map(|(letter, _)| *letter);
         if check.eq(key.checksum()) { Ok(key) } else { Err(RecoveryKeyProblem::Checksum) }
     }
@@ -122,7 +108,7 @@ impl RecoveryKey {
     pub fn secret(&self) -> Zeroizing<String> {
         let mut text = Zeroizing::new(String::with_capacity(LETTERS));
         text.push_str(PREFIX);
-        text.extend(letters(&self.0[..]).take(KEY_LETTERS).chain(self.checksum()).map(char::from));
+        text.extend(base32::letters(&self.0[..]).take(KEY_LETTERS).chain(self.checksum()).map(char::from));
         text
     }
 
@@ -131,20 +117,8 @@ impl RecoveryKey {
         let digest = Zeroizing::new(<[u8; 32]>::from(
             Sha256::new().chain_update(label).chain_update(self.0.as_slice()).finalize(),
         ));
-        letters(&digest[..]).take(CHECK_LETTERS).collect::<Vec<_>>().into_iter()
+        base32::letters(&digest[..]).take(CHECK_LETTERS).collect::<Vec<_>>().into_iter()
     }
-}
-
-/// The letters of bytes, five bits each, the first bit being the highest.
-fn letters(bytes: &[u8]) -> impl Iterator<Item = u8> {
-    (0..bytes.len() * 8 / 5).map(|index| {
-        let value = (0..5).fold(0u8, |value, bit| {
-            let place = index * 5 + bit;
-            let byte = bytes.get(place / 8).copied().unwrap_or(0);
-            value << 1 | (byte >> (7 - place % 8) & 1)
-        });
-        ALPHABET.get(usize::from(value)).copied().unwrap_or(b'0')
-    })
 }
 
 impl fmt::Debug for RecoveryKey {
@@ -263,7 +237,7 @@ mod tests {
         let text = key(4).to_text();
         let letters: Vec<u8> = text.bytes().collect();
         for (place, letter) in letters.iter().enumerate().filter(|(place, letter)| *place > 4 && **letter != b'-') {
-            for other in ALPHABET.iter().filter(|other| *other != letter) {
+            for other in b"0123456789ABCDEFGHJKMNPQRSTVWXYZ".iter().filter(|other| *other != letter) {
                 let mut typo = letters.clone();
                 typo[place] = *other;
                 let typo = String::from_utf8(typo).expect("ASCII");

@@ -21,6 +21,7 @@ pub(crate) async fn account_delete(core: &Core, caller: SignedIn) -> Result<Done
         Ok(tx.tokens().remove(&account)?)
     })
     .await?;
+    core.links.keep_devices(&account, |_| false);
     core.account_wakers.wake(&account);
     Ok(Done)
 }

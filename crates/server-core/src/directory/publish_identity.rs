@@ -37,6 +37,7 @@ pub(crate) async fn publish_identity(
     let added = rows_by_device(&identity, &key_packages)?;
     let row = identity_row(&identity)?;
     let vault_bytes = core.config.limits.vault_bytes;
+    let devices: Vec<DeviceId> = identity.devices().iter().map(|entry| entry.device).collect();
     let signed_in = write(&*core.store, move |tx| {
         caller.confirm(tx)?;
         check_succession(&identity, stored_identity(tx, &caller.account)?.claimed())?;
@@ -52,7 +53,8 @@ pub(crate) async fn publish_identity(
     })
     .await?;
     connection.state().signed_in = Some(signed_in);
-    // Subscriptions of a device that is gone end now.
+    // Subscriptions of a device that is gone end now, and so do its links.
+    core.links.keep_devices(&caller.account, |device| devices.contains(device));
     core.account_wakers.wake(&caller.account);
     Ok(Done)
 }

@@ -1,7 +1,8 @@
 use quicprochat_wire::{
-    Access, AccountId, CallFailure, ChannelId, ConnectionKind, DeviceId, ErrorCode, Fingerprint, MessageId, Request,
+    Access, AccountId, CallFailure, ChannelId, ConnectionKind, DeviceId, ErrorCode, Fingerprint, LinkId, MessageId,
+    Request,
     call::{
-        auth, channel, directory, inbox,
+        auth, channel, directory, inbox, linking,
         session::{Hello, Registration},
         token, vault,
     },
@@ -56,6 +57,10 @@ fn every_request() -> Vec<Request> {
         channel::ChannelGroupInfo { channel, position: 0 }.into(),
         channel::ChannelKeyring { channel }.into(),
         channel::ChannelDelete { channel }.into(),
+        linking::LinkOpen { link: LinkId::new([1; 16]) }.into(),
+        linking::LinkPut { link: LinkId::new([1; 16]), side: linking::LinkSide::Joiner, number: 0, sealed: vec![1] }
+            .into(),
+        linking::LinkSubscribe { link: LinkId::new([1; 16]), side: linking::LinkSide::Joiner, from: 0 }.into(),
     ]
 }
 
@@ -85,7 +90,7 @@ fn every_call_is_refused_on_every_connection_it_does_not_belong_on() {
     let requests = every_request();
     let mut numbers: Vec<_> = requests.iter().map(Request::number).collect();
     numbers.dedup();
-    assert_eq!(numbers.len(), 30, "one of each");
+    assert_eq!(numbers.len(), 33, "one of each");
     for kind in [ConnectionKind::Account, ConnectionKind::Channel, ConnectionKind::Lookup] {
         for request in &requests {
             let line = sam.connect(kind);

@@ -8,6 +8,7 @@ pub mod auth;
 pub mod channel;
 pub mod directory;
 pub mod inbox;
+pub mod linking;
 pub mod session;
 pub mod token;
 pub mod vault;
@@ -229,6 +230,9 @@ methods! {
     ArchiveGet = 65, "archive-get": archive::ArchiveGet => ArchiveObject(archive::ArchiveObject), AccountDevice;
     ArchiveList = 66, "archive-list": archive::ArchiveList => ArchivePage(archive::ArchivePage), AccountDevice;
     ArchiveDelete = 67, "archive-delete": archive::ArchiveDelete => Done(Done), AccountDevice;
+    LinkOpen = 72, "link-open": linking::LinkOpen => LinkState(linking::LinkState), AccountDevice;
+    LinkPut = 73, "link-put": linking::LinkPut => LinkState(linking::LinkState), AccountOpen;
+    LinkSubscribe = 74, "link-subscribe": linking::LinkSubscribe => LinkPage(linking::LinkPage), AccountOpen, stream;
 }
 
 responses! {
@@ -252,4 +256,6 @@ responses! {
     ArchiveObject = 18: archive::ArchiveObject;
     ArchivePage = 19: archive::ArchivePage;
     VaultVersions = 20: vault::VaultVersions;
+    LinkState = 21: linking::LinkState;
+    LinkPage = 22: linking::LinkPage;
 }

@@ -4,11 +4,15 @@
 pub const WAY_PASSWORD: u16 = 1;
 /// The way into a vault by the recovery key.
 pub const WAY_RECOVERY: u16 = 2;
+/// The way into a vault by the password together with the link secret, which the account's devices alone have: the wrap of
+/// an account that takes new devices from its devices only. Sign-in is by [`WAY_PASSWORD`].
+pub const WAY_LINKED: u16 = 4;
 
 /// One way to the vault's root key.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct VaultWrap {
-    /// [`WAY_PASSWORD`] or [`WAY_RECOVERY`]: under the export key of that way's OPAQUE record. 3 is reserved (passkey PRF).
+    /// [`WAY_PASSWORD`] or [`WAY_RECOVERY`]: under the export key of that way's OPAQUE record; [`WAY_LINKED`]: under that of
+    /// the password and the link secret. 3 is reserved (passkey PRF).
     pub way: u16,
     /// The wrapped root key.
     pub sealed: Vec<u8>,

@@ -15,6 +15,7 @@ mod error;
 mod field;
 pub mod frame;
 mod inbox;
+mod linking;
 mod request;
 mod response;
 mod session;

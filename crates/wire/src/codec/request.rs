@@ -1,6 +1,6 @@
 //! The union of all requests.
 
-use super::{archive, auth, channel, directory, error::CodecError, inbox, session, token, vault};
+use super::{archive, auth, channel, directory, error::CodecError, inbox, linking, session, token, vault};
 use crate::{
     call::{
         Request,
@@ -52,6 +52,9 @@ pub(super) fn write(request: &Request, out: Builder<'_>) -> Result<(), CodecErro
         Request::ArchiveGet(call) => archive::write_get(call, out.init_archive_get()),
         Request::ArchiveList(call) => archive::write_list(call, out.init_archive_list()),
         Request::ArchiveDelete(call) => archive::write_delete(call, out.init_archive_delete())?,
+        Request::LinkOpen(call) => linking::write_open(call, out.init_link_open()),
+        Request::LinkPut(call) => linking::write_put(call, out.init_link_put())?,
+        Request::LinkSubscribe(call) => linking::write_subscribe(call, out.init_link_subscribe()),
     }
     Ok(())
 }
@@ -94,6 +97,9 @@ pub(super) fn read(from: Reader<'_>) -> Result<Request, CodecError> {
         Which::ArchiveGet(call) => archive::read_get(call?)?.into(),
         Which::ArchiveList(call) => archive::read_list(call?)?.into(),
         Which::ArchiveDelete(call) => archive::read_delete(call?)?.into(),
+        Which::LinkOpen(call) => linking::read_open(call?)?.into(),
+        Which::LinkPut(call) => linking::read_put(call?)?.into(),
+        Which::LinkSubscribe(call) => linking::read_subscribe(call?)?.into(),
         Which::Reserved11(())
         | Which::Reserved12(())
         | Which::Reserved13(())
@@ -126,6 +132,10 @@ pub(super) fn read(from: Reader<'_>) -> Result<Request, CodecError> {
         | Which::Reserved60(())
         | Which::Reserved61(())
         | Which::Reserved62(())
-        | Which::Reserved63(()) => return Err(CodecError::UnknownMethod),
+        | Which::Reserved63(())
+        | Which::Reserved68(())
+        | Which::Reserved69(())
+        | Which::Reserved70(())
+        | Which::Reserved71(()) => return Err(CodecError::UnknownMethod),
     })
 }

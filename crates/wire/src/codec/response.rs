@@ -1,7 +1,7 @@
 //! The union of all responses, with refusals.
 
 use super::{
-    Answer, archive, auth, channel, directory, error::CodecError, field::millis, inbox, session, token, vault,
+    Answer, archive, auth, channel, directory, error::CodecError, field::millis, inbox, linking, session, token, vault,
 };
 use crate::{
     call::{Done, Response},
@@ -42,6 +42,8 @@ pub(super) fn write(answer: &Answer, out: Builder<'_>) -> Result<(), CodecError>
         Response::ArchiveObject(answer) => archive::write_object(answer, out.init_archive_object())?,
         Response::ArchivePage(answer) => archive::write_page(answer, out.init_archive_page())?,
         Response::VaultVersions(answer) => vault::write_versions(answer, out.init_vault_versions())?,
+        Response::LinkState(answer) => linking::write_state(answer, out.init_link_state()),
+        Response::LinkPage(answer) => linking::write_page(answer, out.init_link_page())?,
     }
     Ok(())
 }
@@ -69,6 +71,8 @@ pub(super) fn read(from: Reader<'_>) -> Result<Answer, CodecError> {
         Which::ArchiveObject(answer) => archive::read_object(answer?)?.into(),
         Which::ArchivePage(answer) => archive::read_page(answer?)?.into(),
         Which::VaultVersions(answer) => vault::read_versions(answer?)?.into(),
+        Which::LinkState(answer) => linking::read_state(answer?).into(),
+        Which::LinkPage(answer) => linking::read_page(answer?)?.into(),
         Which::Error(failure) => return Ok(Err(read_failure(failure?)?)),
     }))
 }

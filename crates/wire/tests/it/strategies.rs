@@ -8,8 +8,8 @@ use proptest::{
 };
 use quicprochat_wire::{
     AccessPublicKey, AccountId, Answer, CallFailure, ChainHash, Challenge, ChannelId, ConnectionKind, DeviceId,
-    Duration, ErrorCode, MessageId, ObjectId, Request, Response, Timestamp,
-    call::{Done, archive::*, auth::*, channel::*, directory::*, inbox::*, session::*, token::*, vault::*},
+    Duration, ErrorCode, LinkId, MessageId, ObjectId, Request, Response, Timestamp,
+    call::{Done, archive::*, auth::*, channel::*, directory::*, inbox::*, linking::*, session::*, token::*, vault::*},
 };
 
 fn data(most: usize) -> BoxedStrategy<Vec<u8>> {
@@ -74,6 +74,14 @@ fn message_id() -> impl Strategy<Value = MessageId> {
 
 fn object() -> impl Strategy<Value = ObjectId> {
     uniform16(any::<u8>()).prop_map(ObjectId::new)
+}
+
+fn link() -> impl Strategy<Value = LinkId> {
+    uniform16(any::<u8>()).prop_map(LinkId::new)
+}
+
+fn side() -> impl Strategy<Value = LinkSide> {
+    prop_oneof![Just(LinkSide::Holder), Just(LinkSide::Joiner)]
 }
 
 fn access() -> impl Strategy<Value = AccessPublicKey> {
@@ -187,6 +195,11 @@ pub(crate) fn requests() -> Vec<BoxedStrategy<Request>> {
         object().prop_map(|id| ArchiveGet { id }.into()).boxed(),
         (option::of(object()), any::<u16>()).prop_map(|(after, limit)| ArchiveList { after, limit }.into()).boxed(),
         vec(object(), 0..=512).prop_map(|ids| ArchiveDelete { ids }.into()).boxed(),
+        link().prop_map(|link| LinkOpen { link }.into()).boxed(),
+        (link(), side(), any::<u16>(), data(2000))
+            .prop_map(|(link, side, number, sealed)| LinkPut { link, side, number, sealed }.into())
+            .boxed(),
+        (link(), side(), any::<u16>()).prop_map(|(link, side, from)| LinkSubscribe { link, side, from }.into()).boxed(),
     ]
 }
 
@@ -287,6 +300,8 @@ pub(crate) fn answers() -> Vec<BoxedStrategy<Answer>> {
         ok(vec((any::<u32>(), any::<u64>()), 0..=1024).prop_map(|versions| VaultVersions {
             versions: versions.into_iter().map(|(id, version)| VaultVersion { id, version }).collect(),
         })),
+        ok(any::<u64>().prop_map(|left| LinkState { left: Duration::from_millis(left) })),
+        ok(vec(data(600), 0..=16).prop_map(|messages| LinkPage { messages })),
         failure().prop_map(Err).boxed(),
     ]
 }
