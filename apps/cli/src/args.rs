@@ -101,7 +101,8 @@ Examples:
     /// Delete the account, or nothing.
     #[command(subcommand)]
     Account(AccountCommand),
-    /// List, rename or revoke the account's devices.
+    /// List, link, rename or revoke the account's devices.
+    #[command(visible_alias = "device")]
     Devices {
         #[command(subcommand)]
         command: Option<DevicesCommand>,
@@ -265,6 +266,20 @@ pub(crate) enum DevicesCommand {
         /// The name.
         label: String,
     },
+    /// Make a new device one of the account's, from this one: shows a code for it, and hands over what it needs.
+    #[command(after_help = "\
+The code counts for ten minutes and for one device. Both devices show a number; each asks for the number that the
+other one shows. The password is asked for here; the new device never sees it.
+
+Example:
+  qpc device link                    on this device
+  qpc --home ~/second device join    on the new one; it asks for the code")]
+    Link(LinkArguments),
+    /// Become a device of an account, with the code that another of its devices shows.
+    Join {
+        /// The code; without it, or with -, it is read from standard input, which leaves no trace in the shell's history.
+        code: Option<String>,
+    },
     /// Cut one off: at once from the account, and from every conversation.
     Revoke {
         /// Its id, or an unambiguous prefix.
@@ -351,6 +366,16 @@ pub(crate) enum TokensCommand {
         /// How many.
         n: u32,
     },
+}
+
+/// `qpc devices link`.
+#[derive(Args, Debug)]
+pub(crate) struct LinkArguments {
+    #[command(flatten)]
+    pub(crate) proof: Proof,
+    /// Do not draw a QR code.
+    #[arg(long)]
+    pub(crate) no_qr: bool,
 }
 
 #[cfg(test)]

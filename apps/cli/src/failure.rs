@@ -2,10 +2,10 @@
 #![expect(clippy::wildcard_enum_match_arm, reason = "what has no word of its own fails as `failed`")]
 
 use quicprochat_client::{
-    ClientError, HomeError, RunError, SessionError, StoreError,
+    ClientError, HomeError, LinkProblem, RunError, SessionError, StoreError,
     core::{
         CommandError,
-        auth::{CeremonyError, RecoveryKeyProblem},
+        auth::{CeremonyError, LinkCodeProblem, RecoveryKeyProblem},
         store::StoreFault,
     },
     transport::LinkError,
@@ -15,6 +15,9 @@ use quicprochat_wire::{CallFailure, ErrorCode};
 use crate::{exit::Exit, render, secret::SecretError};
 
 const WRONG_SECRET: &str = "wrong name, password or recovery key";
+
+const LINK_REQUIRED: &str = "this account takes new devices from its other devices only: run qpc device link on one of them, and \
+                             qpc device join here; or use the recovery key (qpc login --recovery-key)";
 
 /// A failed command.
 #[derive(Debug)]
@@ -75,6 +78,7 @@ impl From<ClientError> for Failure {
             ClientError::Identity(_) | ClientError::Trust(_) => {
                 Self::new("bad-signature", Exit::Trust, error.to_string())
             }
+            ClientError::Linking(problem) => problem.into(),
             ClientError::NotRegistered => Self::new("not-registered", Exit::Failed, error.to_string()),
             ClientError::AlreadyRegistered { .. } => Self::new("already-registered", Exit::Failed, error.to_string()),
             other => Self::failed(other.to_string()),
@@ -168,6 +172,17 @@ impl From<CallFailure> for Failure {
                 Exit::Failed,
                 "this server wants an invite code: none was given, or it is wrong or used. Ask for another (--invite CODE)".to_owned(),
             ),
+            ErrorCode::LinkExpired => (
+                "link-expired",
+                Exit::Failed,
+                "the code does not count (any more): codes last for ten minutes, and only while the other device waits. Run qpc device link there again".to_owned(),
+            ),
+            ErrorCode::LinkUsed => (
+                "link-used",
+                Exit::Failed,
+                "another device has used this code; if that was not you, somebody saw it: cancel on the other device, and make a new code".to_owned(),
+            ),
+            ErrorCode::LinkRequired => ("link-required", Exit::Authentication, LINK_REQUIRED.to_owned()),
             ErrorCode::RateLimited => ("rate-limited", Exit::Failed, format!("too many attempts; {later}")),
             ErrorCode::QuotaFull => ("quota-full", Exit::Failed, format!("a limit of the server is reached; {later}")),
             ErrorCode::TooLarge => ("too-large", Exit::Failed, "it is too large for this server".to_owned()),
@@ -199,6 +214,25 @@ impl From<CeremonyError> for Failure {
             | CeremonyError::Malformed => Self::new("bad-signature", Exit::Trust, error.to_string()),
             other => Self::failed(other.to_string()),
         }
+    }
+}
+
+impl From<LinkProblem> for Failure {
+    fn from(problem: LinkProblem) -> Self {
+        let (code, exit) = match problem {
+            LinkProblem::StringDiffers => ("link-string", Exit::Trust),
+            LinkProblem::Unreadable => ("link-code", Exit::Trust),
+            LinkProblem::Cancelled => ("link-cancelled", Exit::Failed),
+            LinkProblem::Unfinished => ("link-unfinished", Exit::Failed),
+            _ => ("failed", Exit::Failed),
+        };
+        Self::new(code, exit, problem.to_string())
+    }
+}
+
+impl From<LinkCodeProblem> for Failure {
+    fn from(problem: LinkCodeProblem) -> Self {
+        Self::new("link-code", Exit::Usage, format!("that is no code of qpc device link: {problem}"))
     }
 }
 

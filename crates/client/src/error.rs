@@ -64,6 +64,9 @@ pub enum ClientError {
     /// The account was changed on another device at the same time, again and again.
     #[error("another device changed the account at the same time; try again")]
     Contended,
+    /// Linking a device.
+    #[error(transparent)]
+    Linking(#[from] crate::LinkProblem),
     /// A worker thread failed.
     #[error("a worker thread failed")]
     Worker,

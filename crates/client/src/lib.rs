@@ -13,7 +13,7 @@ pub mod home;
 pub mod session;
 pub mod store;
 
-pub use client::{Client, DeviceView, Registered};
+pub use client::{AdmittedDevice, Client, DeviceView, JoiningLink, LinkProblem, MetDevice, OfferedLink, Registered};
 pub use entropy::OsEntropy;
 pub use error::ClientError;
 pub use home::{Home, HomeError, Passphrase, StoreKey};

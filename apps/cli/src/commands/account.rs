@@ -129,7 +129,7 @@ pub(super) fn ask(password: &PasswordArg) -> Result<Password, Failure> {
 }
 
 /// The password, or the recovery key in its place.
-fn prove(proof: &Proof) -> Result<WayIn, Failure> {
+pub(super) fn prove(proof: &Proof) -> Result<WayIn, Failure> {
     let text = match (&proof.recovery_key_file, proof.recovery_key) {
         (Some(file), _) => secret::from_file(file)?,
         (None, true) => secret::from_file_or_terminal(None, "Recovery key: ")?,
@@ -138,7 +138,7 @@ fn prove(proof: &Proof) -> Result<WayIn, Failure> {
     Ok(RecoveryKey::parse(&text)?.into())
 }
 
-fn show(context: &Context, account: &OwnAccount) -> Result<(), Failure> {
+pub(super) fn show(context: &Context, account: &OwnAccount) -> Result<(), Failure> {
     let did = did_key(&account.account);
     let object = json!({
         "name": account.name, "host": account.host, "account": account.account.to_string(), "did": did,
@@ -162,7 +162,7 @@ fn show_invite(context: &Context, invite: &Invite) -> Result<(), Failure> {
 }
 
 /// What a new device is called until somebody renames it.
-fn label() -> String {
+pub(super) fn label() -> String {
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
     host.chars().take(32).collect()
 }

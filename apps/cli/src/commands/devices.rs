@@ -3,13 +3,18 @@
 use quicprochat_client::{ClientError, DeviceView, core::Command};
 use serde_json::json;
 
-use super::account::ask;
+use super::{account::ask, link};
 use crate::{args::DevicesCommand, context::Context, exit::Exit, failure::Failure};
 
 pub(super) async fn devices(context: &mut Context, command: Option<DevicesCommand>) -> Result<(), Failure> {
+    if let Some(DevicesCommand::Join { code }) = command {
+        return link::join(context, code).await;
+    }
     context.account()?;
     match command.unwrap_or(DevicesCommand::List) {
         DevicesCommand::List => list(context).await,
+        DevicesCommand::Link(arguments) => link::link(context, arguments).await,
+        DevicesCommand::Join { code } => link::join(context, code).await,
         DevicesCommand::Rename { id, label } => {
             let device = find(context, &id).await?;
             context.client.rename_device(device.device, &label).await?;

@@ -7,6 +7,7 @@ mod devices;
 mod doctor;
 pub(crate) mod export;
 mod group;
+mod link;
 mod message;
 mod recovery;
 mod request;

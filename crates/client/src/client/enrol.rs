@@ -19,7 +19,7 @@ use crate::{ClientError, OsEntropy, entropy::now};
 /// Where an account waits whose last request was not answered.
 const PENDING: &str = "pending account";
 /// How often an enrolment begins anew because another device changed the account.
-const TRIES: usize = 4;
+pub(super) const TRIES: usize = 4;
 
 /// A new account.
 #[derive(Debug)]
@@ -103,7 +103,7 @@ impl Client {
         Err(ClientError::Contended)
     }
 
-    fn key_package(&mut self, own: &OwnDevice) -> Result<Vec<u8>, ClientError> {
+    pub(super) fn key_package(&mut self, own: &OwnDevice) -> Result<Vec<u8>, ClientError> {
         let tx = self.store.begin()?;
         let mut entropy = OsEntropy;
         let package = new_key_package(&Provider::new(tx.mls(), &mut entropy), own, Suite::Hybrid)?;
@@ -111,7 +111,7 @@ impl Client {
         Ok(package)
     }
 
-    fn keep_pending(&mut self, account: &OwnAccount, package: &OwnKeyPackage) -> Result<(), ClientError> {
+    pub(super) fn keep_pending(&mut self, account: &OwnAccount, package: &OwnKeyPackage) -> Result<(), ClientError> {
         let tx = self.store.begin()?;
         tx.upkeep().put_setting(PENDING, Some(&account.encode()))?;
         tx.upkeep().put_key_package(package)?;
@@ -131,7 +131,7 @@ impl Client {
         }
     }
 
-    fn forget_pending(&mut self) -> Result<(), ClientError> {
+    pub(super) fn forget_pending(&mut self) -> Result<(), ClientError> {
         let tx = self.store.begin()?;
         tx.upkeep().put_setting(PENDING, None)?;
         for package in tx.upkeep().key_packages()? {
@@ -142,7 +142,7 @@ impl Client {
 
     /// The pending account is the home's account from now on, in the conversations that the vault lists; where they are not
     /// at hand any more, the engine takes them over with its first session.
-    fn promote(&mut self, listed: Option<&ConversationList>) -> Result<OwnAccount, ClientError> {
+    pub(super) fn promote(&mut self, listed: Option<&ConversationList>) -> Result<OwnAccount, ClientError> {
         let tx = self.store.begin()?;
         let pending = tx.upkeep().setting(PENDING)?.ok_or(ClientError::NotRegistered)?;
         let account = OwnAccount::decode(&pending).map_err(quicprochat_client_core::StoreFault::from)?;
@@ -155,10 +155,15 @@ impl Client {
         Ok(account)
     }
 
+    /// An account whose last request was not answered.
+    pub(super) fn pending(&mut self) -> Result<Option<OwnAccount>, ClientError> {
+        let Some(pending) = self.read(|tx| Ok(tx.upkeep().setting(PENDING)?))? else { return Ok(None) };
+        Ok(Some(OwnAccount::decode(&pending).map_err(quicprochat_client_core::StoreFault::from)?))
+    }
+
     /// Finds out what became of an attempt whose answer was lost.
     async fn resume(&mut self, server: &ServerLink, name: &str) -> Result<Option<OwnAccount>, ClientError> {
-        let Some(pending) = self.read(|tx| Ok(tx.upkeep().setting(PENDING)?))? else { return Ok(None) };
-        let account = OwnAccount::decode(&pending).map_err(quicprochat_client_core::StoreFault::from)?;
+        let Some(account) = self.pending()? else { return Ok(None) };
         if account.name != name || account.server != *server {
             self.forget_pending()?;
             return Ok(None);
@@ -179,7 +184,7 @@ impl Client {
     }
 }
 
-fn package(part: &KeyPackagePart, key_package: Vec<u8>, made: Timestamp) -> OwnKeyPackage {
+pub(super) fn package(part: &KeyPackagePart, key_package: Vec<u8>, made: Timestamp) -> OwnKeyPackage {
     OwnKeyPackage { key_package, part: part.bytes.clone(), made, state: KeyPackageState::Published }
 }
 

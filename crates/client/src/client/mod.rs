@@ -1,11 +1,13 @@
 //! A home in use: its account, its ceremonies with the server, and sessions of its engine.
 //!
 //! ```text
+//!   link ── from another device
 //!   enrol ── register, log in      password ── change, check, delete, recovery key      devices ── list, rename, revoke
 //! ```
 
 mod devices;
 mod enrol;
+mod link;
 mod password;
 
 use std::sync::Arc;
@@ -26,6 +28,7 @@ use quicprochat_wire::{
 use crate::{ClientError, Home, OsEntropy, Session, Store, StoreKey};
 pub use devices::DeviceView;
 pub use enrol::Registered;
+pub use link::{AdmittedDevice, JoiningLink, LinkProblem, MetDevice, OfferedLink};
 
 /// A home and the server of its account.
 pub struct Client {

@@ -1,8 +1,8 @@
 //! A program that runs beside us: its lines as they come, its end, and the means to end it.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write as _};
 use std::os::unix::process::CommandExt;
-use std::process::{ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
@@ -18,24 +18,35 @@ pub(crate) struct Running {
     shown: String,
     group: Group,
     lines: Receiver<String>,
+    input: Option<ChildStdin>,
     end: Receiver<std::io::Result<ExitStatus>>,
 }
 
 impl Running {
     /// Starts a program; its standard output is read line by line, its standard error is left as the command says.
     pub(crate) fn start(command: &mut Command) -> Result<Self> {
+        Self::start_with(command, Stdio::null())
+    }
+
+    /// Starts a program that is going to be told something.
+    pub(crate) fn start_talking(command: &mut Command) -> Result<Self> {
+        Self::start_with(command, Stdio::piped())
+    }
+
+    fn start_with(command: &mut Command, input: Stdio) -> Result<Self> {
         let shown = describe(command);
         let mut child = command
             .process_group(0)
-            .stdin(Stdio::null())
+            .stdin(input)
             .stdout(Stdio::piped())
             .spawn()
             .with_context(|| format!("cannot start `{shown}`"))?;
         let group = Group::of(&child)?;
         let lines = read_lines(child.stdout.take().context("standard output is piped")?);
+        let input = child.stdin.take();
         let (ended, end) = mpsc::channel();
         thread::spawn(move || drop(ended.send(child.wait())));
-        Ok(Self { shown, group, lines, end })
+        Ok(Self { shown, group, lines, input, end })
     }
 
     /// The next line on its standard output; nothing when it has closed it.
@@ -47,6 +58,12 @@ impl Running {
             Err(RecvTimeoutError::Disconnected) => Ok(None),
             Err(RecvTimeoutError::Timeout) => bail!("`{}` printed nothing for {} s", self.shown, patience.as_secs()),
         }
+    }
+
+    /// Writes a line to its standard input.
+    pub(crate) fn say(&mut self, line: &str) -> Result<()> {
+        let input = self.input.as_mut().with_context(|| format!("`{}` listens to nobody", self.shown))?;
+        writeln!(input, "{line}").with_context(|| format!("cannot tell `{}` anything", self.shown))
     }
 
     /// Its process id.
@@ -138,6 +155,18 @@ mod tests {
         let running = shell("trap 'echo bye; exit 0' TERM; echo ready; while :; do read x < /dev/zero & wait; done");
         assert_eq!(running.next_line(PATIENCE).unwrap().as_deref(), Some("ready"));
         assert_eq!(running.terminate(PATIENCE).unwrap().code(), Some(0));
+    }
+
+    #[test]
+    fn a_program_can_be_told_something() {
+        let mut command = Command::new("sh");
+        let mut running =
+            Running::start_talking(command.args(["-c", "while read word; do echo \"heard $word\"; done"])).unwrap();
+        for word in ["one", "two"] {
+            running.say(word).unwrap();
+            assert_eq!(running.next_line(PATIENCE).unwrap(), Some(format!("heard {word}")));
+        }
+        assert!(shell("exit 0").say("anybody?").is_err());
     }
 
     #[test]

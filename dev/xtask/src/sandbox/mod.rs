@@ -206,6 +206,12 @@ impl Sandbox {
         Running::start(self.client(person, arguments).stderr(log))
     }
 
+    /// Starts a person's client that is going to be told something on its standard input.
+    pub(crate) fn talk_to_qpc(&self, person: &Person, arguments: &[&str]) -> Result<Running> {
+        let log = File::options().create(true).append(true).open(self.scratch.path().join("clients.log"))?;
+        Running::start_talking(self.client(person, arguments).stderr(log))
+    }
+
     /// The server's data folder.
     pub(crate) fn server_dir(&self) -> PathBuf {
         self.server_dir.clone()

@@ -11,6 +11,7 @@ mod crashes;
 mod damage;
 mod devices;
 mod examples;
+mod linking;
 mod observer;
 mod offline;
 mod recovery;
@@ -56,6 +57,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         clocks::TRIALS,
         recovery::TRIALS,
         devices::TRIALS,
+        linking::TRIALS,
         conversations::TRIALS,
         offline::TRIALS,
         trust::TRIALS,
