@@ -6,20 +6,26 @@
 
 mod account;
 mod bytes;
+mod catch_up;
 mod channel;
+mod counting;
 mod durable;
 mod enqueue;
+mod flood;
 mod home;
 mod latency;
 mod memory;
+mod new_device;
+mod pair;
 mod people;
 mod process;
+mod reader;
 mod redis;
 mod report;
 mod system;
 mod window;
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 use enqueue::Shape;
@@ -44,6 +50,16 @@ enum Command {
     Durable(DurableArguments),
     /// Sizes of what is sent
     Bytes(BytesArguments),
+    /// Catching up after a long time away
+    CatchUp(CatchUpArguments),
+    /// From signing in on a new device to conversations that can be used
+    NewDevice(NewDeviceArguments),
+    /// The device that `catch-up` measures
+    #[command(hide = true)]
+    CatchUpReader(ReaderArguments),
+    /// The device that `new-device` measures
+    #[command(hide = true)]
+    NewDeviceReader(NewDeviceReaderArguments),
 }
 
 #[derive(Args)]
@@ -110,6 +126,58 @@ struct BytesArguments {
 }
 
 #[derive(Args)]
+struct CatchUpArguments {
+    /// The server's link
+    #[arg(long)]
+    server: ServerLink,
+    /// Folder for the clients' homes
+    #[arg(long)]
+    scratch: PathBuf,
+    /// Messages that were missed, all conversations together
+    #[arg(long, value_delimiter = ',', default_value = "10000,100000")]
+    messages: Vec<usize>,
+    /// Conversations that they are in
+    #[arg(long, default_value_t = 20)]
+    conversations: usize,
+}
+
+#[derive(Args)]
+struct NewDeviceArguments {
+    /// The server's link
+    #[arg(long)]
+    server: ServerLink,
+    /// Folder for the clients' homes
+    #[arg(long)]
+    scratch: PathBuf,
+    /// Conversations of the account
+    #[arg(long, value_delimiter = ',', default_value = "10,100,300")]
+    groups: Vec<usize>,
+}
+
+#[derive(Args)]
+struct ReaderArguments {
+    #[arg(long)]
+    scratch: PathBuf,
+    #[arg(long)]
+    folder: String,
+    /// Milliseconds that each answer takes longer
+    #[arg(long, default_value_t = 0)]
+    delay: u64,
+}
+
+#[derive(Args)]
+struct NewDeviceReaderArguments {
+    #[command(flatten)]
+    home: ReaderArguments,
+    #[arg(long)]
+    server: ServerLink,
+    #[arg(long)]
+    name: String,
+    #[arg(long)]
+    expected: usize,
+}
+
+#[derive(Args)]
 struct Server {
     /// The server's link
     #[arg(long)]
@@ -127,6 +195,18 @@ async fn main() -> anyhow::Result<()> {
         Command::Latency(arguments) => latency::run(&arguments).await?,
         Command::Durable(arguments) => durable::run(&arguments.members, arguments.rounds, &arguments.scratch)?,
         Command::Bytes(arguments) => bytes::run(&arguments.members)?,
+        Command::CatchUp(arguments) => catch_up::run(&arguments).await?,
+        Command::NewDevice(arguments) => new_device::run(&arguments).await?,
+        Command::CatchUpReader(ReaderArguments { scratch, folder, delay }) => {
+            println!("{}", reader::catch_up(&scratch, &folder, Duration::from_millis(delay)).await?);
+            return Ok(());
+        }
+        Command::NewDeviceReader(NewDeviceReaderArguments { home, server, name, expected }) => {
+            let delay = Duration::from_millis(home.delay);
+            let found = reader::new_device(&home.scratch, &home.folder, delay, &server, &name, expected).await?;
+            println!("{found}");
+            return Ok(());
+        }
     };
     println!("{}", report.json());
     Ok(())

@@ -60,6 +60,8 @@ struct Benchmark {
 const BENCHMARKS: &[Benchmark] = &[
     Benchmark { name: "enqueue", run: enqueue },
     Benchmark { name: "latency", run: latency },
+    Benchmark { name: "catch-up", run: catch_up },
+    Benchmark { name: "new-device", run: new_device },
     Benchmark { name: "memory", run: memory },
     Benchmark { name: "mls", run: mls },
     Benchmark { name: "bytes", run: bytes },
@@ -107,10 +109,28 @@ fn memory(programs: &Programs, quick: bool) -> Result<Report> {
 }
 
 fn latency(programs: &Programs, quick: bool) -> Result<Report> {
+    with_homes(programs, "latency", &["--seconds", if quick { "1" } else { "20" }])
+}
+
+fn catch_up(programs: &Programs, quick: bool) -> Result<Report> {
+    let sizes = if quick {
+        ["--messages", "200", "--conversations", "2"]
+    } else {
+        ["--messages", "10000,100000", "--conversations", "20"]
+    };
+    with_homes(programs, "catch-up", &sizes)
+}
+
+fn new_device(programs: &Programs, quick: bool) -> Result<Report> {
+    with_homes(programs, "new-device", &["--groups", if quick { "3" } else { "10,100,300" }])
+}
+
+/// A load that has clients with homes.
+fn with_homes(programs: &Programs, load: &str, sizes: &[&str]) -> Result<Report> {
     let (server, scratch) = (Server::start(programs)?, Scratch::new("qpc-bench-homes-")?);
     let homes = scratch.path().to_str().context("the scratch folder's path is UTF-8")?;
-    let seconds = if quick { "1" } else { "20" };
-    let arguments = ["latency", "--server", server.link(), "--scratch", homes, "--seconds", seconds];
+    let mut arguments = vec![load, "--server", server.link(), "--scratch", homes];
+    arguments.extend(sizes);
     let report = load::run(&programs.load, &arguments)?;
     server.stop()?;
     Ok(report)

@@ -20,6 +20,7 @@ const SETTINGS: &[&str] = &[
     "limits.tokens_per_day=1000000",
     "limits.calls_by_account=1000000/1s",
     "limits.account_calls_by_connection=1000000/1s",
+    "limits.sign_ins_by_name=1000/1s",
 ];
 
 /// A live server.
