@@ -25,6 +25,7 @@ use quicprochat_wire::{
     },
     time::Duration,
 };
+use sha2::{Digest as _, Sha256};
 
 use super::{
     attach,
@@ -54,6 +55,8 @@ pub(crate) struct Rejoin {
     info: Option<GroupInfo>,
     /// Id of the commit that stored it, and the position of the commit before that.
     commit: Option<(MessageId, u64)>,
+    /// What it holds, once opened and checked: that costs much, and look-ups are awaited afterwards.
+    opened: Option<(GroupInfoBody, GroupSummary)>,
     lookups: BTreeMap<AccountId, Ticket>,
     looked_up: BTreeSet<AccountId>,
     /// The last commit of the log, where the GroupInfo is of an earlier one.
@@ -75,6 +78,7 @@ impl Rejoin {
 
     pub(super) fn found(&mut self, info: GroupInfo) {
         self.info = Some(info);
+        self.opened = None;
     }
 
     /// Somebody else's entry counted in the group that was entered.
@@ -165,7 +169,10 @@ pub(super) fn drive(
     };
     let current = attach::newest_keys(conversation);
     let head = GroupInfoHead { channel, after_position: before, commit };
-    let opened = look(cx, &current, &head, &info)?;
+    let opened = match session.rejoin.opened.take() {
+        Some(opened) => Some(opened),
+        None => look(cx, &current, &head, &info)?,
+    };
     let Some((body, group)) = opened else {
         // Whoever stored it made it useless; the one before may do.
         if position == 0 || !session.rejoin.step_back(before) {
@@ -178,7 +185,10 @@ pub(super) fn drive(
         let reason = RejoinReason::OtherPast { epoch: own.epoch, transcript: own.hash };
         return wait(cx, session, conversation, reason);
     }
-    let Some(missing) = missing_records(cx, session, conversation, &group.members, fetch)? else { return Ok(()) };
+    let Some(missing) = missing_records(cx, session, conversation, &group.members, fetch)? else {
+        session.rejoin.opened = Some((body, group));
+        return Ok(());
+    };
     let own = cx.own()?.row.device;
     if missing > 0 && group.members.iter().any(|member| member.credential.device == own) {
         // The commit must remove this device's old leaf, so its keyring must reach every member.
@@ -278,9 +288,11 @@ fn known_identity(cx: &Cx<'_>, account: &AccountId, hash: &Digest) -> Result<Opt
     if own.row.account == *account && own.identity_hash() == *hash {
         return fetch::stored_identity(&own.row.identity).map(Some);
     }
-    let Some(contact) = cx.tx.contacts().contact(account)?.filter(|contact| !contact.identity.is_empty()) else {
+    let Some(contact) = cx.tx.contacts().contact(account)? else { return Ok(None) };
+    // Verifying costs much more than hashing, and most often another part is asked for.
+    if Digest::new(Sha256::digest(&contact.identity).into()) != *hash {
         return Ok(None);
-    };
+    }
     Ok(fetch::stored_identity(&contact.identity).ok().filter(|identity| identity.hash() == *hash))
 }
 
