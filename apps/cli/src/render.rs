@@ -95,6 +95,14 @@ fn described(scene: &Scene<'_>, event: &Event) -> Result<Line, StoreFault> {
     let show = |event, object, text| Line::Show { event, object, text, message: false };
     Ok(match event {
         Event::Logged(entry) => log_entry(scene, entry)?,
+        Event::UsedTwice { channel } => Line::Warn {
+            code: "used-twice",
+            text: format!(
+                "{}: this home is in use twice, or a member pretends so; it enters anew after a pause. Run one copy only, and \
+                 log the other device in by itself",
+                scene.title(channel)
+            ),
+        },
         Event::Joined { channel, inviter } => {
             let (title, inviter) = (scene.title(channel), scene.name_of(inviter)?);
             show(
@@ -297,6 +305,9 @@ fn state_warning(state: &ConversationState, title: &str) -> Option<String> {
         }
         ConversationState::NeedsRejoin { reason: RejoinReason::RecordsMissing } => {
             "this device enters anew once every member has shown its new devices there"
+        }
+        ConversationState::NeedsRejoin { reason: RejoinReason::StoreRolledBack } => {
+            "this home is older than what it has sent (a copy that was put back, or one in use elsewhere); it enters anew with new keys"
         }
         ConversationState::NeedsRejoin { .. } => "this device cannot follow for now and enters anew by itself",
         ConversationState::Diverged => "the server lost or changed part of the log; nothing more is sent to it",

@@ -43,6 +43,12 @@ pub enum Event {
         /// Where it stands.
         state: ConversationState,
     },
+    /// Again there are entries of this device that its store does not know: its home is in use twice, or a member pretends so.
+    /// It is entered anew with growing pauses.
+    UsedTwice {
+        /// Where.
+        channel: ChannelId,
+    },
     /// A conversation was joined.
     Joined {
         /// Which.

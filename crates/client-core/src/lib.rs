@@ -21,6 +21,7 @@ pub mod history;
 mod inbox;
 pub mod input;
 mod own_record;
+mod repair;
 mod stock;
 pub mod store;
 #[cfg(test)]

@@ -12,7 +12,7 @@ use quicprochat_e2ee::vault::{Job, open_handover};
 use quicprochat_wire::{
     ConnectionKind, Digest, Response,
     call::{
-        directory::{OwnRecord as OwnRecordCall, Record},
+        directory::{KeyPackagePart, OwnRecord as OwnRecordCall, Record},
         vault::{VaultFetch, VaultRecords},
     },
 };
@@ -40,6 +40,8 @@ pub(crate) struct OwnRecord {
     /// The own identity part in force when it was asked: an answer says nothing about what another process stored since.
     known: Option<Digest>,
     newer: Option<Record>,
+    /// Whether the directory has a KeyPackage of this device that the store does not know.
+    unknown_package: bool,
 }
 
 impl OwnRecord {
@@ -47,6 +49,12 @@ impl OwnRecord {
     pub(crate) fn again(&mut self) {
         self.asked = false;
         self.newer = None;
+    }
+
+    /// Whether the directory was found with a KeyPackage of this device that the store does not have, since this was last asked:
+    /// what is made with it cannot be opened here.
+    pub(crate) fn take_unknown_package(&mut self) -> bool {
+        core::mem::take(&mut self.unknown_package)
     }
 
     /// Whether the answer is still to come, or to be asked for.
@@ -76,6 +84,11 @@ impl OwnRecord {
         }
         match (call, result) {
             (OwnRecordCallKind::Record, Ok(Response::Record(record))) => {
+                let own = cx.own()?.row.device;
+                let packages = cx.tx.upkeep().key_packages()?;
+                let unknown = |part: &KeyPackagePart| packages.iter().all(|package| package.part != part.bytes);
+                self.unknown_package =
+                    record.key_packages.iter().any(|part| part.device == own && unknown(part)) && !packages.is_empty();
                 if record.identity.0 != cx.own()?.row.identity {
                     self.newer = Some(record);
                     let purpose = Purpose::OwnRecord(OwnRecordCallKind::Vault);

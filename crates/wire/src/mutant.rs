@@ -47,11 +47,13 @@ pub enum Mutant {
     KeyringToRemoved,
     /// A client does not store that a ratchet went on.
     RatchetNotKept,
+    /// A client passes over entries of its own that its store does not know.
+    TrustOldStore,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::AcknowledgeBeforeSync,
         Self::AcceptStaleCommit,
         Self::SkipIdCheck,
@@ -72,6 +74,7 @@ impl Mutant {
         Self::KeepOldKeys,
         Self::KeyringToRemoved,
         Self::RatchetNotKept,
+        Self::TrustOldStore,
     ];
 }
 

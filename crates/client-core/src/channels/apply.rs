@@ -26,6 +26,7 @@ use crate::{
     engine::{Cx, keys},
     error::EngineError,
     event::Event,
+    repair,
     store::{Conversation, ConversationState, Leaver, LogBody, LogEntry, MessagePurpose, OutboxMessage, RejoinReason},
 };
 
@@ -88,7 +89,8 @@ pub(super) fn page(
     if !page.more && page.entries.is_empty() {
         session.head = reached;
     }
-    conversation.head = session.head;
+    // That there is more is only known once it is here: a key that was replaced ends in the middle.
+    conversation.head = conversation.head.max(reached);
     Ok(())
 }
 
@@ -214,7 +216,15 @@ fn message(
             };
             log(cx, conversation, entry, at, (account, device), None, body)?;
         }
-        Received::OwnMessage | Received::Commit(_) | Received::OwnPending(_) => {}
+        Received::OwnMessage => {
+            let own = cx.own()?.row.account;
+            let known = cx.tx.messages().message_seen(&channel, &own, &entry.id)?
+                || repair::is_own_control(cx, &channel, &entry.id)?;
+            if !known && !is_on(Mutant::TrustOldStore) {
+                return Err(Trouble::Rejoin(RejoinReason::StoreRolledBack));
+            }
+        }
+        Received::Commit(_) | Received::OwnPending(_) => {}
         Received::Skipped(reason) => {
             carried.skipped(&reason);
             tracing::debug!(?reason, seq = entry.seq, "an entry is skipped");
@@ -224,7 +234,7 @@ fn message(
 }
 
 /// A message of this device came back, or was acknowledged right behind the cursor: it stands in the log.
-fn own_message(
+pub(crate) fn own_message(
     cx: &mut Cx<'_>,
     conversation: &mut Conversation,
     entry: &ChannelEntry,
@@ -285,6 +295,9 @@ fn commit(
             group.merge_staged(&provider, *staged).map_err(trouble)?;
             carried.heard = Some(true);
             (effect, false)
+        }
+        Received::Skipped(Invalid::NotOurs) if !is_on(Mutant::TrustOldStore) => {
+            return Err(Trouble::Rejoin(RejoinReason::StoreRolledBack));
         }
         Received::Skipped(reason) => {
             carried.skipped(&reason);

@@ -34,10 +34,16 @@ pub(super) fn drive(cx: &mut Cx<'_>, session: &mut Session, conversation: &Conve
     session.attached = None;
     if !session.attaching {
         session.attaching = true;
-        let call = ChannelCall::Attach { key: keys.access_public(), read: conversation.cursor.position };
+        let call = ChannelCall::Attach { key: keys.access_public(), read: told_end(conversation) };
         call_attach(cx, conversation.channel, &keys, call)?;
     }
     Ok(false)
+}
+
+/// The least position at which the log can end: this device has read as far, or was told so by the server, or by another device
+/// of the account through the vault.
+fn told_end(conversation: &Conversation) -> u64 {
+    conversation.cursor.position.max(conversation.head)
 }
 
 /// Signs the link's challenge with an access key.
@@ -89,10 +95,10 @@ pub(super) fn attached(
     session.look_again = false;
     let cursor = conversation.cursor;
     session.head = state.last.position.max(cursor.position);
-    conversation.head = session.head;
-    let same_past = match state.last.position.cmp(&cursor.position) {
+    conversation.head = conversation.head.max(state.last.position);
+    let same_past = state.last.position >= read && match state.last.position.cmp(&cursor.position) {
         // Another process may have read on while the answer was under way.
-        core::cmp::Ordering::Less => state.last.position >= read,
+        core::cmp::Ordering::Less => true,
         core::cmp::Ordering::Equal => state.last.hash == cursor.hash,
         core::cmp::Ordering::Greater => {
             state.last_commit.position > cursor.position || state.last_commit == conversation.last_commit

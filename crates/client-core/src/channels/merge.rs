@@ -42,7 +42,7 @@ pub(super) fn merged(
             // This device entered in place of its own leaf, and has lost what it entered with since: nobody removed it. It is
             // not in the new epoch, whose keys the keyring still has for it.
             conversation.epoch = effect.epoch.saturating_sub(1);
-            ConversationState::NeedsRejoin { reason: RejoinReason::CommitFailed }
+            ConversationState::NeedsRejoin { reason: RejoinReason::StoreRolledBack }
         } else if leaves {
             ConversationState::Left
         } else {

@@ -28,6 +28,9 @@ use quicprochat_wire::{
     limits::MAX_PAGE_ENTRIES,
 };
 
+pub(crate) use apply::own_message;
+#[cfg(test)]
+pub(crate) use session::tests;
 pub(crate) use session::{ChannelCall, Session};
 
 use crate::{
@@ -36,9 +39,13 @@ use crate::{
     event::Event,
     fetch::Fetch,
     input::CallError,
+    repair,
     stock::Stock,
-    store::{Conversation, ConversationState},
+    store::{Conversation, ConversationState, RejoinReason},
 };
+
+/// How often a server is asked in a row for the end of a log whose end it has told before, until it rests.
+const MOST_RECHECKS: u32 = 3;
 
 /// All channels this engine works on.
 #[derive(Default)]
@@ -194,6 +201,19 @@ impl Channels {
             }
             return Ok(());
         }
+        if conversation.head > session.head.max(conversation.cursor.position) {
+            // The log is known to be longer than the server said on this link: nothing is written before it says so, too.
+            session.attached = None;
+            session.rechecks += 1;
+            if session.rechecks > MOST_RECHECKS {
+                session.rechecks = 0;
+                session.back_off(cx, ErrorCode::Unavailable.into());
+                return Ok(());
+            }
+            attach::drive(cx, session, &conversation)?;
+            return Ok(());
+        }
+        session.rechecks = 0;
         write::drive(cx, session, &mut conversation)?;
         if mode.active() && !session.sending && conversation.is_live() {
             tend::drive(cx, session, &mut conversation)?;
@@ -226,6 +246,9 @@ impl Channels {
             }
             (ChannelCall::Read, Ok(Response::ChannelPage(page))) => {
                 apply::page(cx, session, &mut conversation, &page)?;
+            }
+            (ChannelCall::Scan, Ok(Response::ChannelPage(page))) => {
+                repair::scan(cx, session, &mut conversation, &page)?;
             }
             (ChannelCall::GroupInfo, Ok(Response::GroupInfo(info))) => session.rejoin.found(info),
             (ChannelCall::InfoEntry { position }, Ok(Response::ChannelPage(page))) => {
@@ -260,6 +283,7 @@ impl Channels {
             (
                 ChannelCall::Keyring(_)
                 | ChannelCall::Read
+                | ChannelCall::Scan
                 | ChannelCall::GroupInfo
                 | ChannelCall::InfoEntry { .. }
                 | ChannelCall::Delete,
@@ -335,6 +359,10 @@ pub(crate) fn settle(
     let gone = conversation.state == ConversationState::Gone;
     if gone || (rejoins(&conversation.state) && !rejoins(before)) {
         rejoin::withdraw(cx, conversation)?;
+    }
+    let older = ConversationState::NeedsRejoin { reason: RejoinReason::StoreRolledBack };
+    if conversation.state == older && *before != older {
+        repair::noticed(cx, conversation)?;
     }
     cx.tx.conversations().put_conversation(conversation)?;
     if *before != conversation.state {

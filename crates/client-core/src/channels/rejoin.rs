@@ -23,6 +23,7 @@ use quicprochat_wire::{
         channel::{ChainPoint, ChannelGroupInfo, ChannelPage, ChannelRead, Enqueued, EntryKind, GroupInfo},
         directory::Subject,
     },
+    limits::MAX_PAGE_ENTRIES,
     time::Duration,
 };
 use sha2::{Digest as _, Sha256};
@@ -39,6 +40,7 @@ use crate::{
     engine::{Cx, Purpose, stored_keys},
     error::EngineError,
     fetch::{self, Fetch, Ticket},
+    repair,
     store::{Conversation, ConversationState, LogBody, LogEntry, MessagePurpose, PendingCommit, RejoinReason},
 };
 
@@ -63,6 +65,9 @@ pub(crate) struct Rejoin {
     last_commit: Option<ChainPoint>,
     /// The commit whose GroupInfo to take; the last one if `None`.
     from: Option<u64>,
+    /// How far the entries that are passed over were looked at, and whether to their end.
+    pub(crate) scanned: Option<u64>,
+    pub(crate) scan_ended: bool,
     /// How many attempts lost against another commit.
     losses: u32,
     steps_back: u32,
@@ -97,8 +102,8 @@ impl Rejoin {
 
     /// Forgets what the server said, but not how often it was of no use.
     fn again(&mut self) {
-        let Self { from, losses, steps_back, last_commit, .. } = core::mem::take(self);
-        *self = Self { from, losses, steps_back, last_commit, ..Self::default() };
+        let Self { from, losses, steps_back, last_commit, scanned, scan_ended, .. } = core::mem::take(self);
+        *self = Self { from, losses, steps_back, last_commit, scanned, scan_ended, ..Self::default() };
     }
 
     /// Another commit came first. If that is news, its GroupInfo is the one to take; if not, the end of the log was unknown.
@@ -140,6 +145,18 @@ pub(super) fn drive(
         if !cx.held_by_another(pending.lease.as_ref()) {
             write::send_commit(cx, session, pending)?;
         }
+        return Ok(());
+    }
+    if let Some((until, failure)) = repair::waits(cx, &channel)? {
+        session.refused = Some(failure);
+        session.rest_until = Some(until);
+        return Ok(());
+    }
+    if repair::scan_is_due(cx, session, conversation)? {
+        session.reading = true;
+        let after = session.rejoin.scanned.unwrap_or(conversation.cursor.position);
+        let request = ChannelRead { channel, after, limit: MAX_PAGE_ENTRIES };
+        cx.call(ConnectionKind::Channel, request, Purpose::Channel(channel, ChannelCall::Scan));
         return Ok(());
     }
     let Some(info) = session.rejoin.info.clone() else {
@@ -448,7 +465,7 @@ fn entered(
     conversation.cursor = at;
     conversation.last_commit = at;
     session.head = session.head.max(at.position);
-    conversation.head = session.head;
+    conversation.head = conversation.head.max(at.position);
     conversation.fresh_leaf = false;
     conversation.leaf_updated = cx.now;
     let members = merge::accounts(&conversation.members);

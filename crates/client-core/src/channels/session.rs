@@ -14,7 +14,7 @@ const PAUSE: Duration = Duration::from_secs(2);
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum ChannelCall {
     Create,
-    /// `read` is the position of the cursor when the call left: answers older than that show a server that went back.
+    /// `read` is how far the log is known to reach when the call leaves: answers short of that show a server that went back.
     Attach {
         key: AccessPublicKey,
         read: u64,
@@ -35,6 +35,8 @@ pub(crate) enum ChannelCall {
     InfoEntry {
         position: u64,
     },
+    /// Entries that are passed over by entering anew.
+    Scan,
 }
 
 /// See the module.
@@ -52,6 +54,8 @@ pub(crate) struct Session {
     pub(crate) rejoin: Rejoin,
     /// The end of the log as the server last told.
     pub(crate) head: u64,
+    /// How often the server was asked again for the end of the log, which it had told to be further away before.
+    pub(crate) rechecks: u32,
     pub(crate) reading: bool,
     /// Whether the log is to be read on even if it ended at the cursor when the server last said something.
     pub(crate) look_again: bool,
@@ -88,7 +92,7 @@ impl Session {
         match call {
             ChannelCall::Create => self.creating = false,
             ChannelCall::Attach { .. } | ChannelCall::Keyring(_) => self.attaching = false,
-            ChannelCall::Read | ChannelCall::GroupInfo | ChannelCall::InfoEntry { .. } => self.reading = false,
+            ChannelCall::Read | ChannelCall::Scan | ChannelCall::GroupInfo | ChannelCall::InfoEntry { .. } => self.reading = false,
             ChannelCall::Message { .. } | ChannelCall::Commit { .. } => self.sending = false,
             ChannelCall::Delete => self.deleting = false,
         }

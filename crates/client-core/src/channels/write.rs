@@ -22,6 +22,7 @@ use crate::{
     engine::{Cx, Own, Purpose, keys},
     error::EngineError,
     event::Event,
+    repair,
     store::{Attempt, Conversation, ConversationState, MessagePurpose, OutboxMessage, PendingCommit, RejoinReason},
 };
 
@@ -106,7 +107,7 @@ fn send_message(
 ) -> Result<(), EngineError> {
     let attempt = match row.attempt.take() {
         Some(attempt) => attempt,
-        None => match encrypt(cx, conversation, &row.content) {
+        None => match encrypt(cx, conversation, &row) {
             Ok(attempt) => attempt,
             Err(E2eeError::Store(fault)) if fault != StoreFault::Damaged => {
                 return Err(EngineError::Store(fault.into()));
@@ -138,14 +139,14 @@ fn send_message(
 }
 
 /// Encrypts for the last commit read.
-fn encrypt(cx: &mut Cx<'_>, conversation: &Conversation, content: &[u8]) -> Result<Attempt, E2eeError> {
+fn encrypt(cx: &mut Cx<'_>, conversation: &Conversation, row: &OutboxMessage) -> Result<Attempt, E2eeError> {
     let (channel, after) = (conversation.channel, conversation.last_commit);
-    let id = cx.random_id();
+    let id = repair::attempt_id(&row.intent, row.tries);
     let head = EntryHead { channel, id, kind: EntryKind::Message, after };
     let own = cx.own.as_ref().map(Own::device).ok_or(StateFault::NotAMember)?;
     let provider = cx.provider();
     let mut group = Group::load(&provider, channel)?.ok_or(StateFault::NotAMember)?;
-    let mls = group.encrypt(&provider, &own, &head.aad(), content)?;
+    let mls = group.encrypt(&provider, &own, &head.aad(), &row.content)?;
     let body = EntryBody { mls, records: Vec::new() };
     let sealed = provider.with_entropy(|entropy| seal_entry(&keys(&conversation.keys), &head, &body, entropy))?;
     Ok(Attempt { id, after, sealed })
@@ -164,6 +165,7 @@ pub(super) fn enqueued(
     match enqueued {
         Enqueued::Accepted { at } => {
             session.head = session.head.max(at.position);
+            conversation.head = conversation.head.max(at.position);
             let is_next = at.position == conversation.cursor.position.saturating_add(1);
             if is_next && let Some(entry) = own_entry(cx, conversation, id, at.position)? {
                 apply::entry(cx, conversation, &mut apply::Carried::default(), &entry)?;
@@ -180,6 +182,7 @@ pub(super) fn enqueued(
         }
         Enqueued::Stale { last_commit } => {
             session.head = session.head.max(last_commit.position);
+            conversation.head = conversation.head.max(last_commit.position);
             // A commit before the one we have read is old news: another process has read on in the meantime.
             let known = conversation.last_commit.position..=conversation.cursor.position;
             if known.contains(&last_commit.position) && *last_commit != conversation.last_commit {
@@ -191,7 +194,6 @@ pub(super) fn enqueued(
         }
         Enqueued::Diverged { .. } => conversation.state = ConversationState::Diverged,
     }
-    conversation.head = session.head;
     Ok(())
 }
 
@@ -228,7 +230,10 @@ fn pause_message(cx: &mut Cx<'_>, conversation: &Conversation, row: u64) -> Resu
         let spread = BACK_OFF * 1_u32.checked_shl(row.tries).unwrap_or(LONGEST_BACK_OFF).clamp(1, LONGEST_BACK_OFF);
         row.not_before = cx.jittered(spread);
         // Whoever entered anew does not read the commit that it lost against.
-        row.attempt = row.attempt.filter(|attempt| attempt.after == conversation.last_commit);
+        if row.attempt.as_ref().is_some_and(|attempt| attempt.after != conversation.last_commit) {
+            row.attempt = None;
+            row.tries = row.tries.saturating_add(1);
+        }
         cx.wake(row.not_before);
         cx.tx.outbox().put_outbox(&row)?;
     }

@@ -67,7 +67,13 @@ impl Send {
         let conversation = cx.tx.conversations().conversation(&channel)?;
         match conversation.map(|conversation| conversation.state) {
             // Before a wish to leave that came later it is written all the same, and may be on its way already.
-            Some(ConversationState::Active | ConversationState::Creating | ConversationState::Leaving) => {}
+            // Where this device cannot follow it enters anew by itself, and the message leaves then.
+            Some(
+                ConversationState::Active
+                | ConversationState::Creating
+                | ConversationState::Leaving
+                | ConversationState::NeedsRejoin { .. },
+            ) => {}
             Some(state) => {
                 cx.tx.outbox().delete_outbox(row.row)?;
                 return Ok(CommandError::ConversationState { state }.into());

@@ -320,6 +320,9 @@ fn respond(
                 parts.upkeep.touch();
                 parts.channels.touch_all();
             }
+            if parts.own_record.take_unknown_package() {
+                parts.upkeep.rotate();
+            }
             Ok(())
         }
     }

@@ -64,6 +64,9 @@ stored_enum! {
         RecordsMissing = 8,
         /// The members did not follow this device's entry.
         NotFollowed = 9,
+        /// The log has entries of this device that its store does not know: the store was put back to an older copy, or is in
+        /// use twice.
+        StoreRolledBack = 10,
     }
 }
 

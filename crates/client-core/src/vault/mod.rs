@@ -31,6 +31,7 @@ use crate::{
     error::EngineError,
     event::{Event, TrustWarning},
     input::CallError,
+    store::StoreTx,
 };
 
 /// A write comes so long after the last change at the earliest, and that much later at most (protocol.md, section 10).
@@ -172,6 +173,7 @@ impl Vault {
             self.warn(cx, CeremonyError::VaultRolledBack { vault_version });
         }
         plan.version = newest;
+        rows::take_pins(cx, &listed)?;
         if !plan.imported {
             for channel in adopt_conversations(cx.tx, &server, &listed, cx.now)? {
                 let state = rows::NEW_DEVICE;
@@ -235,6 +237,13 @@ impl Vault {
         self.rest_until = Some(cx.wake_after(pause.unwrap_or(PAUSE)));
         self.refused = true;
     }
+}
+
+/// Has the list read again, for conversations that this device does not know.
+pub(crate) fn import_again(tx: &dyn StoreTx) -> Result<(), EngineError> {
+    let mut plan = Plan::load(tx)?;
+    plan.imported = false;
+    plan.store(tx)
 }
 
 /// A random moment, `from` to `from + spread` from now; asks to be called then.

@@ -4,7 +4,33 @@ use quicprochat_e2ee::vault::{ConversationList, Standing, VaultConversation};
 use quicprochat_wire::{ChannelId, ServerLink, Timestamp};
 use zeroize::Zeroizing;
 
-use crate::store::{Conversation, ConversationKind, ConversationState, RejoinReason, Secret, StoreFault, StoreTx};
+use crate::{
+    channels,
+    engine::Cx,
+    error::EngineError,
+    store::{Conversation, ConversationKind, ConversationState, RejoinReason, Secret, StoreFault, StoreTx},
+};
+
+/// Takes over how far other devices of the account have read: a log that the server shows to be shorter, or with another past,
+/// was changed.
+pub(super) fn take_pins(cx: &mut Cx<'_>, listed: &ConversationList) -> Result<(), EngineError> {
+    for (channel, entry) in listed.iter() {
+        let Some(mut conversation) = cx.tx.conversations().conversation(channel)? else { continue };
+        let (pinned, before) = (entry.pinned, conversation.state.clone());
+        if !conversation.is_worked_on() || conversation.state == ConversationState::Creating {
+            continue;
+        }
+        if pinned.position == conversation.last_commit.position && pinned != conversation.last_commit {
+            conversation.state = ConversationState::Diverged;
+        }
+        let raised = pinned.position > conversation.head;
+        conversation.head = conversation.head.max(pinned.position);
+        if raised || conversation.state != before {
+            channels::settle(cx, &before, &conversation)?;
+        }
+    }
+    Ok(())
+}
 
 /// The state of a conversation that is known from the vault alone.
 pub(crate) const NEW_DEVICE: ConversationState = ConversationState::NeedsRejoin { reason: RejoinReason::NewDevice };

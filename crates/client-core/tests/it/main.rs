@@ -10,6 +10,7 @@ mod groups;
 mod processes;
 mod rejoin;
 mod repeats;
+mod returned;
 mod states;
 mod trust;
 mod vault;

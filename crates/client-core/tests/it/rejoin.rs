@@ -429,6 +429,7 @@ fn what_waited_is_sent_once_whether_or_not_it_had_been_accepted() {
             let tx = world.client("bob").store.begin().expect("opens");
             let mut row = tx.outbox().outbox_of(&channel).expect("reads").remove(0);
             row.attempt.as_mut().expect("an attempt").id = quicprochat_wire::MessageId::new([9; 16]);
+            row.intent = quicprochat_wire::MessageId::new([8; 16]);
             tx.outbox().put_outbox(&row).expect("put");
             tx.commit();
         }

@@ -50,6 +50,9 @@ impl Scenario {
     fn one(&mut self) {
         let able = self.able();
         let Some(device) = self.dice.pick(&able).copied() else { return };
+        if self.plan.clients_go_back && self.dice.chance(100) {
+            return self.put_client_back(device);
+        }
         let action = self.dice.below(1_000);
         if action >= 770 {
             self.disturb();
@@ -77,7 +80,7 @@ impl Scenario {
             978..983 => self.delete_account(device),
             983..990 => self.let_days_pass(Duration::from_secs(3_600), DAY * 2),
             990..996 => self.let_days_pass(DAY * 3, DAY * 20),
-            _ => self.put_client_back(device),
+            _ => {}
         }
     }
 
@@ -265,17 +268,29 @@ impl Scenario {
         }
     }
 
-    /// A device's store is put back to an older copy, where the plan has that.
+    /// A device's store is put back to an older copy; half of the time the device is in its conversations meanwhile.
     fn put_client_back(&mut self, device: DeviceIx) {
-        if !self.plan.clients_go_back {
-            return;
-        }
         let copy = self.world.back_up_client(device);
-        for _ in 0..3 {
+        for _ in 0..self.dice.index(4) {
             self.send(device);
+            let wait = self.dice.between(Duration::ZERO, Duration::from_secs(5));
+            self.world.run_for(wait);
+        }
+        if self.dice.chance(300) {
+            self.rename(device);
             self.world.run_for(Duration::from_secs(5));
         }
+        self.look();
         self.world.restore_client(device, &copy);
+        self.put_back.insert(device);
+        self.model.forget(device);
+        self.disturb();
+        if self.dice.chance(500) {
+            self.send(device);
+        }
+        if self.dice.chance(500) {
+            self.world.give(device, Command::Listen, Runner::Resident);
+        }
     }
 
     /// Everybody stops, and comes back a while later.

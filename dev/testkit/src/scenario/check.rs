@@ -257,7 +257,10 @@ impl Scenario {
                     let rejected = |event: &Event| matches!(event, Event::Rejected { intent: of, .. } if of == intent);
                     let state = self.conversation(text.device, channel).map(|found| found.state);
                     let stuck = matches!(state, Some(ConversationState::NeedsRejoin { .. }));
-                    let unable = !self.able().contains(&text.device) || (stuck && self.plan.forgets());
+                    // What waited in a store that is no more is no more, either.
+                    let unable = self.put_back.contains(&text.device)
+                        || !self.able().contains(&text.device)
+                        || (stuck && self.plan.forgets());
                     let left =
                         unable || histories.get(channel).is_some_and(|history| history.was_removed(&writer.account));
                     let gone = self.server_log(channel).is_none();

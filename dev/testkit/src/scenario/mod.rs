@@ -38,7 +38,7 @@ pub struct Plan {
     pub actions: usize,
     /// Whether the server is put back to an older backup at the end; then devices have to notice, and nothing else holds.
     pub server_goes_back: bool,
-    /// Whether devices' stores are put back to older copies. No plan of a seed does: engines cannot tell yet.
+    /// Whether devices' stores are put back to older copies.
     pub clients_go_back: bool,
 }
 
@@ -48,6 +48,8 @@ const TROUBLES: usize = 7;
 const USUAL: [usize; 20] = [2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 4, 5, 5, 5, 6, 6, 7, 8, 9, 10];
 /// Of 1,000 scenarios, how many have more.
 const LARGE: u32 = 50;
+/// Of 1,000 scenarios, in how many stores are put back to older copies.
+const CLIENTS_GO_BACK: u32 = 60;
 /// Most devices of a scenario at its beginning.
 const MOST: usize = 30;
 
@@ -76,7 +78,8 @@ impl Plan {
             setup.limits.retention = DAY * 5;
         }
         let actions = if large { 8 + dice.index(12) } else { 10 + dice.index(30) };
-        Self { setup, actions, server_goes_back: dice.chance(30), clients_go_back: false }
+        let server_goes_back = dice.chance(30);
+        Self { setup, actions, server_goes_back, clients_go_back: dice.chance(CLIENTS_GO_BACK) && !server_goes_back }
     }
 
     /// Whether nothing goes wrong by itself.
@@ -138,6 +141,8 @@ pub struct Scenario {
     looks: u64,
     /// What was wrong after a step.
     violations: Vec<String>,
+    /// Devices whose store was put back.
+    put_back: BTreeSet<DeviceIx>,
     /// When something last went wrong on purpose.
     disturbed: Timestamp,
     /// Whether so many days passed that a KeyPackage may be gone before the invitation made with it comes.
@@ -208,6 +213,7 @@ impl Scenario {
             blocked: Vec::new(),
             revoked: BTreeSet::new(),
             gone: BTreeSet::new(),
+            put_back: BTreeSet::new(),
             model: Model::default(),
             looks: 0,
             violations: Vec::new(),

@@ -52,6 +52,14 @@ pub(super) struct Model {
     pub(super) keys: BTreeMap<ChannelId, BTreeSet<Vec<u8>>>,
 }
 
+impl Model {
+    /// A device's store is an older one: what it has read since, it reads again.
+    pub(super) fn forget(&mut self, device: DeviceIx) {
+        self.shown_by.retain(|(of, ..), _| *of != device.0);
+        self.active.retain(|(of, _), _| *of != device.0);
+    }
+}
+
 impl Scenario {
     /// Looks at everything that changed since the last step.
     pub(super) fn look(&mut self) {

@@ -62,6 +62,7 @@ const fn rule(mutant: Mutant) -> &'static str {
         Mutant::KeepOldKeys => "a commit that removes somebody rolls the channel's keys",
         Mutant::KeyringToRemoved => "new keys are sealed to those who stay, and nobody else",
         Mutant::RatchetNotKept => "a ratchet step is stored before its message leaves",
+        Mutant::TrustOldStore => "a store that was put back enters its groups anew",
     }
 }
 

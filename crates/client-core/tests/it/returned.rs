@@ -1,0 +1,310 @@
+//! Stores that were put back to an older copy, and homes that are in use twice: no key and no nonce is used again, and nothing
+//! is lost or shown twice.
+
+use futures::executor::block_on;
+use quicprochat_client_core::{
+    CallError, Command, CommandError, Event, Outcome, StoreTx as _, SuiteChoice,
+    store::{ConversationState, LogBody, MemoryStore, RejoinReason},
+};
+use quicprochat_wire::{ChannelId, Request, Response, call::channel::ChannelState, time::Duration};
+
+use crate::{
+    groups::group_of,
+    world::{Client, World, text_content},
+};
+
+const MINUTE: Duration = Duration::from_secs(60);
+const DAY: Duration = Duration::from_secs(24 * 3600);
+const OLDER: ConversationState = ConversationState::NeedsRejoin { reason: RejoinReason::StoreRolledBack };
+
+fn copy_of(world: &mut World, name: &str) -> MemoryStore {
+    world.client(name).store.snapshot()
+}
+
+fn put_back(world: &mut World, name: &str, copy: &MemoryStore) {
+    let client = world.client(name);
+    client.store = copy.snapshot();
+    client.events.clear();
+    client.calls.clear();
+    client.crash();
+}
+
+fn told_older(world: &mut World, name: &str) -> usize {
+    let told = |event: &&Event| matches!(event, Event::State { state, .. } if *state == OLDER);
+    world.client(name).events.iter().filter(told).count()
+}
+
+/// Everybody reads everything that was ever sent, once; except for the positions that `but` cannot read.
+fn assert_all_read(world: &mut World, channel: ChannelId, all: &[&str], names: &[&str], but: &str) {
+    for _ in 0..2 {
+        for name in names {
+            world.sync(name);
+        }
+    }
+    for name in names {
+        let texts = world.texts(name, channel);
+        for text in all {
+            let times = texts.iter().filter(|shown| shown.ends_with(&format!(": {text}"))).count();
+            let expected = if *name == but { 0..=1 } else { 1..=1 };
+            assert!(expected.contains(&times), "{name} has {text:?} {times} times: {texts:?}");
+        }
+        assert_eq!(world.conversation(name, channel).state, ConversationState::Active, "{name}");
+    }
+}
+
+#[test]
+fn a_copy_that_is_put_back_enters_anew_before_it_writes() {
+    let (mut world, channel) = group_of(&["alice", "bob"]);
+    world.send("bob", channel, "before").expect("sent");
+    let copy = copy_of(&mut world, "bob");
+    let keys = world.conversation("bob", channel).keys;
+    world.send("bob", channel, "lost one").expect("sent");
+    world.send("bob", channel, "lost two").expect("sent");
+    put_back(&mut world, "bob", &copy);
+    assert!(matches!(world.send("bob", channel, "after"), Ok(Outcome::Sent { .. })), "it mends itself on the way");
+    assert_eq!(told_older(&mut world, "bob"), 1);
+    assert_all_read(&mut world, channel, &["before", "lost one", "lost two", "after"], &["alice", "bob"], "bob");
+    assert_ne!(world.conversation("bob", channel).keys, keys, "its old leaf is removed, so the keys rolled");
+    // What it wrote first there was the commit by which it entered.
+    let calls = &world.client("bob").calls;
+    let mut writes = calls.iter().filter_map(|(_, request)| match request {
+        Request::ChannelEnqueue(enqueue) => Some(enqueue.commit.is_some()),
+        _ => None,
+    });
+    assert_eq!(writes.next(), Some(true));
+    world.send("alice", channel, "hello").expect("sent");
+    assert_all_read(&mut world, channel, &["hello", "after"], &["alice", "bob"], "");
+}
+
+#[test]
+fn a_copy_that_missed_nothing_of_its_own_just_reads_on() {
+    let (mut world, channel) = group_of(&["alice", "bob"]);
+    world.send("bob", channel, "before").expect("sent");
+    let copy = copy_of(&mut world, "bob");
+    world.send("alice", channel, "meanwhile").expect("sent");
+    world.run("alice", Command::Rename { channel, title: "coffee".to_owned() }).expect("renamed");
+    world.sync("bob");
+    put_back(&mut world, "bob", &copy);
+    world.send("bob", channel, "after").expect("sent");
+    assert_eq!(told_older(&mut world, "bob"), 0);
+    assert_all_read(&mut world, channel, &["before", "meanwhile", "after"], &["alice", "bob"], "");
+}
+
+#[test]
+fn a_commit_of_its_own_is_enough() {
+    let (mut world, channel) = group_of(&["alice", "bob"]);
+    world.send("bob", channel, "before").expect("sent");
+    let copy = copy_of(&mut world, "bob");
+    world.run("bob", Command::Rename { channel, title: "coffee".to_owned() }).expect("renamed");
+    put_back(&mut world, "bob", &copy);
+    world.sync("bob");
+    assert_eq!(told_older(&mut world, "bob"), 1);
+    world.send("bob", channel, "after").expect("sent");
+    assert_all_read(&mut world, channel, &["before", "after"], &["alice", "bob"], "bob");
+    assert_eq!(world.conversation("bob", channel).title, "coffee");
+}
+
+#[test]
+fn a_copy_from_before_it_joined_joins_again_and_notices() {
+    let mut world = World::new(&["alice", "bob"]);
+    let channel = world.create("alice", "tea");
+    world.sync("bob");
+    let copy = copy_of(&mut world, "bob");
+    world.invite("alice", channel, &["bob"]);
+    world.sync("bob");
+    world.accept("bob");
+    world.send("bob", channel, "lost").expect("sent");
+    put_back(&mut world, "bob", &copy);
+    world.sync("bob");
+    world.accept("bob");
+    world.sync("bob");
+    assert_eq!(told_older(&mut world, "bob"), 1, "the Welcome leads to keys that were used");
+    world.send("bob", channel, "after").expect("sent");
+    assert_all_read(&mut world, channel, &["lost", "after"], &["alice", "bob"], "bob");
+}
+
+#[test]
+fn what_it_cannot_see_any_more_counts_as_sent() {
+    let (mut world, channel) = group_of(&["alice", "bob"]);
+    world.send("bob", channel, "before").expect("sent");
+    let copy = copy_of(&mut world, "bob");
+    world.send("bob", channel, "lost").expect("sent");
+    world.sync("alice");
+    world.pass(DAY * 91);
+    block_on(world.server.sweep(world.now)).expect("sweeps");
+    world.send("alice", channel, "today").expect("sent");
+    put_back(&mut world, "bob", &copy);
+    world.send("bob", channel, "after").expect("sent");
+    let expired = ConversationState::NeedsRejoin { reason: RejoinReason::EntriesExpired };
+    let told = |event: &Event| matches!(event, Event::State { state, .. } if *state == expired);
+    assert!(world.client("bob").events.iter().any(told), "what expired may have been its own");
+    assert_all_read(&mut world, channel, &["after"], &["alice", "bob"], "");
+}
+
+#[test]
+fn a_message_that_waited_in_the_copy_and_was_sent_since_is_not_sent_again() {
+    for lost_against_a_commit in [false, true] {
+        let (mut world, channel) = group_of(&["alice", "bob"]);
+        world.send("bob", channel, "before").expect("sent");
+        world.set_online("bob", false);
+        world.send("bob", channel, "first").expect("queued");
+        world.send("bob", channel, "waited").expect("queued");
+        let copy = copy_of(&mut world, "bob");
+        world.set_online("bob", true);
+        if lost_against_a_commit {
+            // The first attempt is under way when alice commits.
+            let sync = world.begin("bob", Command::Sync);
+            let is_it = |(_, request): &&(_, Request)| matches!(request, Request::ChannelEnqueue(_));
+            world.client("bob").calls.clear();
+            while world.client("bob").calls.iter().filter(is_it).count() == 0 {
+                world.step();
+            }
+            let held = world.client("bob").hold();
+            world.run("alice", Command::Rename { channel, title: "coffee".to_owned() }).expect("renamed");
+            world.client("bob").release(held);
+            world.wait("bob", sync).expect("synced");
+        } else {
+            world.sync("bob");
+        }
+        put_back(&mut world, "bob", &copy);
+        world.sync("bob");
+        assert_eq!(told_older(&mut world, "bob"), 1);
+        world.send("bob", channel, "after").expect("sent");
+        let all = ["before", "first", "waited", "after"];
+        assert_all_read(&mut world, channel, &all, &["alice", "bob"], "");
+        let tx = world.client("bob").store.begin().expect("opens");
+        assert!(tx.outbox().outbox_of(&channel).expect("reads").is_empty());
+    }
+}
+
+#[test]
+fn a_server_that_withholds_what_another_device_has_read_is_not_written_to() {
+    let (mut world, channel) = group_of(&["alice", "bob"]);
+    world.send("bob", channel, "before").expect("sent");
+    world.pass(DAY * 2);
+    world.sync("bob");
+    let copy = copy_of(&mut world, "bob");
+    let end = world.conversation("bob", channel).cursor;
+    world.send("bob", channel, "lost").expect("sent");
+    world.run("alice", Command::Rename { channel, title: "coffee".to_owned() }).expect("renamed");
+    world.sync("bob");
+    // The device that went on has put its list down in the vault.
+    world.pass(DAY * 2);
+    world.sync("bob");
+    world.pass(MINUTE * 2);
+    world.sync("bob");
+    put_back(&mut world, "bob", &copy);
+    let last_commit = world.conversation("bob", channel).last_commit;
+    let withhold = move |result: &mut Result<Response, CallError>| match result {
+        Ok(Response::ChannelState(state)) => {
+            *state = ChannelState { last: end, last_commit, ..state.clone() };
+        }
+        Ok(Response::ChannelPage(page)) => {
+            page.entries.retain(|entry| entry.seq <= end.position);
+            page.more = false;
+        }
+        _ => {}
+    };
+    world.tamper = Some(("bob", Box::new(withhold)));
+    for _ in 0..3 {
+        let _ = world.run("bob", Command::Sync);
+        world.pass(MINUTE);
+    }
+    assert_eq!(world.conversation("bob", channel).state, ConversationState::Diverged, "the vault says more");
+    let refused = world.send("bob", channel, "after");
+    assert_eq!(refused, Err(CommandError::ConversationState { state: ConversationState::Diverged }));
+    let wrote = |(_, request): &(_, Request)| matches!(request, Request::ChannelEnqueue(_));
+    assert!(!world.client("bob").calls.iter().any(wrote));
+}
+
+#[test]
+fn two_copies_at_once_take_turns_more_and_more_slowly_and_say_so() {
+    let (mut world, channel) = group_of(&["alice", "bob"]);
+    world.send("bob", channel, "before").expect("sent");
+    let copy = copy_of(&mut world, "bob");
+    let seed = world.next_seed();
+    world.clients.push(Client::new("bob's copy", copy, seed));
+    for name in ["alice", "bob", "bob's copy"] {
+        world.begin(name, Command::Listen);
+    }
+    world.pass(MINUTE);
+    for round in 0..6 {
+        for name in ["bob", "bob's copy"] {
+            let content = text_content(&format!("{name} {round}"));
+            world.begin(name, Command::Send { channel, content });
+            world.pass(MINUTE * 20);
+        }
+    }
+    for _ in 0..6 {
+        world.pass(MINUTE * 60);
+    }
+    let mut entries = 0;
+    for name in ["bob", "bob's copy"] {
+        let client = world.client(name);
+        let entered = client.calls.iter().filter(|(_, request)| {
+            matches!(request, Request::ChannelEnqueue(enqueue) if enqueue.commit.as_ref().is_some_and(|commit| commit.roll.is_some()))
+        });
+        entries += entered.count();
+        let told = |event: &&Event| matches!(event, Event::UsedTwice { .. });
+        assert!(client.events.iter().filter(told).count() > 0, "{name} says so");
+    }
+    assert!((2..=40).contains(&entries), "{entries} entries in place of each other in ten hours");
+    // What was sent is read by those who are not in doubt, once.
+    let texts = world.texts("alice", channel);
+    let distinct: std::collections::BTreeSet<&String> = texts.iter().collect();
+    assert_eq!(distinct.len(), texts.len(), "{texts:?}");
+    assert!(texts.len() > 2, "{texts:?}");
+    let log = {
+        let tx = world.client("alice").store.begin().expect("opens");
+        tx.messages().messages_of(&channel, 0, 10_000).expect("reads")
+    };
+    assert!(!log.iter().any(|entry| matches!(entry.body, LogBody::Gap { .. })), "nobody else is touched");
+}
+
+#[test]
+fn a_key_package_that_the_copy_does_not_know_is_replaced() {
+    let mut world = World::new(&["alice", "bob"]);
+    world.sync("bob");
+    let copy = copy_of(&mut world, "bob");
+    world.run("bob", Command::RotateKeyPackage).expect("rotated");
+    put_back(&mut world, "bob", &copy);
+    world.sync("bob");
+    let channel = world.create("alice", "tea");
+    world.invite("alice", channel, &["bob"]);
+    world.sync("bob");
+    assert_eq!(world.accept("bob"), channel);
+    world.send("alice", channel, "welcome").expect("sent");
+    assert_all_read(&mut world, channel, &["welcome"], &["alice", "bob"], "");
+}
+
+#[test]
+fn tokens_that_were_spent_are_replaced() {
+    let (mut world, _) = group_of(&["alice", "bob"]);
+    world.run("bob", Command::RefillTokens).expect("refilled");
+    world.pass(MINUTE);
+    let copy = copy_of(&mut world, "bob");
+    for _ in 0..3 {
+        world.create("bob", "spent");
+    }
+    put_back(&mut world, "bob", &copy);
+    world.pass(MINUTE);
+    let command = Command::CreateGroup { title: "new".to_owned(), suite: SuiteChoice::Hybrid };
+    let mut made = None;
+    for _ in 0..8 {
+        match world.run("bob", command.clone()) {
+            Ok(Outcome::Created { channel }) => {
+                made = Some(channel);
+                break;
+            }
+            Err(CommandError::Refused(failure)) if failure.code == quicprochat_wire::ErrorCode::TokenSpent => {
+                world.pass(MINUTE);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    let channel = made.expect("one of the tokens is good");
+    world.invite("bob", channel, &["alice"]);
+    world.sync("alice");
+    world.send("bob", channel, "new").expect("sent");
+    assert_all_read(&mut world, channel, &["new"], &["alice", "bob"], "");
+}
