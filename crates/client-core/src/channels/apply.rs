@@ -26,7 +26,6 @@ use crate::{
     engine::{Cx, keys},
     error::EngineError,
     event::Event,
-    repair,
     store::{Conversation, ConversationState, Leaver, LogBody, LogEntry, MessagePurpose, OutboxMessage, RejoinReason},
 };
 
@@ -218,8 +217,7 @@ fn message(
         }
         Received::OwnMessage => {
             let own = cx.own()?.row.account;
-            let known = cx.tx.messages().message_seen(&channel, &own, &entry.id)?
-                || repair::is_own_control(cx, &channel, &entry.id)?;
+            let known = cx.tx.messages().message_seen(&channel, &own, &entry.id)?;
             if !known && !is_on(Mutant::TrustOldStore) {
                 return Err(Trouble::Rejoin(RejoinReason::StoreRolledBack));
             }

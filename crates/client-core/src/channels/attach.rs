@@ -96,14 +96,15 @@ pub(super) fn attached(
     let cursor = conversation.cursor;
     session.head = state.last.position.max(cursor.position);
     conversation.head = conversation.head.max(state.last.position);
-    let same_past = state.last.position >= read && match state.last.position.cmp(&cursor.position) {
-        // Another process may have read on while the answer was under way.
-        core::cmp::Ordering::Less => true,
-        core::cmp::Ordering::Equal => state.last.hash == cursor.hash,
-        core::cmp::Ordering::Greater => {
-            state.last_commit.position > cursor.position || state.last_commit == conversation.last_commit
-        }
-    };
+    let same_past = state.last.position >= read
+        && match state.last.position.cmp(&cursor.position) {
+            // Another process may have read on while the answer was under way.
+            core::cmp::Ordering::Less => true,
+            core::cmp::Ordering::Equal => state.last.hash == cursor.hash,
+            core::cmp::Ordering::Greater => {
+                state.last_commit.position > cursor.position || state.last_commit == conversation.last_commit
+            }
+        };
     if state.access != key {
         conversation.state = ConversationState::Spoilt;
     } else if !same_past {

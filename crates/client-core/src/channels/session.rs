@@ -92,7 +92,9 @@ impl Session {
         match call {
             ChannelCall::Create => self.creating = false,
             ChannelCall::Attach { .. } | ChannelCall::Keyring(_) => self.attaching = false,
-            ChannelCall::Read | ChannelCall::Scan | ChannelCall::GroupInfo | ChannelCall::InfoEntry { .. } => self.reading = false,
+            ChannelCall::Read | ChannelCall::Scan | ChannelCall::GroupInfo | ChannelCall::InfoEntry { .. } => {
+                self.reading = false
+            }
             ChannelCall::Message { .. } | ChannelCall::Commit { .. } => self.sending = false,
             ChannelCall::Delete => self.deleting = false,
         }

@@ -8,5 +8,4 @@
 mod returned;
 mod row;
 
-pub(crate) use returned::{attempt_id, is_own_control, note_own_control, noticed, scan, scan_is_due, waits};
-pub(crate) use row::Repair;
+pub(crate) use returned::{attempt_id, noticed, scan, scan_is_due, waits};

@@ -11,7 +11,7 @@ use quicprochat_wire::{
 };
 use sha2::{Digest as _, Sha256};
 
-use super::Repair;
+use super::row;
 use crate::{
     channels::{Session, own_message},
     engine::Cx,
@@ -35,23 +35,10 @@ const MOST_ATTEMPTS_AHEAD: u32 = 64;
 ///
 /// Shape:    first 16 bytes of `H(label("qpc/1 attempt") || intent || u32 attempt)`.
 pub(crate) fn attempt_id(intent: &MessageId, attempt: u32) -> MessageId {
-    let digest: [u8; 32] =
-        Sha256::digest(Writer::labelled("qpc/1 attempt").fixed(intent).u32(attempt).finish()).into();
+    let digest: [u8; 32] = Sha256::digest(Writer::labelled("qpc/1 attempt").fixed(intent).u32(attempt).finish()).into();
     let mut id = [0; 16];
     id.copy_from_slice(digest.split_at(16).0);
     MessageId::new(id)
-}
-
-/// An own control message stands in the log; the readable log does not show it.
-pub(crate) fn note_own_control(cx: &Cx<'_>, channel: &ChannelId, id: MessageId) -> Result<(), EngineError> {
-    let mut repair = Repair::load(cx, channel)?;
-    repair.remember(id);
-    repair.store(cx, channel)
-}
-
-/// Whether an entry is such a message.
-pub(crate) fn is_own_control(cx: &Cx<'_>, channel: &ChannelId, id: &MessageId) -> Result<bool, EngineError> {
-    Ok(Repair::load(cx, channel)?.controls.contains(id))
 }
 
 /// A conversation's log has entries of this device's leaf that the store does not know.
@@ -60,7 +47,7 @@ pub(crate) fn is_own_control(cx: &Cx<'_>, channel: &ChannelId, id: &MessageId) -
 /// is said, and the pauses grow, so that nobody enters in place of each other for ever.
 pub(crate) fn noticed(cx: &mut Cx<'_>, conversation: &Conversation) -> Result<(), EngineError> {
     let channel = conversation.channel;
-    let mut repair = Repair::load(cx, &channel)?;
+    let mut repair = row::load(cx, &channel)?;
     let again = repair.returns > 0 && cx.now.since(repair.returned) < MEMORY && repair.returned <= cx.now;
     repair.returns = if again { repair.returns.saturating_add(1) } else { 1 };
     repair.returned = cx.now;
@@ -70,7 +57,7 @@ pub(crate) fn noticed(cx: &mut Cx<'_>, conversation: &Conversation) -> Result<()
     } else {
         Timestamp(0)
     };
-    repair.store(cx, &channel)?;
+    row::store(cx, &channel, &repair)?;
     tracing::warn!(returns = repair.returns, "the log has entries of this device that its store does not know");
     if again {
         cx.notify(Event::UsedTwice { channel });
@@ -83,7 +70,7 @@ pub(crate) fn noticed(cx: &mut Cx<'_>, conversation: &Conversation) -> Result<()
 
 /// Until when a conversation is not to be entered anew, and why nothing moves.
 pub(crate) fn waits(cx: &mut Cx<'_>, channel: &ChannelId) -> Result<Option<(Timestamp, CallFailure)>, EngineError> {
-    let until = Repair::load(cx, channel)?.not_before;
+    let until = row::load(cx, channel)?.not_before;
     if !cx.is_to_come(until, LONGEST_PAUSE) {
         return Ok(None);
     }
@@ -164,7 +151,8 @@ mod tests {
         }
         assert_eq!(pauses.get(..4), Some(&[0, 60_000, 240_000, 960_000][..]));
         assert!(pauses.iter().all(|pause| *pause <= 24 * 3600 * 1000), "{pauses:?}");
-        let told = bed.effects.iter().filter(|effect| matches!(effect, Effect::Notify(Event::UsedTwice { .. }))).count();
+        let told =
+            bed.effects.iter().filter(|effect| matches!(effect, Effect::Notify(Event::UsedTwice { .. }))).count();
         assert!(told >= 5, "{told}");
         now += 25 * 3600 * 1000;
         bed.at(now, |cx| noticed(cx, &conversation).expect("stores"));

@@ -1,59 +1,23 @@
-//! What is kept of a conversation's repairs, beside its row: in a setting of its own, so that stores of before need no change.
+//! Where what is kept of a conversation's repairs stands: in a setting of its own, so that stores of before need no change.
 
-use quicprochat_wire::{ChannelId, MessageId, Timestamp};
+use quicprochat_wire::ChannelId;
 
 use crate::{
     engine::Cx,
     error::EngineError,
-    store::{
-        List, Stored as _,
-        codec::{stored_rows, stored_struct},
-    },
+    store::{Repair, StoreFault, Stored as _},
 };
 
-/// Own control messages that are remembered.
-const MOST_CONTROLS: usize = 64;
-
-stored_struct! {
-    /// See the module.
-    Repair {
-        /// How often in a row the store was found to be older than what its device wrote.
-        returns: u32,
-        /// When it last was.
-        returned: Timestamp,
-        /// The conversation is not entered anew before.
-        not_before: Timestamp,
-        /// The last own messages that have no place in the readable log.
-        controls: List<MessageId>,
-    }
+/// What is kept of a conversation.
+pub(super) fn load(cx: &Cx<'_>, channel: &ChannelId) -> Result<Repair, EngineError> {
+    let Some(stored) = cx.tx.upkeep().setting(&name(channel))? else { return Ok(Repair::default()) };
+    Ok(Repair::decode(&stored).map_err(StoreFault::from)?)
 }
 
-stored_rows! { Repair = 1, }
-
-impl Default for Repair {
-    fn default() -> Self {
-        Self { returns: 0, returned: Timestamp(0), not_before: Timestamp(0), controls: List::default() }
-    }
-}
-
-impl Repair {
-    /// What is kept of a conversation.
-    pub(crate) fn load(cx: &Cx<'_>, channel: &ChannelId) -> Result<Self, EngineError> {
-        let Some(stored) = cx.tx.upkeep().setting(&name(channel))? else { return Ok(Self::default()) };
-        Ok(Self::decode(&stored).map_err(crate::store::StoreFault::from)?)
-    }
-
-    pub(crate) fn store(&self, cx: &Cx<'_>, channel: &ChannelId) -> Result<(), EngineError> {
-        let row = (*self != Self::default()).then(|| self.encode());
-        Ok(cx.tx.upkeep().put_setting(&name(channel), row.as_deref())?)
-    }
-
-    /// Remembers an own control message.
-    pub(super) fn remember(&mut self, id: MessageId) {
-        let surplus = (self.controls.len() + 1).saturating_sub(MOST_CONTROLS);
-        self.controls.drain(..surplus);
-        self.controls.push(id);
-    }
+/// Keeps it; what says nothing takes no room.
+pub(super) fn store(cx: &Cx<'_>, channel: &ChannelId, repair: &Repair) -> Result<(), EngineError> {
+    let row = (*repair != Repair::default()).then(|| repair.encode());
+    Ok(cx.tx.upkeep().put_setting(&name(channel), row.as_deref())?)
 }
 
 fn name(channel: &ChannelId) -> String {
@@ -62,21 +26,19 @@ fn name(channel: &ChannelId) -> String {
 
 #[cfg(test)]
 mod tests {
+    use quicprochat_wire::Timestamp;
+
     use super::*;
     use crate::engine::bed::Bed;
 
     #[test]
     fn a_row_reads_back_and_the_one_that_says_nothing_takes_no_room() {
         let (mut bed, channel) = (Bed::new(), ChannelId::new([3; 32]));
-        let mut repair = Repair { returns: 2, returned: Timestamp(5), not_before: Timestamp(9), ..Repair::default() };
-        for n in 0..=u8::try_from(MOST_CONTROLS).expect("small") {
-            repair.remember(MessageId::new([n; 16]));
-        }
-        assert_eq!((repair.controls.len(), repair.controls.first()), (MOST_CONTROLS, Some(&MessageId::new([1; 16]))));
-        bed.at(0, |cx| repair.store(cx, &channel).expect("stores"));
-        bed.at(0, |cx| assert_eq!(Repair::load(cx, &channel).expect("reads"), repair));
+        let repair = Repair { returns: 2, returned: Timestamp(5), not_before: Timestamp(9) };
+        bed.at(0, |cx| store(cx, &channel, &repair).expect("stores"));
+        bed.at(0, |cx| assert_eq!(load(cx, &channel).expect("reads"), repair));
         bed.at(0, |cx| {
-            Repair::default().store(cx, &channel).expect("stores");
+            store(cx, &channel, &Repair::default()).expect("stores");
             assert_eq!(cx.tx.upkeep().setting(&name(&channel)).expect("reads"), None);
         });
     }

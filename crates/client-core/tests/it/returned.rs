@@ -67,9 +67,8 @@ fn a_copy_that_is_put_back_enters_anew_before_it_writes() {
     assert_ne!(world.conversation("bob", channel).keys, keys, "its old leaf is removed, so the keys rolled");
     // What it wrote first there was the commit by which it entered.
     let calls = &world.client("bob").calls;
-    let mut writes = calls.iter().filter_map(|(_, request)| match request {
-        Request::ChannelEnqueue(enqueue) => Some(enqueue.commit.is_some()),
-        _ => None,
+    let mut writes = calls.iter().filter_map(|(_, request)| {
+        if let Request::ChannelEnqueue(enqueue) = request { Some(enqueue.commit.is_some()) } else { None }
     });
     assert_eq!(writes.next(), Some(true));
     world.send("alice", channel, "hello").expect("sent");

@@ -281,6 +281,10 @@ impl Scenario {
             self.world.run_for(Duration::from_secs(5));
         }
         self.look();
+        for channel in self.channels() {
+            let log = self.world.log(device, &channel);
+            self.lost_logs.push((device, channel, log));
+        }
         self.world.restore_client(device, &copy);
         self.put_back.insert(device);
         self.model.forget(device);
@@ -356,6 +360,9 @@ impl Scenario {
     /// The groups' channels are known to those in them alone; for the checks: every channel that any device knows.
     pub(super) fn channels(&self) -> std::collections::BTreeSet<ChannelId> {
         let of = |device| self.world.read(device, |tx| tx.conversations().all_conversations()).expect("in memory");
-        self.everybody().into_iter().flat_map(of).map(|conversation| conversation.channel).collect()
+        let known = self.everybody().into_iter().flat_map(of).map(|conversation| conversation.channel);
+        // Also those that only a store knew that was put back.
+        let lost = self.lost_logs.iter().filter(|(_, _, log)| !log.is_empty()).map(|(_, channel, _)| *channel);
+        known.chain(lost).collect()
     }
 }

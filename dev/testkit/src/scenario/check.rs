@@ -53,7 +53,11 @@ impl Scenario {
             let of = self.world.device(device);
             (of.name.clone(), of.account, of.device, self.world.log(device, channel))
         };
-        History::of(&self.everybody().into_iter().map(log).collect::<Vec<_>>())
+        let lost = self.lost_logs.iter().filter(|(_, of, _)| of == channel).map(|(device, _, log)| {
+            let of = self.world.device(*device);
+            (format!("{} of before", of.name), of.account, of.device, log.clone())
+        });
+        History::of(&self.everybody().into_iter().map(log).chain(lost).collect::<Vec<_>>())
     }
 
     /// What devices show is what the server has, and the server has each id once.
@@ -104,6 +108,8 @@ impl Scenario {
             None if is_member
                 && !self.aged
                 && !self.plan.forgets()
+                // What its store has forgotten, nobody may have written down yet.
+                && !self.put_back.contains(&device)
                 && !self.turned_down(of.person, channel)
                 && self.leaves(channel).is_some()
                 && !self.invited_in_vain(&of.account, history) =>

@@ -11,7 +11,7 @@ mod view;
 use core::fmt;
 use std::collections::{BTreeMap, BTreeSet};
 
-use quicprochat_client_core::CommandId;
+use quicprochat_client_core::{CommandId, store::LogEntry};
 use quicprochat_server_core::{Limits, store::memory::MemoryStore as ServerStore};
 use quicprochat_wire::{ChannelId, Duration, Timestamp};
 
@@ -143,6 +143,8 @@ pub struct Scenario {
     violations: Vec<String>,
     /// Devices whose store was put back.
     put_back: BTreeSet<DeviceIx>,
+    /// What such stores showed before: nobody else may have been there to read it.
+    lost_logs: Vec<(DeviceIx, ChannelId, Vec<LogEntry>)>,
     /// When something last went wrong on purpose.
     disturbed: Timestamp,
     /// Whether so many days passed that a KeyPackage may be gone before the invitation made with it comes.
@@ -214,6 +216,7 @@ impl Scenario {
             revoked: BTreeSet::new(),
             gone: BTreeSet::new(),
             put_back: BTreeSet::new(),
+            lost_logs: Vec::new(),
             model: Model::default(),
             looks: 0,
             violations: Vec::new(),

@@ -15,6 +15,7 @@ mod linking;
 mod observer;
 mod offline;
 mod recovery;
+mod returned;
 mod trust;
 
 use std::time::Instant;
@@ -65,6 +66,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         examples::TRIALS,
         observer::TRIALS,
         crashes::TRIALS,
+        returned::TRIALS,
     ];
     let wanted = |trial: &&Trial| arguments.only.as_ref().is_none_or(|text| trial.0.contains(text.as_str()));
     let trials: Vec<&Trial> = groups.iter().copied().flatten().filter(wanted).collect();
