@@ -1,6 +1,6 @@
 //! What a person or program asks of the engine, and what they get back.
 
-use quicprochat_wire::{AccountId, ChannelId, DeviceId, ErrorCode, MessageId};
+use quicprochat_wire::{AccountId, ChannelId, DeviceId, ErrorCode, MessageId, Timestamp};
 
 use crate::store::{ConversationState, InvitationState};
 
@@ -103,6 +103,21 @@ pub enum Command {
         /// Whom.
         name: String,
     },
+    /// Marks a conversation as read, on every device of the account. Needs no server: the others hear of it with the next
+    /// `Sync` or `Listen`.
+    MarkRead {
+        /// Which conversation.
+        channel: ChannelId,
+        /// Up to which position; up to the last one that this device has if nothing is said. A marker never goes back.
+        position: Option<u64>,
+    },
+    /// Sets something for a conversation, on every device of the account. Needs no server, as [`Command::MarkRead`].
+    SetConversation {
+        /// Which conversation.
+        channel: ChannelId,
+        /// What.
+        change: ConversationChange,
+    },
     /// Catches up: inbox, then channels, then whatever waits to leave. Done when nothing is left to do.
     Sync,
     /// Stays subscribed to inbox and channels. Never done by itself.
@@ -120,6 +135,23 @@ pub enum Command {
     RotateKeyPackage,
     /// Leaves every conversation (account deletion).
     LeaveAll,
+}
+
+/// What a person sets for a conversation, for the own account alone.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ConversationChange {
+    /// A title in place of its own.
+    Title(Option<String>),
+    /// No notifications until then; the largest time for ever.
+    MutedUntil(Option<Timestamp>),
+    /// Put away.
+    Archived(bool),
+    /// Kept on top.
+    Pinned(bool),
+    /// Its place among those that have one, the smallest first.
+    Order(Option<u32>),
+    /// What was begun to be written.
+    Draft(Option<String>),
 }
 
 /// What came of a command.
@@ -231,6 +263,14 @@ pub enum CommandError {
     #[error("{found} exceed the limit of {limit}")]
     TooMany {
         /// The limit.
+        limit: usize,
+        /// How many there would be.
+        found: usize,
+    },
+    /// A title or draft is too long, or the account's state has no room left for it.
+    #[error("{found} bytes do not fit, the limit is {limit}")]
+    DoesNotFit {
+        /// The limit in bytes.
         limit: usize,
         /// How many there would be.
         found: usize,

@@ -65,6 +65,8 @@ pub enum Event {
         /// The name its record gives.
         name: String,
     },
+    /// Another device of the account changed what they share: settings, read markers, drafts, contacts.
+    AccountState,
     /// Something about keys that a person must hear of.
     Trust(TrustWarning),
     /// The server no longer takes this device.

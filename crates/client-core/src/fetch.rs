@@ -15,8 +15,9 @@ use crate::{
     error::EngineError,
     event::{Event, TrustWarning},
     input::CallError,
+    state::{self, Pace},
     store::{Contact, Relation},
-    trust::{ContactPin, Directory, PlainDirectory, TrustError, VerifiedRecord},
+    trust::{ContactPin, Directory, PinnedKey, PlainDirectory, TrustError, VerifiedRecord},
 };
 
 /// Look-ups on their way, and those whose results were not taken yet.
@@ -139,10 +140,17 @@ fn record_fault(error: &TrustError) -> RecordFault {
 /// Compares a record that the directory vouched for with the pin of its name, and remembers it.
 pub(crate) fn observe(cx: &mut Cx<'_>, identity: &VerifiedIdentity) -> Result<Result<(), Doubt>, EngineError> {
     let name = identity.name().as_str();
-    let Some(mut pinned) = cx.tx.contacts().contact_by_name(name, "")? else {
-        return confirm(cx, identity).map(Ok);
+    let (mut pinned, mut pin) = match cx.tx.contacts().contact_by_name(name, "")? {
+        Some(pinned) => {
+            let pin = ContactPin::from_bytes(&pinned.pin).map_err(|_| EngineError::OwnState)?;
+            (pinned, pin)
+        }
+        // Another device of the account may have pinned a key for the name.
+        None => match state::expected_pin(cx, identity)? {
+            Some(pin) if pin.key() != PinnedKey::of(identity.key()) => (expected(&pin, cx)?, pin),
+            Some(_) | None => return confirm(cx, identity).map(Ok),
+        },
     };
-    let Ok(mut pin) = ContactPin::from_bytes(&pinned.pin) else { return Err(EngineError::OwnState) };
     let result = pin.observe(identity);
     pinned.pin = pin.to_bytes();
     let account = pinned.account;
@@ -179,7 +187,29 @@ fn confirm(cx: &mut Cx<'_>, identity: &VerifiedIdentity) -> Result<(), EngineErr
         pin: ContactPin::first_use(identity, cx.now).to_bytes(),
         ..claim(identity, before.as_ref(), cx)
     };
-    Ok(cx.tx.contacts().put_contact(&contact)?)
+    cx.tx.contacts().put_contact(&contact)?;
+    state::settle_contact(cx, &identity.account())
+}
+
+/// What is known of a name that another device of the account has pinned, when another key is shown for it: everything but a
+/// record.
+fn expected(pin: &ContactPin, cx: &Cx<'_>) -> Result<Contact, EngineError> {
+    let before = cx.tx.contacts().contact(&pin.account())?;
+    let (name, account) = (pin.name().as_str().to_owned(), pin.account());
+    Ok(Contact {
+        account,
+        name,
+        host: String::new(),
+        identity: before.as_ref().map(|contact| contact.identity.clone()).unwrap_or_default(),
+        serial: 0,
+        relation: before.as_ref().map_or(Relation::Contact, |contact| contact.relation.clone()),
+        verified: false,
+        changed: None,
+        confirmed: true,
+        pin: Vec::new(),
+        superseded: false,
+        first_seen: before.map_or(cx.now, |contact| contact.first_seen),
+    })
 }
 
 /// What an account's own record says of it, until the directory has vouched for its name.
@@ -215,6 +245,7 @@ pub(crate) fn befriend(cx: &mut Cx<'_>, account: &AccountId) -> Result<(), Engin
     if let Some(mut contact) = contact.filter(|contact| contact.relation != Relation::Contact) {
         contact.relation = Relation::Contact;
         cx.tx.contacts().put_contact(&contact)?;
+        state::note_contact(cx, account, Pace::Consequence)?;
     }
     Ok(())
 }

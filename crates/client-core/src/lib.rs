@@ -22,6 +22,7 @@ mod inbox;
 pub mod input;
 mod own_record;
 mod repair;
+pub mod state;
 mod stock;
 pub mod store;
 #[cfg(test)]

@@ -4,7 +4,10 @@ use quicprochat_wire::{AccountId, ChannelId};
 
 use crate::{
     inbox,
-    store::{Conversation, ConversationKind, ConversationState, LogEntry, MemberDevice, StoreFault, StoreTx},
+    store::{
+        Conversation, ConversationKind, ConversationSettings, ConversationState, LogBody, LogEntry, MemberDevice,
+        StoreFault, StoreTx,
+    },
 };
 
 /// A conversation as people see it: a group, or everything between two accounts.
@@ -18,6 +21,10 @@ pub struct ConversationView {
     pub title: String,
     /// Messages that wait for the server.
     pub waiting: usize,
+    /// What the person set for it, on whichever device.
+    pub settings: ConversationSettings,
+    /// Messages of others after what was read, on whichever device.
+    pub unread: u64,
 }
 
 /// A member with all devices.
@@ -70,15 +77,64 @@ pub fn conversations(tx: &dyn StoreTx) -> Result<Vec<ConversationView>, StoreFau
         if main.map(|main| main.channel) != Some(conversation.channel) {
             continue;
         }
+        let (mut unread, mut settings) = (0, settings_of(tx, &conversation.channel)?);
+        for channel in group.iter().map(|conversation| &conversation.channel) {
+            unread += unread_in(tx, channel)?;
+            fill_in(&mut settings, settings_of(tx, channel)?);
+        }
         let others = group.into_iter().filter(|other| other.channel != conversation.channel).collect();
-        let title = match conversation.peer {
-            Some(peer) if conversation.title.is_empty() => name_of(tx, &peer)?.0,
-            _ => conversation.title.clone(),
+        let title = match (&settings.title, conversation.peer) {
+            (Some(title), _) => title.clone(),
+            (None, Some(peer)) if conversation.title.is_empty() => name_of(tx, &peer)?.0,
+            (None, _) => conversation.title.clone(),
         };
         let waiting = tx.outbox().outbox_of(&conversation.channel)?.len();
-        views.push(ConversationView { main: conversation.clone(), others, title, waiting });
+        views.push(ConversationView { main: conversation.clone(), others, title, waiting, settings, unread });
     }
     Ok(views)
+}
+
+/// In the order in which people want to see them: pinned ones first and archived ones last, among these by the place that they
+/// were given, then by title.
+pub fn in_order(views: &mut [ConversationView]) {
+    views.sort_by(|one, other| {
+        let place = |view: &ConversationView| {
+            let settings = &view.settings;
+            (settings.archived, !settings.pinned, settings.order.unwrap_or(u32::MAX))
+        };
+        place(one).cmp(&place(other)).then_with(|| one.title.cmp(&other.title))
+    });
+}
+
+/// Messages of others in a channel after what was read of it. What was imported counts like everything else.
+fn unread_in(tx: &dyn StoreTx, channel: &ChannelId) -> Result<u64, StoreFault> {
+    const PAGE: usize = 512;
+    let own = tx.account().own_account()?.map(|own| own.account);
+    let mut after = tx.state().conversation_settings(channel)?.map_or(0, |settings| settings.read_to);
+    let mut unread = 0;
+    loop {
+        let page = tx.messages().messages_of(channel, after, PAGE)?;
+        let counts = |entry: &&LogEntry| Some(entry.sender) != own && matches!(entry.body, LogBody::Content { .. });
+        unread += page.iter().filter(counts).count() as u64;
+        match page.last() {
+            Some(last) if page.len() == PAGE => after = last.seq,
+            Some(_) | None => return Ok(unread),
+        }
+    }
+}
+
+fn settings_of(tx: &dyn StoreTx, channel: &ChannelId) -> Result<ConversationSettings, StoreFault> {
+    Ok(tx.state().conversation_settings(channel)?.unwrap_or(ConversationSettings::new(*channel)))
+}
+
+/// Of several channels with one person, whatever is set for one of them counts.
+fn fill_in(settings: &mut ConversationSettings, other: ConversationSettings) {
+    settings.title = settings.title.take().or(other.title);
+    settings.muted_until = settings.muted_until.max(other.muted_until);
+    settings.archived |= other.archived;
+    settings.pinned |= other.pinned;
+    settings.order = settings.order.or(other.order);
+    settings.draft = settings.draft.take().or(other.draft);
 }
 
 /// The direct channels with somebody, by id.
@@ -109,7 +165,8 @@ pub fn resolve(tx: &dyn StoreTx, text: &str) -> Result<ConversationView, Resolve
         let fits = |conversation: &Conversation| conversation.channel.to_string().starts_with(&wanted);
         !wanted.is_empty() && (fits(&view.main) || view.others.iter().any(fits))
     };
-    let titled: Vec<&ConversationView> = views.iter().filter(|view| view.title == text).collect();
+    let titled: Vec<&ConversationView> =
+        views.iter().filter(|view| view.title == text || (!text.is_empty() && view.main.title == text)).collect();
     let found = if titled.is_empty() { views.iter().filter(by_id).collect() } else { titled };
     match found.as_slice() {
         [] => Err(ResolveError::Unknown),

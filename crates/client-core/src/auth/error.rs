@@ -92,6 +92,12 @@ pub enum CeremonyError {
     /// More conversations than fit the vault.
     #[error("the vault has no room for so many conversations")]
     TooManyConversations,
+    /// More of the account's state than fits the vault.
+    #[error("the vault has no room for an account state of {found} bytes")]
+    StateTooLarge {
+        /// Its size.
+        found: usize,
+    },
     /// The device's label is above its limit.
     #[error("a device label of {found} bytes is above the limit of {limit}")]
     LabelTooLong {

@@ -15,6 +15,7 @@
 //! [`RecoveryChange::finish`]) take a
 //! noticeable time and 64 MiB; run them where they block nobody.
 
+mod account_state;
 pub(crate) mod conversation_list;
 mod device;
 mod enrol;
@@ -33,6 +34,7 @@ mod sign_in;
 #[cfg(test)]
 mod tests;
 
+pub use account_state::{account_state, account_state_request, seal_account_state};
 pub use conversation_list::{conversations, conversations_request, seal_conversations};
 pub use device::{DeviceAccount, authenticate, rotate_key_package};
 pub use enrol::PreparedEnrolment;

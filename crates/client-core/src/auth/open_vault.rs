@@ -15,9 +15,12 @@ use quicprochat_wire::{
         vault::{VaultRecord, VaultRecords, VaultWrap, WAY_PASSWORD, WAY_RECOVERY},
     },
 };
+use zeroize::Zeroizing;
 
 use super::{
-    CeremonyError, conversation_list,
+    CeremonyError,
+    account_state::account_state,
+    conversation_list,
     opaque::ExportKey,
     records::{self, DeviceLabel},
     sign_in::Opened,
@@ -40,6 +43,8 @@ pub struct OpenVault {
     pub(super) labels: Vec<DeviceLabel>,
     pub(super) jobs: Vec<Job>,
     pub(super) conversations: ConversationList,
+    /// Opened for a roll alone: who signs in must not be held up by what no key depends on.
+    pub(super) account_state: Result<Option<Zeroizing<Vec<u8>>>, CeremonyError>,
     pub(super) versions: BTreeMap<u32, u64>,
     /// Which records hold something; the others are known by their version only.
     pub(super) present: Vec<u32>,
@@ -75,6 +80,7 @@ impl OpenVault {
             labels: records::device_labels(&state_key, account, sealed)?,
             jobs: records::jobs(&state_key, account, sealed)?,
             conversations: conversation_list::conversations(&state_key, account, sealed)?,
+            account_state: account_state(&state_key, account, sealed),
             versions: sealed.iter().map(|record| (record.id, record.version)).collect(),
             present: sealed.iter().filter(|record| !record.sealed.is_empty()).map(|record| record.id).collect(),
             identity,

@@ -241,6 +241,7 @@ pub(super) fn is_known(record: u32) -> bool {
     [IDENTITY_RECORD, InboxRecord::ID, DevicesRecord::ID, JobsRecord::ID, RECOVERY_RECORD].contains(&record)
         || is_handover(record)
         || vault::is_conversation_record(record)
+        || vault::is_account_state_record(record)
 }
 
 /// The version that a record's next content has.

@@ -18,7 +18,7 @@ use quicprochat_wire::{
     },
 };
 
-use super::{CeremonyError, DeviceAccount, OpenVault, conversation_list, records};
+use super::{CeremonyError, DeviceAccount, OpenVault, account_state, conversation_list, records};
 
 impl OpenVault {
     /// Removes a device from the account and rolls the vault. `record` is the account's record with the KeyPackages of the
@@ -62,6 +62,8 @@ impl OpenVault {
         }
         // Also if there are none: a device that has not heard of the roll cannot then store its own under the old key.
         sealed.extend(conversation_list::seal(&state_key, account, &self.conversations, next, entropy)?);
+        let state = self.account_state.clone()?.unwrap_or_default();
+        sealed.extend(account_state::seal_account_state(&state_key, account, &state, &self.versions, entropy)?);
         let remaining: Vec<_> = draft.devices.iter().map(|entry| entry.device).collect();
         let (handovers, without_handover) = self.handovers(&remaining, record, &state_key, entropy)?;
         sealed.extend(handovers);

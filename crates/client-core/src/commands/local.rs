@@ -9,6 +9,7 @@ use crate::{
     engine::{Cx, Parts},
     error::EngineError,
     fetch::{self, Ticket, stored_identity},
+    state::{self, Pace},
     store::{Contact, Relation},
     trust::ContactPin,
 };
@@ -81,6 +82,7 @@ impl Task for Verify {
         contact.verified = true;
         contact.relation = Relation::Contact;
         cx.tx.contacts().put_contact(&contact)?;
+        state::note_contact(cx, &contact.account, Pace::Setting)?;
         Ok(Outcome::Found { account: contact.account }.into())
     }
 }
@@ -115,9 +117,12 @@ impl Task for AcceptKey {
         };
         if account != before.account {
             // The old account keeps its place in old conversations, without the name.
+            let old = before.account;
             cx.tx.contacts().put_contact(&Contact { changed: None, superseded: true, ..before })?;
+            state::note_contact(cx, &old, Pace::Setting)?;
         }
         cx.tx.contacts().put_contact(&after)?;
+        state::note_contact(cx, &account, Pace::Setting)?;
         fetch::befriend(cx, &account)?;
         Ok(Outcome::Found { account }.into())
     }

@@ -23,6 +23,7 @@ use crate::{
     effect::Effect,
     engine::{Cx, LinkStatus, Parts},
     error::EngineError,
+    state,
     store::{Conversation, ConversationState, Standing},
 };
 
@@ -95,6 +96,8 @@ impl Commands {
             Command::AcceptChangedKey { name } => Box::new(local::AcceptKey { name }),
             Command::Verify { name } => Box::new(local::Verify::new(name)),
             Command::LookUp { name } => Box::new(local::LookUp::new(name)),
+            Command::MarkRead { channel, position } => Box::new(state::MarkRead { channel, position }),
+            Command::SetConversation { channel, change } => Box::new(state::SetConversation { channel, change }),
             Command::Sync => Box::new(sync::Sync::begin(cx, parts)),
             Command::Listen => Box::new(sync::Listen::begin(parts)),
             Command::StopListening => {

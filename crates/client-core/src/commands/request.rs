@@ -9,6 +9,7 @@ use crate::{
     error::EngineError,
     fetch::{self, stored_identity},
     inbox::set_state,
+    state::{self, Pace},
     store::{InvitationState, Relation},
 };
 
@@ -73,6 +74,7 @@ impl Task for Block {
         if let Some(mut contact) = cx.tx.contacts().contact(&invitation.from)? {
             contact.relation = Relation::Blocked;
             cx.tx.contacts().put_contact(&contact)?;
+            state::note_contact(cx, &invitation.from, Pace::Setting)?;
         }
         set_state(cx, invitation, InvitationState::Blocked)?;
         Ok(Outcome::Done.into())

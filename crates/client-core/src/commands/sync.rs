@@ -20,6 +20,7 @@ impl Sync {
         parts.upkeep.again();
         parts.own_record.again();
         parts.vault.again();
+        parts.state.again();
         parts.stock.again();
         parts.channels.again();
         Self
@@ -53,7 +54,7 @@ impl Task for Sync {
             return Ok(Step::Wait);
         }
         let idle = parts.inbox.is_idle() && parts.stock.is_idle() && parts.upkeep.is_idle();
-        if !(idle && parts.own_record.is_idle() && parts.vault.is_idle(cx)?) {
+        if !(idle && parts.own_record.is_idle() && parts.vault.is_idle(cx)? && parts.state.is_idle(cx)?) {
             return Ok(Step::Wait);
         }
         let mut waiting = 0;
@@ -100,6 +101,7 @@ impl Listen {
         parts.upkeep.again();
         parts.own_record.again();
         parts.vault.again();
+        parts.state.again();
         parts.stock.again();
         parts.channels.again();
         Self { stopped: false }

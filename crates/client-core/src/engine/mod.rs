@@ -9,6 +9,7 @@
 //!                              stock       blind tokens
 //!                              upkeep      KeyPackages, leaf updates, leavers, revoked devices
 //!                              vault       the account's conversations, for devices to come
+//!                              state       what all devices of the account share: settings, markers, contacts
 //!                              commands    what somebody waits for
 //!   shell commits tx ─────────▶ poll_effect until empty, poll_timeout
 //! ```
@@ -46,6 +47,7 @@ use crate::{
     inbox::Inbox,
     input::{CallError, Input, LinkDownReason},
     own_record::OwnRecord,
+    state::State,
     stock::Stock,
     store::{Standing, StoreTx},
     upkeep::Upkeep,
@@ -90,6 +92,7 @@ pub(crate) struct Parts {
     pub(crate) upkeep: Upkeep,
     pub(crate) own_record: OwnRecord,
     pub(crate) vault: Vault,
+    pub(crate) state: State,
     pub(crate) mode: Mode,
     /// Arrival index of the last log entry told of.
     announced: u64,
@@ -182,6 +185,11 @@ impl Engine {
             Input::Push(id, item) => match cx.net.stream(id) {
                 Some(Stream::Channel(channel)) => parts.channels.push(&mut cx, channel, item)?,
                 Some(Stream::Inbox) => parts.inbox.push(&mut cx, item)?,
+                Some(Stream::Vault) => {
+                    if parts.state.push(item) {
+                        parts.own_record.again();
+                    }
+                }
                 None => {}
             },
             Input::Ended(id, error) if is_revoked::<()>(&Err(error.clone())) => {
@@ -192,6 +200,7 @@ impl Engine {
             Input::Ended(id, error) => match cx.net.end_stream(id) {
                 Some(Stream::Channel(channel)) => parts.channels.stream_ended(&mut cx, channel, &error),
                 Some(Stream::Inbox) => parts.inbox.stream_ended(&mut cx, &error),
+                Some(Stream::Vault) => parts.state.stream_ended(&mut cx, &error),
                 None => {}
             },
         }
@@ -228,6 +237,7 @@ fn drive(cx: &mut Cx<'_>, parts: &mut Parts, commands: &mut Commands) -> Result<
         parts.deliveries.drive(cx, &mut parts.stock)?;
         parts.stock.drive(cx, parts.mode)?;
         parts.vault.drive(cx, parts.mode, parts.inbox.caught_up() && parts.inbox.is_idle())?;
+        parts.state.drive(cx, parts.mode)?;
         // Whoever waits for a command hears of what came before it is answered.
         announce(cx, parts)?;
         let moved = commands.step(cx, parts)?;
@@ -284,6 +294,7 @@ fn link_down(
         match stream {
             Stream::Channel(channel) => parts.channels.stream_ended(cx, channel, &CallError::LinkLost),
             Stream::Inbox => parts.inbox.stream_ended(cx, &CallError::LinkLost),
+            Stream::Vault => parts.state.stream_ended(cx, &CallError::LinkLost),
         }
     }
     Ok(())
@@ -315,8 +326,15 @@ fn respond(
             parts.channels.touch_all();
             parts.vault.respond(cx, call, result)
         }
+        Purpose::State(call) => {
+            if parts.state.respond(cx, call, result)? {
+                parts.own_record.again();
+            }
+            Ok(())
+        }
         Purpose::OwnRecord(call) => {
             if parts.own_record.respond(cx, call, result)? {
+                parts.state.again();
                 parts.upkeep.touch();
                 parts.channels.touch_all();
             }

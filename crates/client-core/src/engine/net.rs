@@ -13,6 +13,7 @@ use crate::{
     inbox::InboxCall,
     input::{LinkDownReason, RequestId, SubscriptionId},
     own_record::OwnRecordCallKind,
+    state::StateCall,
     stock::StockCall,
     upkeep::UpkeepCall,
     vault::VaultCall,
@@ -35,6 +36,7 @@ pub(crate) enum Purpose {
     Upkeep(UpkeepCall),
     OwnRecord(OwnRecordCallKind),
     Vault(VaultCall),
+    State(StateCall),
 }
 
 /// Whose subscription it is.
@@ -42,6 +44,7 @@ pub(crate) enum Purpose {
 pub(crate) enum Stream {
     Channel(ChannelId),
     Inbox,
+    Vault,
 }
 
 /// Whether a link can carry calls.

@@ -9,10 +9,11 @@ use quicprochat_wire::{
 };
 
 use super::{
-    AnnouncedRecord, Attempt, Contact, Conversation, ConversationKind, ConversationState, Creation, Delivery,
-    DeliveryBody, Invitation, InvitationState, KeyPackageState, KeysAhead, Lease, Leaver, LogBody, LogEntry,
-    MemberDevice, MessagePurpose, OutboxMessage, OwnAccount, OwnKeyPackage, PendingCommit, RejoinReason, Relation,
-    RevocationJob, Roll, Secret, SecretBytes, Standing, StockToken, StoreTx, Stored,
+    AccountState, AnnouncedRecord, Attempt, Contact, Conversation, ConversationKind, ConversationSettings,
+    ConversationState, Creation, Delivery, DeliveryBody, Invitation, InvitationState, KeyPackageState, KeysAhead,
+    KnownContact, Lease, Leaver, LogBody, LogEntry, MemberDevice, MessagePurpose, OutboxMessage, OwnAccount,
+    OwnKeyPackage, PendingCommit, RecordVersion, RejoinReason, Relation, RevocationJob, Roll, Secret, SecretBytes,
+    Standing, StockToken, StoreTx, Stored, UnsentKey,
 };
 
 /// A backend under test.
@@ -26,7 +27,9 @@ pub trait Backend {
 
 /// Runs the whole suite, each part on a fresh store.
 pub fn run(fresh: &mut dyn FnMut() -> Box<dyn Backend>) {
-    for part in [account, contacts, conversations, records, messages, imports, outbox, inbox, tokens, upkeep, mls] {
+    for part in
+        [account, contacts, conversations, records, messages, imports, outbox, inbox, tokens, upkeep, state, mls]
+    {
         part(fresh().as_mut());
     }
     rolls_back(fresh().as_mut());
@@ -384,6 +387,49 @@ fn tokens(backend: &mut dyn Backend) {
         check("earliest first", &store.stock(), &Ok(vec![stock(2, 10), stock(3, 20), stock(1, 30)]));
         check("delete", &store.delete_token(&[3; 32]), &Ok(()));
         check("deleted", &store.stock(), &Ok(vec![stock(2, 10), stock(1, 30)]));
+    });
+}
+
+fn state(backend: &mut dyn Backend) {
+    let settings = ConversationSettings { pinned: true, read_to: 7, ..ConversationSettings::new(channel(1)) };
+    let known = |n, key: Option<u8>| KnownContact {
+        account: account_id(n),
+        name: "bob".to_owned(),
+        host: String::new(),
+        key: key.map(|key| Digest::new([key; 32])),
+        relation: Some(Relation::Contact),
+        verified: None,
+    };
+    let document = AccountState {
+        content: vec![1; 100_000],
+        client: 1 << 50,
+        sent: 3,
+        unsent: vec![UnsentKey { key: "pa".to_owned(), clock: 4 }].into(),
+        due: Some(Timestamp(9)),
+        by_hand: true,
+        versions: vec![RecordVersion { id: 32, version: 2 }].into(),
+    };
+    within(backend, |tx| {
+        let store = tx.state();
+        check("no state at first", &store.account_state(), &Ok(None));
+        check("no settings at first", &store.conversation_settings(&channel(1)), &Ok(None));
+        check("nobody at first", &store.known_contact(&account_id(1)), &Ok(None));
+        check("put", &store.put_account_state(&AccountState { content: Vec::new(), ..document.clone() }), &Ok(()));
+        check("put", &store.put_account_state(&document), &Ok(()));
+        check("put", &store.put_conversation_settings(&ConversationSettings::new(channel(1))), &Ok(()));
+        check("put", &store.put_conversation_settings(&settings), &Ok(()));
+        check("put", &store.put_conversation_settings(&ConversationSettings::new(channel(2))), &Ok(()));
+        for contact in [known(1, None), known(3, Some(3)), known(2, Some(2))] {
+            check("put", &store.put_known_contact(&contact), &Ok(()));
+        }
+    });
+    within(backend, |tx| {
+        let store = tx.state();
+        check("the state is replaced", &store.account_state(), &Ok(Some(document.clone())));
+        check("settings are replaced", &store.conversation_settings(&channel(1)), &Ok(Some(settings.clone())));
+        check("by account", &store.known_contact(&account_id(1)), &Ok(Some(known(1, None))));
+        check("a pinned one by name", &store.known_contact_by_name("bob", ""), &Ok(Some(known(2, Some(2)))));
+        check("of that host", &store.known_contact_by_name("bob", "elsewhere"), &Ok(None));
     });
 }
 

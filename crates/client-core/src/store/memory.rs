@@ -12,10 +12,10 @@ use std::{
 use quicprochat_wire::{AccountId, ChannelId, DeviceId, Digest, MessageId};
 
 use super::{
-    AccountStore, AnnouncedRecord, Contact, ContactStore, Conversation, ConversationStore, Creation, Delivery,
-    InboxStore, Invitation, LogEntry, MessageStore, MlsStore, MlsStoreFault, OutboxMessage, OutboxStore, OwnAccount,
-    OwnKeyPackage, PendingCommit, RecordStore, RevocationJob, StockToken, StoreFault, StoreTx, Stored, TokenStore,
-    UpkeepStore,
+    AccountState, AccountStore, AnnouncedRecord, Contact, ContactStore, Conversation, ConversationSettings,
+    ConversationStore, Creation, Delivery, InboxStore, Invitation, KnownContact, LogEntry, MessageStore, MlsStore,
+    MlsStoreFault, OutboxMessage, OutboxStore, OwnAccount, OwnKeyPackage, PendingCommit, RecordStore, RevocationJob,
+    StateStore, StockToken, StoreFault, StoreTx, Stored, TokenStore, UpkeepStore,
 };
 
 /// The tables, in the order of their key prefix.
@@ -40,6 +40,9 @@ enum Table {
     Setting,
     Mls,
     Counter,
+    State,
+    Settings,
+    KnownContact,
 }
 
 type Rows = BTreeMap<Vec<u8>, Vec<u8>>;
@@ -244,6 +247,9 @@ impl StoreTx for MemoryTx<'_> {
         self
     }
     fn upkeep(&self) -> &dyn UpkeepStore {
+        self
+    }
+    fn state(&self) -> &dyn StateStore {
         self
     }
     fn mls(&self) -> &dyn MlsStore {
@@ -564,6 +570,40 @@ impl UpkeepStore for MemoryTx<'_> {
             Some(value) => self.put(Table::Setting, name.as_bytes(), value.to_vec()),
             None => self.remove(Table::Setting, name.as_bytes()),
         }
+        Ok(())
+    }
+}
+
+impl StateStore for MemoryTx<'_> {
+    fn account_state(&self) -> Result<Option<AccountState>, StoreFault> {
+        self.row(Table::State, &[])
+    }
+
+    fn put_account_state(&self, state: &AccountState) -> Result<(), StoreFault> {
+        self.put(Table::State, &[], state.encode());
+        Ok(())
+    }
+
+    fn conversation_settings(&self, channel: &ChannelId) -> Result<Option<ConversationSettings>, StoreFault> {
+        self.row(Table::Settings, channel.as_ref())
+    }
+
+    fn put_conversation_settings(&self, settings: &ConversationSettings) -> Result<(), StoreFault> {
+        self.put(Table::Settings, settings.channel.as_ref(), settings.encode());
+        Ok(())
+    }
+
+    fn known_contact(&self, account: &AccountId) -> Result<Option<KnownContact>, StoreFault> {
+        self.row(Table::KnownContact, account.as_ref())
+    }
+
+    fn known_contact_by_name(&self, name: &str, host: &str) -> Result<Option<KnownContact>, StoreFault> {
+        let rows: Vec<KnownContact> = self.rows(Table::KnownContact, &[])?;
+        Ok(rows.into_iter().find(|known| known.key.is_some() && known.name == name && known.host == host))
+    }
+
+    fn put_known_contact(&self, contact: &KnownContact) -> Result<(), StoreFault> {
+        self.put(Table::KnownContact, contact.account.as_ref(), contact.encode());
         Ok(())
     }
 }

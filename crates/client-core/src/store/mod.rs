@@ -8,6 +8,7 @@
 //!   account ── who we are            conversation, record ── channels, groups, announced identities
 //!   contact ── whom we know          message ── the readable log      outbox ── what is to leave
 //!   inbox ── invitations             token ── blind tokens            upkeep ── KeyPackages, jobs, settings
+//!   state ── what all devices of the account share
 //!   mls ── the group state, opaque bytes of `quicprochat-e2ee`
 //! ```
 //!
@@ -24,6 +25,7 @@ pub mod message;
 pub mod outbox;
 pub mod repair;
 pub mod secret;
+pub mod state;
 pub mod token;
 pub mod upkeep;
 
@@ -41,6 +43,7 @@ pub use outbox::{Attempt, Delivery, DeliveryBody, Lease, MessagePurpose, OutboxM
 pub use quicprochat_e2ee::mls::{MlsStore, StoreFault as MlsStoreFault};
 pub use repair::Repair;
 pub use secret::{Secret, SecretBytes};
+pub use state::{AccountState, ConversationSettings, KnownContact, RecordVersion, StateStore, UnsentKey};
 pub use token::{StockToken, TokenStore};
 pub use upkeep::{KeyPackageState, OwnKeyPackage, RevocationJob, UpkeepStore};
 
@@ -68,6 +71,8 @@ pub trait StoreTx {
     fn tokens(&self) -> &dyn TokenStore;
     /// KeyPackages, jobs, settings.
     fn upkeep(&self) -> &dyn UpkeepStore;
+    /// What all devices of the account share.
+    fn state(&self) -> &dyn StateStore;
     /// The MLS library's state.
     fn mls(&self) -> &dyn MlsStore;
 }

@@ -98,6 +98,22 @@ impl ContactPin {
         }
     }
 
+    /// Pins a key that another device of the account has pinned, before this one has seen any record of the name.
+    #[must_use]
+    pub const fn expected(name: AccountName, key: PinnedKey, now: Timestamp) -> Self {
+        let identity_hash = Digest::new([0; 32]);
+        Self {
+            name,
+            key,
+            serial: 0,
+            identity_hash,
+            devices: Vec::new(),
+            verified: false,
+            pinned_at: now,
+            pending: None,
+        }
+    }
+
     /// Compares a record with what is known, and takes it if it is a newer one of the same key.
     ///
     /// Errors:   [`TrustError::ChangedKey`] - remembered, blocks the contact until [`Self::accept`] or [`Self::dismiss`];
@@ -178,6 +194,12 @@ impl ContactPin {
         }
         self.verified = true;
         Ok(())
+    }
+
+    /// Takes over from another device of the account for which key of the contact the safety number was compared. It counts
+    /// for the pinned key alone.
+    pub fn set_verified_elsewhere(&mut self, key: Option<Digest>) {
+        self.verified = key == Some(self.key.hash);
     }
 
     /// Whether a changed key waits for a decision; until then nothing is sent to the contact.

@@ -11,6 +11,7 @@ mod processes;
 mod rejoin;
 mod repeats;
 mod returned;
+mod state;
 mod states;
 mod trust;
 mod vault;

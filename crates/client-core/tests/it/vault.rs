@@ -20,7 +20,7 @@ fn writes(world: &mut World, name: &str) -> Vec<(Timestamp, VaultStore)> {
     let mut stores = Vec::new();
     for (at, request) in &world.client(name).calls {
         if let Request::VaultStore(store) = request
-            && store.records.iter().any(|record| record.id >= 16)
+            && store.records.iter().any(|record| (16..32).contains(&record.id))
         {
             stores.push((*at, store.clone()));
         }

@@ -311,7 +311,10 @@ impl World {
                 client.inputs.push_back(Input::Response(id, result));
             }
             Effect::Subscribe { id, kind, request } => {
-                let connection = client.links.get(&kind).expect("a link");
+                let Some(connection) = client.links.get(&kind) else {
+                    client.inputs.push_back(Input::Ended(id, CallError::LinkLost));
+                    return;
+                };
                 match block_on(self.server.handle(connection, request, now)) {
                     Reply::Stream(stream) => {
                         client.streams.insert(id, stream);

@@ -1,9 +1,10 @@
 //! The engine's traits over the tables of [`schema`](super::schema).
 
 use quicprochat_client_core::store::{
-    AccountStore, AnnouncedRecord, Contact, ContactStore, Conversation, ConversationStore, Creation, Delivery,
-    InboxStore, Invitation, LogEntry, MessageStore, MlsStore, MlsStoreFault, OutboxMessage, OutboxStore, OwnAccount,
-    OwnKeyPackage, PendingCommit, RecordStore, RevocationJob, StockToken, StoreFault, Stored, TokenStore, UpkeepStore,
+    AccountState, AccountStore, AnnouncedRecord, Contact, ContactStore, Conversation, ConversationSettings,
+    ConversationStore, Creation, Delivery, InboxStore, Invitation, KnownContact, LogEntry, MessageStore, MlsStore,
+    MlsStoreFault, OutboxMessage, OutboxStore, OwnAccount, OwnKeyPackage, PendingCommit, RecordStore, RevocationJob,
+    StateStore, StockToken, StoreFault, Stored, TokenStore, UpkeepStore,
 };
 use quicprochat_wire::{AccountId, ChannelId, DeviceId, Digest, MessageId};
 use rusqlite::params;
@@ -12,6 +13,7 @@ use super::tx::{Tx, int};
 
 const ACCOUNT: &str = "account";
 const INBOX_CURSOR: &str = "inbox cursor";
+const STATE: &str = "account state";
 
 impl Tx<'_> {
     fn single(&self, name: &str) -> Result<Option<Vec<u8>>, StoreFault> {
@@ -375,6 +377,47 @@ impl UpkeepStore for Tx<'_> {
             Some(value) => self.put_single(&name, value),
             None => self.run("DELETE FROM single WHERE name = ?1", [name]).map(drop),
         }
+    }
+}
+
+impl StateStore for Tx<'_> {
+    fn account_state(&self) -> Result<Option<AccountState>, StoreFault> {
+        Ok(self.single(STATE)?.map(|row| AccountState::decode(&row)).transpose()?)
+    }
+
+    fn put_account_state(&self, state: &AccountState) -> Result<(), StoreFault> {
+        self.put_single(STATE, &state.encode())
+    }
+
+    fn conversation_settings(&self, channel: &ChannelId) -> Result<Option<ConversationSettings>, StoreFault> {
+        self.row("SELECT row FROM conversation_settings WHERE channel = ?1", [channel.as_ref()])
+    }
+
+    fn put_conversation_settings(&self, settings: &ConversationSettings) -> Result<(), StoreFault> {
+        self.run(
+            "INSERT OR REPLACE INTO conversation_settings (channel, row) VALUES (?1, ?2)",
+            params![settings.channel.as_ref(), settings.encode()],
+        )
+        .map(drop)
+    }
+
+    fn known_contact(&self, account: &AccountId) -> Result<Option<KnownContact>, StoreFault> {
+        self.row("SELECT row FROM known_contact WHERE account = ?1", [account.as_ref()])
+    }
+
+    fn known_contact_by_name(&self, name: &str, host: &str) -> Result<Option<KnownContact>, StoreFault> {
+        self.row(
+            "SELECT row FROM known_contact WHERE name = ?1 AND host = ?2 AND pinned = 1 ORDER BY account LIMIT 1",
+            [name, host],
+        )
+    }
+
+    fn put_known_contact(&self, contact: &KnownContact) -> Result<(), StoreFault> {
+        self.run(
+            "INSERT OR REPLACE INTO known_contact (account, name, host, pinned, row) VALUES (?1, ?2, ?3, ?4, ?5)",
+            params![contact.account.as_ref(), contact.name, contact.host, contact.key.is_some(), contact.encode()],
+        )
+        .map(drop)
     }
 }
 

@@ -25,4 +25,8 @@ CREATE TABLE token (nonce BLOB PRIMARY KEY, ready INTEGER NOT NULL, row BLOB NOT
 CREATE TABLE key_package (package BLOB PRIMARY KEY, made INTEGER NOT NULL, row BLOB NOT NULL);
 CREATE TABLE job (device BLOB PRIMARY KEY, row BLOB NOT NULL);
 CREATE TABLE mls (key BLOB PRIMARY KEY, value BLOB NOT NULL);
+", "
+CREATE TABLE conversation_settings (channel BLOB PRIMARY KEY, row BLOB NOT NULL);
+CREATE TABLE known_contact (account BLOB PRIMARY KEY, name TEXT NOT NULL, host TEXT NOT NULL, pinned INTEGER NOT NULL, row BLOB NOT NULL);
+CREATE INDEX known_contact_name ON known_contact (name, host);
 "];

@@ -4,7 +4,7 @@ use core::cell::Cell;
 
 use quicprochat_client_core::store::{
     AccountStore, ContactStore, ConversationStore, InboxStore, MessageStore, MlsStore, MlsStoreFault, OutboxStore,
-    RecordStore, StoreFault, StoreTx, Stored, TokenStore, UpkeepStore,
+    RecordStore, StateStore, StoreFault, StoreTx, Stored, TokenStore, UpkeepStore,
 };
 use rusqlite::{OptionalExtension as _, Params, TransactionBehavior};
 
@@ -139,6 +139,9 @@ impl StoreTx for Tx<'_> {
         self
     }
     fn upkeep(&self) -> &dyn UpkeepStore {
+        self
+    }
+    fn state(&self) -> &dyn StateStore {
         self
     }
     fn mls(&self) -> &dyn MlsStore {

@@ -3,10 +3,11 @@
 //! ```text
 //!   password     ─OPAQUE─▶ export key ─┐
 //!   recovery key ─OPAQUE─▶ export key ─┴unwrap─▶ RootKey ──▶ identity key (record 1), recovery key (record 5)
-//!                                                   └──────▶ StateKey ──▶ inbox keys, devices, jobs, conversations
-//!                                                                (records 2, 3, 4, 16 to 31)
+//!                                                   └──────▶ StateKey ──▶ inbox keys, devices, jobs, conversations, account state
+//!                                                                (records 2, 3, 4, 16 to 31, 32 to 47)
 //! ```
 
+mod account_state;
 mod conversations;
 mod handover;
 mod keys;
@@ -15,6 +16,9 @@ mod recovery;
 #[cfg(test)]
 mod tests;
 
+pub use account_state::{
+    MAX_STATE_BYTES, STATE_RECORD_COUNT, STATE_RECORDS, is_account_state_record, open_account_state, seal_account_state,
+};
 pub use conversations::{
     CONVERSATION_RECORDS, CONVERSATION_SHARDS, ConversationList, SealedShard, Standing, VaultConversation,
     is_conversation_record,

@@ -1,0 +1,164 @@
+//! Changes that this device makes: into the document at once, into the vault later.
+
+use quicprochat_e2ee::vault::MAX_STATE_BYTES;
+use quicprochat_wire::{AccountId, ChannelId, Entropy, Timestamp, entropy::random_below, time::Duration};
+
+use super::{
+    document::{Document, StateError, draw_client},
+    key::Key,
+    rows,
+};
+use crate::{
+    engine::Cx,
+    error::EngineError,
+    store::{AccountState, Contact, List, Relation, StoreTx, UnsentKey},
+};
+
+/// How long a change waits for others, so that the moment says less of what it was about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Pace {
+    /// A person set something.
+    Setting,
+    /// A person reads or writes: several of these are one write, and none is on the heels of a message.
+    Reading,
+    /// It follows from something that the server sees on another connection.
+    Consequence,
+}
+
+impl Pace {
+    /// Shortest and longest wait, in milliseconds.
+    const fn span(self) -> (u64, u64) {
+        match self {
+            Self::Setting => (100, 1_000),
+            Self::Reading => (2_000, 8_000),
+            Self::Consequence => (5_000, 60_000),
+        }
+    }
+
+    fn draw(self, now: Timestamp, entropy: &mut dyn Entropy) -> Timestamp {
+        let (from, to) = self.span();
+        now.after(Duration::from_millis(from + random_below(entropy, to - from + 1)))
+    }
+}
+
+/// The longest of these waits.
+pub(super) const LONGEST: Duration = Duration::from_secs(60);
+
+/// What is to be changed.
+#[derive(Default)]
+pub(crate) struct Edit {
+    keys: Vec<(Key, Option<Vec<u8>>)>,
+    markers: Vec<(ChannelId, u64)>,
+}
+
+impl Edit {
+    pub(crate) fn set(mut self, key: Key, value: Option<Vec<u8>>) -> Self {
+        self.keys.push((key, value));
+        self
+    }
+
+    pub(crate) fn mark(mut self, channel: ChannelId, position: u64) -> Self {
+        self.markers.push((channel, position));
+        self
+    }
+}
+
+/// The row and the document in it; both new if there are none.
+pub(super) fn load(tx: &dyn StoreTx, entropy: &mut dyn Entropy) -> Result<(AccountState, Document), EngineError> {
+    if let Some(row) = tx.state().account_state()? {
+        let document = Document::decode(&row.content, row.client).map_err(|_| EngineError::OwnState)?;
+        return Ok((row, document));
+    }
+    let client = draw_client(entropy);
+    let document = Document::new(client);
+    let row = AccountState {
+        content: document.encode(),
+        client,
+        sent: 0,
+        unsent: List::default(),
+        due: None,
+        by_hand: false,
+        versions: List::default(),
+    };
+    Ok((row, document))
+}
+
+/// Makes a change; whether there was anything to change.
+///
+/// Errors:   [`StateError::TooLarge`], and nothing is changed, if the vault would have no room for it.
+pub(crate) fn make(cx: &mut Cx<'_>, edit: Edit, pace: Pace) -> Result<Result<bool, StateError>, EngineError> {
+    let (mut row, mut document) = load(cx.tx, cx.entropy)?;
+    let before = Document::decode(&row.content, row.client).map_err(|_| EngineError::OwnState)?;
+    let mut changed = false;
+    for (channel, position) in edit.markers {
+        changed |= document.mark(channel, position);
+    }
+    for (key, value) in edit.keys {
+        let key = key.text();
+        if document.set(&key, value.as_deref()) {
+            changed = true;
+            row.unsent.retain(|unsent| unsent.key != key);
+            row.unsent.push(UnsentKey { key, clock: document.own_clock() });
+        }
+    }
+    if !changed {
+        return Ok(Ok(false));
+    }
+    row.content = document.encode();
+    if row.content.len() > MAX_STATE_BYTES {
+        return Ok(Err(StateError::TooLarge { limit: MAX_STATE_BYTES, found: row.content.len() }));
+    }
+    put_off(cx, &mut row, pace);
+    cx.tx.state().put_account_state(&row)?;
+    rows::apply(cx.tx, &before, &document)?;
+    Ok(Ok(true))
+}
+
+/// Draws when the row is to be written; a write that is due or on its way does not take the change along.
+fn put_off(cx: &mut Cx<'_>, row: &mut AccountState, pace: Pace) {
+    let drawn = pace.draw(cx.now, cx.entropy);
+    let due = match row.due {
+        Some(due) if due > cx.now => due.min(drawn),
+        Some(_) | None => drawn,
+    };
+    row.due = Some(due);
+    row.by_hand |= pace != Pace::Consequence;
+    cx.wake(due);
+}
+
+/// Tells the account's other devices of a contact as this device has it.
+pub(crate) fn note_contact(cx: &mut Cx<'_>, account: &AccountId, pace: Pace) -> Result<(), EngineError> {
+    if let Some(contact) = cx.tx.contacts().contact(account)? {
+        note(cx, of_contact(Edit::default(), &contact), pace)?;
+    }
+    Ok(())
+}
+
+/// The same of every contact: once, when the document is made.
+pub(super) fn note_all_contacts(cx: &mut Cx<'_>) -> Result<(), EngineError> {
+    let contacts = cx.tx.contacts().all_contacts()?;
+    note(cx, contacts.iter().fold(Edit::default(), of_contact), Pace::Consequence)
+}
+
+fn note(cx: &mut Cx<'_>, edit: Edit, pace: Pace) -> Result<(), EngineError> {
+    if let Err(error) = make(cx, edit, pace)? {
+        tracing::warn!(%error, "the account's other devices do not hear of a contact");
+    }
+    Ok(())
+}
+
+fn of_contact(edit: Edit, contact: &Contact) -> Edit {
+    let account = contact.account;
+    let Some(relation) = rows::relation_byte(&contact.relation) else { return edit };
+    let edit = edit.set(Key::Relation(account), Some(vec![relation]));
+    match rows::pin_of(contact) {
+        Some(pin) if contact.relation == Relation::Contact => {
+            let bytes = rows::pin_bytes(&contact.name, &contact.host, &pin.key().hash);
+            let verified = contact.verified.then(|| pin.key().hash.as_bytes().to_vec());
+            edit.set(Key::Contact(account), Some(bytes)).set(Key::Verified(account), verified)
+        }
+        // The name is another account's, whose key a person accepted.
+        None if contact.superseded => edit.set(Key::Contact(account), None).set(Key::Verified(account), None),
+        Some(_) | None => edit,
+    }
+}
