@@ -6,8 +6,8 @@ use quicprochat_client_core::{
         Part, PartBody, PartSemantics, Salt,
     },
     store::{
-        AnnouncedRecord, Attempt, Contact, Conversation, ConversationKind, ConversationState, Creation, Delivery,
-        DeliveryBody, Invitation, InvitationState, KeyPackageState, KeysAhead, Lease, Leaver, LogBody, LogEntry,
+        AccountState, AnnouncedRecord, Attempt, Contact, Conversation, ConversationKind, ConversationSettings, ConversationState, Creation, Delivery,
+        DeliveryBody, Invitation, InvitationState, KeyPackageState, KeysAhead, KnownContact, Lease, Leaver, LogBody, LogEntry,
         MemberDevice, MessagePurpose, OutboxMessage, OwnAccount, OwnKeyPackage, PendingCommit, RejoinReason, Relation,
         RevocationJob, Roll, Secret, SecretBytes, Standing, StockToken, Stored,
     },
@@ -116,6 +116,9 @@ const ROWS: &[Again] = &[
     |bytes| ContactPin::from_bytes(bytes).ok().map(|pin| pin.to_bytes()),
     |bytes| IssuerPins::from_bytes(bytes).ok().map(|pins| pins.to_bytes()),
     |bytes| PendingBatch::from_bytes(bytes).ok().map(|batch| batch.to_bytes().to_vec()),
+    again::<AccountState>,
+    again::<ConversationSettings>,
+    again::<KnownContact>,
 ];
 
 fn again<T: Stored>(bytes: &[u8]) -> Option<Vec<u8>> {

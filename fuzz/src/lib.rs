@@ -10,6 +10,7 @@ pub mod group;
 pub mod identity;
 mod sealing;
 pub mod server;
+pub mod state;
 #[path = "../../crates/e2ee/src/testing"]
 mod testing {
     pub(crate) mod draft;
@@ -32,6 +33,7 @@ pub struct Target {
 
 /// All of them.
 pub const TARGETS: &[Target] = &[
+    Target { name: "account_state", check: state::account_state, seeds: state::account_state_seeds },
     Target { name: "channel_entry", check: envelope::channel_entry, seeds: envelope::channel_entry_seeds },
     Target { name: "credential", check: identity::credential, seeds: identity::credential_seeds },
     Target { name: "did_key", check: identity::did_key, seeds: identity::did_key_seeds },

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use quicprochat_wire::ServerLink;
 
+use crate::commands::state::{ConversationCommand, DraftArgs, ReadArgs};
+
 use crate::commands::{backup::BackupCommand, export::ExportArgs};
 
 /// End-to-end encrypted messages from a terminal.
@@ -130,8 +132,16 @@ Example:
     /// Make and change groups.
     #[command(subcommand)]
     Group(GroupCommand),
-    /// List conversations.
+    /// List conversations: pinned ones first, archived ones last.
+    #[command(alias = "list")]
     Conversations,
+    /// Mute, pin, archive, place or call a conversation, on all your devices.
+    #[command(subcommand)]
+    Conversation(ConversationCommand),
+    /// Mark a conversation as read, on all your devices.
+    Read(ReadArgs),
+    /// Keep what you began to write, on all your devices.
+    Draft(DraftArgs),
     /// Send text to a conversation.
     #[command(after_help = "\
 Without a connection the message is queued (exit code 3) and goes out with the next sync or listen.
@@ -175,7 +185,7 @@ Examples:
         #[arg(long, value_name = "N")]
         count: Option<u64>,
     },
-    /// Show what was said.
+    /// Show what was said. It stays unread, unless --read is given.
     Log {
         /// Conversation.
         conv: String,
@@ -185,6 +195,9 @@ Examples:
         /// At most this many, the newest.
         #[arg(long, value_name = "N")]
         limit: Option<u32>,
+        /// Mark it as read, up to the last message that was shown.
+        #[arg(long)]
+        read: bool,
     },
     /// Back up what this device knows to a file, check one, or restore from one.
     #[command(subcommand)]

@@ -278,7 +278,7 @@ impl From<CommandError> for Failure {
             CommandError::UnknownName { .. } => ("unknown-name", Exit::Failed),
             CommandError::MemberAlreadyIn => ("already-member", Exit::Failed),
             CommandError::NotAMember { .. } => ("not-a-member", Exit::Failed),
-            CommandError::TooLarge { .. } => ("too-large", Exit::Failed),
+            CommandError::TooLarge { .. } | CommandError::DoesNotFit { .. } => ("too-large", Exit::Failed),
             CommandError::KeyChanged { .. } => ("changed-key", Exit::Trust),
             CommandError::BadRecord { .. } => ("bad-signature", Exit::Trust),
             _ => ("failed", Exit::Failed),

@@ -11,6 +11,7 @@ use quicprochat_client::{
         store::{ConversationKind, ConversationState, LogBody, LogEntry, RejoinReason, StoreFault, StoreTx},
         views::{self, ConversationView},
     },
+    now,
 };
 use quicprochat_wire::{AccountId, ChannelId, Timestamp};
 use serde_json::{Value, json};
@@ -157,6 +158,7 @@ fn described(scene: &Scene<'_>, event: &Event) -> Result<Line, StoreFault> {
                 if *ahead { "ahead of" } else { "behind" }
             ),
         },
+        Event::AccountState => show("state", json!({}), String::new()),
         Event::Queued { .. } | Event::Accepted { .. } => Line::Silent,
     })
 }
@@ -238,9 +240,36 @@ pub(crate) fn conversation(tx: &dyn StoreTx, view: &ConversationView) -> Result<
     let object = json!({
         "conversation": main.channel.to_string(), "title": view.title, "kind": kind_name(&main.kind),
         "state": state_name(&main.state), "members": bares(&members), "suite": format!("0x{:04x}", main.suite),
-        "post_quantum": main.suite == HYBRID_SUITE, "waiting": view.waiting,
+        "post_quantum": main.suite == HYBRID_SUITE, "waiting": view.waiting, "unread": views::unread(tx, view)?,
+        "muted": is_muted(view), "muted_until": muted_until(view), "pinned": view.settings.pinned,
+        "archived": view.settings.archived, "order": view.settings.order, "draft": view.settings.draft,
+        "own_title": view.settings.title,
     });
     Ok((object, members))
+}
+
+/// What a list says of a conversation beside its title.
+pub(crate) fn marks(tx: &dyn StoreTx, view: &ConversationView) -> Result<Vec<String>, StoreFault> {
+    let settings = &view.settings;
+    let unread = Some(views::unread(tx, view)?).filter(|unread| *unread > 0).map(|unread| format!("{unread} unread"));
+    let flags = [
+        (settings.pinned, "pinned"),
+        (is_muted(view), "muted"),
+        (settings.archived, "archived"),
+        (settings.draft.is_some(), "draft"),
+    ];
+    let place = settings.order.map(|order| format!("place {order}"));
+    let flags = flags.into_iter().filter(|(set, _)| *set).map(|(_, flag)| flag.to_owned());
+    Ok(unread.into_iter().chain(flags).chain(place).collect())
+}
+
+fn is_muted(view: &ConversationView) -> bool {
+    view.settings.muted_until.is_some_and(|until| until > now())
+}
+
+/// As text; null for one that is not muted, and for ever.
+fn muted_until(view: &ConversationView) -> Option<String> {
+    view.settings.muted_until.filter(|until| is_muted(view) && *until != Timestamp(u64::MAX)).map(rfc3339)
 }
 
 /// A name for programs: without the question mark of one that is not confirmed.

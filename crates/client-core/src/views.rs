@@ -23,8 +23,6 @@ pub struct ConversationView {
     pub waiting: usize,
     /// What the person set for it, on whichever device.
     pub settings: ConversationSettings,
-    /// Messages of others after what was read, on whichever device.
-    pub unread: u64,
 }
 
 /// A member with all devices.
@@ -77,10 +75,9 @@ pub fn conversations(tx: &dyn StoreTx) -> Result<Vec<ConversationView>, StoreFau
         if main.map(|main| main.channel) != Some(conversation.channel) {
             continue;
         }
-        let (mut unread, mut settings) = (0, settings_of(tx, &conversation.channel)?);
-        for channel in group.iter().map(|conversation| &conversation.channel) {
-            unread += unread_in(tx, channel)?;
-            fill_in(&mut settings, settings_of(tx, channel)?);
+        let mut settings = settings_of(tx, &conversation.channel)?;
+        for other in group.iter().filter(|other| other.channel != conversation.channel) {
+            fill_in(&mut settings, settings_of(tx, &other.channel)?);
         }
         let others = group.into_iter().filter(|other| other.channel != conversation.channel).collect();
         let title = match (&settings.title, conversation.peer) {
@@ -89,7 +86,7 @@ pub fn conversations(tx: &dyn StoreTx) -> Result<Vec<ConversationView>, StoreFau
             (None, _) => conversation.title.clone(),
         };
         let waiting = tx.outbox().outbox_of(&conversation.channel)?.len();
-        views.push(ConversationView { main: conversation.clone(), others, title, waiting, settings, unread });
+        views.push(ConversationView { main: conversation.clone(), others, title, waiting, settings });
     }
     Ok(views)
 }
@@ -106,7 +103,15 @@ pub fn in_order(views: &mut [ConversationView]) {
     });
 }
 
-/// Messages of others in a channel after what was read of it. What was imported counts like everything else.
+/// How many messages of others come after what was read of a conversation, on whichever device of the account.
+///
+/// Own messages count as read and move nothing; what was imported counts like everything else.
+pub fn unread(tx: &dyn StoreTx, view: &ConversationView) -> Result<u64, StoreFault> {
+    let channels = core::iter::once(&view.main).chain(&view.others);
+    channels.map(|conversation| unread_in(tx, &conversation.channel)).sum()
+}
+
+/// Messages of others in a channel after what was read of it.
 fn unread_in(tx: &dyn StoreTx, channel: &ChannelId) -> Result<u64, StoreFault> {
     const PAGE: usize = 512;
     let own = tx.account().own_account()?.map(|own| own.account);

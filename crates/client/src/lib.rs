@@ -14,7 +14,7 @@ pub mod session;
 pub mod store;
 
 pub use client::{AdmittedDevice, Client, DeviceView, JoiningLink, LinkProblem, MetDevice, OfferedLink, Registered};
-pub use entropy::OsEntropy;
+pub use entropy::{OsEntropy, now};
 pub use error::ClientError;
 pub use home::{Home, HomeError, Passphrase, StoreKey};
 pub use quicprochat_client_core as core;

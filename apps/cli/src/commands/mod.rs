@@ -11,6 +11,7 @@ mod link;
 mod message;
 mod recovery;
 mod request;
+pub(crate) mod state;
 mod trust;
 
 use crate::{
@@ -39,7 +40,10 @@ pub(crate) async fn run(cli: Cli, context: &mut Context) -> Result<(), Failure> 
         }
         Command::Group(command) => group::group(context, command).await,
         Command::Conversations => conversation::list(context),
-        Command::Log { conv, since, limit } => conversation::log(context, &conv, since, limit),
+        Command::Conversation(command) => state::conversation(context, command).await,
+        Command::Read(args) => state::read(context, args).await,
+        Command::Draft(args) => state::draft(context, args).await,
+        Command::Log { conv, since, limit, read } => conversation::log(context, &conv, since, limit, read).await,
         Command::Send { conv, text } => message::send(context, &conv, &text).await,
         Command::Dm { name, text } => message::direct(context, &name, &text).await,
         Command::Sync => message::sync(context).await,

@@ -185,11 +185,7 @@ impl Engine {
             Input::Push(id, item) => match cx.net.stream(id) {
                 Some(Stream::Channel(channel)) => parts.channels.push(&mut cx, channel, item)?,
                 Some(Stream::Inbox) => parts.inbox.push(&mut cx, item)?,
-                Some(Stream::Vault) => {
-                    if parts.state.push(item) {
-                        parts.own_record.again();
-                    }
-                }
+                Some(Stream::Vault) => parts.state.push(item, &mut parts.own_record),
                 None => {}
             },
             Input::Ended(id, error) if is_revoked::<()>(&Err(error.clone())) => {

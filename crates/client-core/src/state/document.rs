@@ -107,7 +107,7 @@ impl Document {
         let markers: Vec<_> = self.markers.iter().collect();
         let writer = Writer::new().u8(VERSION).u64(self.base.number).fixed(self.base.id);
         let writer = writer.list(&markers, |writer, (channel, position)| writer.fixed(channel).u64(**position));
-        writer.bytes(&self.update()).finish()
+        writer.bytes(self.update()).finish()
     }
 
     /// What stands under a key.

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     engine::Cx,
     error::EngineError,
-    store::{AccountState, Contact, List, Relation, StoreTx, UnsentKey},
+    store::{AccountState, Contact, KnownContact, List, Relation, StoreTx, UnsentKey},
 };
 
 /// How long a change waits for others, so that the moment says less of what it was about.
@@ -128,37 +128,61 @@ fn put_off(cx: &mut Cx<'_>, row: &mut AccountState, pace: Pace) {
 
 /// Tells the account's other devices of a contact as this device has it.
 pub(crate) fn note_contact(cx: &mut Cx<'_>, account: &AccountId, pace: Pace) -> Result<(), EngineError> {
-    if let Some(contact) = cx.tx.contacts().contact(account)? {
-        note(cx, of_contact(Edit::default(), &contact), pace)?;
-    }
-    Ok(())
+    let Some(contact) = cx.tx.contacts().contact(account)? else { return Ok(()) };
+    let known = cx.tx.state().known_contact(account)?;
+    let edit = of_contact(Edit::default(), &contact, known.as_ref(), pace == Pace::Setting);
+    note(cx, edit, pace)
 }
 
-/// The same of every contact: once, when the document is made.
+/// The same of every contact, as far as it is news: those of before there was a document, and what a backup brought.
 pub(super) fn note_all_contacts(cx: &mut Cx<'_>) -> Result<(), EngineError> {
-    let contacts = cx.tx.contacts().all_contacts()?;
-    note(cx, contacts.iter().fold(Edit::default(), of_contact), Pace::Consequence)
+    let mut edit = Edit::default();
+    for contact in cx.tx.contacts().all_contacts()? {
+        let known = cx.tx.state().known_contact(&contact.account)?;
+        let relation = known.as_ref().and_then(|known| known.relation.as_ref());
+        if relation.is_some_and(|relation| *relation != contact.relation) {
+            // What a person decided since outlives a backup.
+            rows::settle(cx.tx, &contact.account)?;
+        } else {
+            edit = of_contact(edit, &contact, known.as_ref(), false);
+        }
+    }
+    note(cx, edit, Pace::Consequence)
 }
 
 fn note(cx: &mut Cx<'_>, edit: Edit, pace: Pace) -> Result<(), EngineError> {
+    if edit.keys.is_empty() {
+        return Ok(());
+    }
     if let Err(error) = make(cx, edit, pace)? {
         tracing::warn!(%error, "the account's other devices do not hear of a contact");
     }
     Ok(())
 }
 
-fn of_contact(edit: Edit, contact: &Contact) -> Edit {
+/// What is news of a contact. Only what a person `decided` takes the place of what another device pinned or verified.
+fn of_contact(mut edit: Edit, contact: &Contact, known: Option<&KnownContact>, decided: bool) -> Edit {
     let account = contact.account;
     let Some(relation) = rows::relation_byte(&contact.relation) else { return edit };
-    let edit = edit.set(Key::Relation(account), Some(vec![relation]));
+    if known.and_then(|known| known.relation.as_ref()) != Some(&contact.relation) {
+        edit = edit.set(Key::Relation(account), Some(vec![relation]));
+    }
     match rows::pin_of(contact) {
         Some(pin) if contact.relation == Relation::Contact => {
-            let bytes = rows::pin_bytes(&contact.name, &contact.host, &pin.key().hash);
-            let verified = contact.verified.then(|| pin.key().hash.as_bytes().to_vec());
-            edit.set(Key::Contact(account), Some(bytes)).set(Key::Verified(account), verified)
+            let hash = pin.key().hash;
+            if decided || known.is_none_or(|known| known.key.is_none()) {
+                edit = edit.set(Key::Contact(account), Some(rows::pin_bytes(&contact.name, &contact.host, &hash)));
+            }
+            let is_news = known.is_none_or(|known| known.verified.is_none());
+            if decided || (contact.verified && is_news) {
+                edit = edit.set(Key::Verified(account), contact.verified.then(|| hash.as_bytes().to_vec()));
+            }
+            edit
         }
         // The name is another account's, whose key a person accepted.
-        None if contact.superseded => edit.set(Key::Contact(account), None).set(Key::Verified(account), None),
+        None if contact.superseded && decided => {
+            edit.set(Key::Contact(account), None).set(Key::Verified(account), None)
+        }
         Some(_) | None => edit,
     }
 }

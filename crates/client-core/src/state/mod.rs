@@ -20,7 +20,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use quicprochat_e2ee::vault::{StateKey, is_account_state_record};
+use quicprochat_e2ee::vault::{IDENTITY_RECORD, STATE_RECORDS, StateKey, is_account_state_record};
 use quicprochat_identity::VerifiedIdentity;
 use quicprochat_wire::{
     AccountId, ConnectionKind, ErrorCode, Response, Timestamp,
@@ -40,6 +40,7 @@ use crate::{
     error::EngineError,
     event::{Event, TrustWarning},
     input::{CallError, SubscriptionId},
+    own_record::OwnRecord,
     store::{AccountState, RecordVersion},
     trust::{ContactPin, PinnedKey},
 };
@@ -115,12 +116,12 @@ impl State {
 
     /// Does what is due.
     pub(crate) fn drive(&mut self, cx: &mut Cx<'_>, mode: Mode) -> Result<(), EngineError> {
-        if !core::mem::replace(&mut self.imported, true) && cx.tx.state().account_state()?.is_none() {
-            edit::note_all_contacts(cx)?;
-        }
         if !mode.active() {
             self.stop(cx);
             return Ok(());
+        }
+        if !core::mem::replace(&mut self.imported, true) {
+            edit::note_all_contacts(cx)?;
         }
         if self.calling || self.rest_until.is_some_and(|until| until > cx.now) {
             return Ok(());
@@ -171,9 +172,9 @@ impl State {
         self.told = None;
     }
 
-    /// Takes what the server tells; whether the vault was rolled, so that the own record is to be looked at.
-    pub(crate) fn push(&mut self, item: Response) -> bool {
-        let Response::VaultVersions(VaultVersions { versions }) = item else { return false };
+    /// Takes what the server tells. Where the vault was rolled the own record has changed.
+    pub(crate) fn push(&mut self, item: Response, own_record: &mut OwnRecord) {
+        let Response::VaultVersions(VaultVersions { versions }) = item else { return };
         let is_first = self.told.is_none();
         let told = self.told.get_or_insert_default();
         for version in &versions {
@@ -182,8 +183,9 @@ impl State {
                 *known = version.version.max(*known);
             }
         }
-        const IDENTITY: u32 = quicprochat_e2ee::vault::IDENTITY_RECORD;
-        !is_first && versions.iter().any(|version| version.id == IDENTITY)
+        if !is_first && versions.iter().any(|version| version.id == IDENTITY_RECORD) {
+            own_record.again();
+        }
     }
 
     pub(crate) fn stream_ended(&mut self, cx: &mut Cx<'_>, error: &CallError) {
@@ -234,7 +236,7 @@ impl State {
             let decode = |content: &[u8]| Document::decode(content, row.client);
             content.map(|content| decode(&content)).transpose().map_err(|error| {
                 tracing::warn!(%error, "the account's state in the vault");
-                CeremonyError::RecordSealed { record: quicprochat_e2ee::vault::STATE_RECORDS }
+                CeremonyError::RecordSealed { record: STATE_RECORDS }
             })
         });
         let theirs = match opened {

@@ -59,26 +59,8 @@ impl Task for SetConversation {
         if channels.is_empty() {
             return Ok(CommandError::UnknownConversation.into());
         }
-        let flag = |set: bool| set.then(Vec::new);
         let of = self.channel;
-        let (key, value): (fn(ChannelId) -> Key, Option<Vec<u8>>) = match &self.change {
-            ConversationChange::Title(title) => {
-                (Key::Title, title.as_ref().filter(|title| !title.is_empty()).map(|title| title.clone().into_bytes()))
-            }
-            ConversationChange::MutedUntil(until) => {
-                (Key::MutedUntil, until.map(|Timestamp(until)| until.to_le_bytes().to_vec()))
-            }
-            ConversationChange::Archived(set) => (Key::Archived, flag(*set)),
-            ConversationChange::Pinned(set) => (Key::Pinned, flag(*set)),
-            ConversationChange::Order(order) => (Key::Order, order.map(|order| order.to_le_bytes().to_vec())),
-            ConversationChange::Draft(draft) => {
-                (Key::Draft, draft.as_ref().filter(|draft| !draft.is_empty()).map(|draft| draft.clone().into_bytes()))
-            }
-        };
-        let limit = match self.change {
-            ConversationChange::Title(_) => MAX_TITLE_BYTES,
-            _ => MAX_DRAFT_BYTES,
-        };
+        let (key, value, limit) = entry(&self.change);
         if let Some(found) = value.as_ref().map(Vec::len).filter(|found| *found > limit) {
             return Ok(CommandError::DoesNotFit { limit, found }.into());
         }
@@ -89,6 +71,24 @@ impl Task for SetConversation {
         done(edit::make(cx, edit, pace)?)
     }
 }
+
+/// Under which key, what, and of how many bytes at most.
+fn entry(change: &ConversationChange) -> (KeyOf, Option<Vec<u8>>, usize) {
+    let flag = |set: bool| set.then(Vec::new);
+    let text = |text: &Option<String>| text.clone().filter(|text| !text.is_empty()).map(String::into_bytes);
+    match change {
+        ConversationChange::Title(title) => (Key::Title, text(title), MAX_TITLE_BYTES),
+        ConversationChange::MutedUntil(until) => {
+            (Key::MutedUntil, until.map(|Timestamp(until)| until.to_le_bytes().to_vec()), 8)
+        }
+        ConversationChange::Archived(set) => (Key::Archived, flag(*set), 0),
+        ConversationChange::Pinned(set) => (Key::Pinned, flag(*set), 0),
+        ConversationChange::Order(order) => (Key::Order, order.map(|order| order.to_le_bytes().to_vec()), 4),
+        ConversationChange::Draft(draft) => (Key::Draft, text(draft), MAX_DRAFT_BYTES),
+    }
+}
+
+type KeyOf = fn(ChannelId) -> Key;
 
 fn done(made: Result<bool, super::StateError>) -> Result<Step, EngineError> {
     Ok(match made {

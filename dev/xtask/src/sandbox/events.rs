@@ -27,6 +27,11 @@ impl Event {
         self.0.get(field).and_then(Value::as_str).with_context(|| format!("the event lacks `{field}`: {}", self.0))
     }
 
+    /// A field that is true or false.
+    pub(crate) fn flag(&self, field: &str) -> Result<bool> {
+        self.0.get(field).and_then(Value::as_bool).with_context(|| format!("the event lacks `{field}`: {}", self.0))
+    }
+
     /// A field that is a number.
     pub(crate) fn number(&self, field: &str) -> Result<u64> {
         self.0.get(field).and_then(Value::as_u64).with_context(|| format!("the event lacks `{field}`: {}", self.0))

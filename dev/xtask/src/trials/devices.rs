@@ -12,7 +12,7 @@ pub(super) const TRIALS: &[Trial] = &[
     ("devices_have_names_that_the_server_does_not_see", devices_have_names_that_the_server_does_not_see),
 ];
 
-fn login(sandbox: &Sandbox, person: &Person) -> Result<()> {
+pub(super) fn login(sandbox: &Sandbox, person: &Person) -> Result<()> {
     let link = sandbox.link()?.to_owned();
     let password = person.password_file();
     let password = password.to_str().context("UTF-8")?;

@@ -16,6 +16,7 @@ mod observer;
 mod offline;
 mod recovery;
 mod returned;
+mod state;
 mod trust;
 
 use std::time::Instant;
@@ -59,6 +60,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         recovery::TRIALS,
         devices::TRIALS,
         linking::TRIALS,
+        state::TRIALS,
         conversations::TRIALS,
         offline::TRIALS,
         trust::TRIALS,
