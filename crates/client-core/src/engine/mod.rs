@@ -284,7 +284,10 @@ fn link_down(
         ConnectionKind::Lookup => {}
     }
     for purpose in calls {
-        respond(cx, parts, purpose, Err(CallError::LinkLost))?;
+        // As with answers: a device that was revoked in between waits for none of them any more.
+        if cx.own.is_some() {
+            respond(cx, parts, purpose, Err(CallError::LinkLost))?;
+        }
     }
     for stream in streams {
         match stream {

@@ -6,7 +6,7 @@ use quicprochat_client_core::{
     views,
 };
 use quicprochat_e2ee::mls::{Provider, delete_key_package};
-use quicprochat_wire::{ChannelId, DeviceId, time::Duration};
+use quicprochat_wire::{ChannelId, ConnectionKind, DeviceId, Request, time::Duration};
 
 use crate::{
     groups::group_of,
@@ -135,6 +135,32 @@ fn a_revoked_device_that_listens_takes_in_nothing_more() {
     world.send("alice", channel, "without the phone").expect("sent");
     world.settle();
     assert!(world.texts("bob's phone", channel).is_empty());
+}
+
+#[test]
+fn a_revoked_device_whose_link_breaks_with_a_call_on_its_way_just_stops() {
+    let mut world = World::new(&["bob"]);
+    let phone = world.enrol("bob", "bob's phone");
+    for name in ["bob", "bob's phone"] {
+        world.sync(name);
+    }
+    world.client("bob's phone").crash();
+    world.client("bob's phone").calls.clear();
+    world.begin("bob's phone", Command::Listen);
+    let asked = |world: &mut World| {
+        world.client("bob's phone").calls.iter().any(|(_, call)| matches!(call, Request::OwnRecord(_)))
+    };
+    while !asked(&mut world) {
+        world.step();
+    }
+    // The answer never comes.
+    drop(world.client("bob's phone").hold());
+    world.revoke("bob", "bob", phone);
+    world.settle();
+    assert!(world.client("bob's phone").events.contains(&Event::DeviceRevoked));
+    world.cut("bob's phone", ConnectionKind::Account);
+    world.settle();
+    assert_eq!(world.run("bob's phone", Command::Sync), Err(CommandError::DeviceRevoked));
 }
 
 #[test]
