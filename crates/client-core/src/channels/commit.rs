@@ -105,13 +105,25 @@ pub(crate) fn stage(
     }
 }
 
+/// Whether somebody else has left and is still to be removed, which the next commit does whatever it is for (L10).
+pub(crate) fn waits_for_removal(cx: &Cx<'_>, conversation: &Conversation) -> Result<bool, EngineError> {
+    let own = cx.own()?.row.account;
+    Ok(!leaving(conversation, &own).is_empty())
+}
+
+/// Leaves of other accounts that have left.
+fn leaving(conversation: &Conversation, own: &AccountId) -> Vec<u32> {
+    let leaves = |account: &AccountId| conversation.leavers.iter().any(|leaver| leaver.account == *account);
+    let others = conversation.members.iter().filter(|member| member.account != *own && leaves(&member.account));
+    others.map(|member| member.leaf).collect()
+}
+
 /// The plan, and whoever waits to be removed.
 fn change(conversation: &Conversation, plan: &Plan, own: &OwnDevice) -> Change {
     let mut remove = plan.remove.clone();
-    for member in conversation.members.iter() {
-        let leaves = conversation.leavers.iter().any(|leaver| leaver.account == member.account);
-        if leaves && member.account != own.account && !remove.contains(&member.leaf) {
-            remove.push(member.leaf);
+    for leaf in leaving(conversation, &own.account) {
+        if !remove.contains(&leaf) {
+            remove.push(leaf);
         }
     }
     let add = plan.add.iter().flat_map(|addition| addition.key_packages.iter().cloned()).collect();

@@ -14,7 +14,7 @@ use quicprochat_wire::{
 use super::{Step, Task, active, at_head, channel_link};
 use crate::{
     channels::{
-        commit::{Addition, Plan, stage},
+        commit::{self, Addition, Plan, stage},
         create, merge,
         write::drop_pending,
     },
@@ -239,6 +239,16 @@ impl Commit {
         };
         if cx.tx.conversations().pending_commit(&self.channel)?.is_some() {
             return Ok(Step::Wait);
+        }
+        if matches!(self.wish, Wish::Rename { .. }) && commit::waits_for_removal(cx, &conversation)? {
+            // The log has one line for an entry: whom a commit removes would hide what it renames.
+            return Ok(match stage(cx, &conversation, &Plan::default())? {
+                Ok(_) => {
+                    parts.channels.touch(self.channel);
+                    Step::Moved
+                }
+                Err(error) => error.into(),
+            });
         }
         let plan = match self.plan(cx, &conversation)? {
             Ok(plan) => plan,

@@ -1,7 +1,7 @@
 //! Groups from beginning to end.
 
 use quicprochat_client_core::{
-    Command, CommandError, Event, Outcome, SuiteChoice,
+    Command, CommandError, Event, Outcome, StoreTx as _, SuiteChoice,
     store::{ConversationState, LogBody},
 };
 use quicprochat_wire::time::Duration;
@@ -106,6 +106,29 @@ fn commits_and_messages_at_the_same_time_all_get_through_once() {
     }
     let titles: Vec<_> = names.iter().map(|name| world.conversation(name, channel).title).collect();
     assert!(titles.iter().all(|title| *title == titles[0]), "{titles:?}");
+}
+
+#[test]
+fn a_new_title_and_the_removal_of_a_leaver_are_both_in_the_log() {
+    let (mut world, channel) = group_of(&["alice", "bob", "carol"]);
+    assert_eq!(world.run("carol", Command::Leave { channel }), Ok(Outcome::Done));
+    // A new process reads what there is before it commits.
+    world.client("alice").crash();
+    let renamed = world.run("alice", Command::Rename { channel, title: "coffee".to_owned() });
+    let Ok(Outcome::Committed { seq, .. }) = renamed else { panic!("{renamed:?}") };
+    world.sync("bob");
+    for name in ["alice", "bob"] {
+        let tx = world.client(name).store.begin().expect("opens");
+        let log = tx.messages().last_messages(&channel, 2).expect("reads");
+        drop(tx);
+        let body = |at: u64| log.iter().find(|entry| entry.seq == at).map(|entry| &entry.body);
+        assert!(
+            matches!(body(seq - 1), Some(LogBody::Membership { removed, .. }) if removed.len() == 1),
+            "{name}: {log:?}"
+        );
+        assert_eq!(body(seq), Some(&LogBody::Renamed { title: "coffee".to_owned() }), "{name}");
+        assert_eq!(world.conversation(name, channel).title, "coffee", "{name}");
+    }
 }
 
 #[test]
