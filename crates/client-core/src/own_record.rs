@@ -33,10 +33,25 @@ pub(crate) enum OwnRecordCallKind {
     Vault,
 }
 
+/// What an answer said of the own record.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Told {
+    /// Nothing yet.
+    Nothing,
+    /// What is stored is the newest.
+    Same,
+    /// There was a newer one, which is stored now.
+    Changed,
+    /// Nothing for now: it was refused, by the server or by this device.
+    Refused,
+}
+
 /// See the module.
 #[derive(Default)]
 pub(crate) struct OwnRecord {
     asked: bool,
+    /// Whether a call is in flight: perhaps one from before [`OwnRecord::again`], whose answer is too old.
+    calling: bool,
     /// The own identity part in force when it was asked: an answer says nothing about what another process stored since.
     known: Option<Digest>,
     newer: Option<Record>,
@@ -62,25 +77,33 @@ impl OwnRecord {
         self.asked && self.newer.is_none()
     }
 
-    pub(crate) fn drive(&mut self, cx: &mut Cx<'_>, mode: Mode) {
-        if mode.active() && !self.asked && cx.link(ConnectionKind::Account) == LinkStatus::Ready {
+    /// `wanted` asks for it also where nothing else is worked on.
+    pub(crate) fn drive(&mut self, cx: &mut Cx<'_>, mode: Mode, wanted: bool) {
+        let due = (mode.active() || wanted) && !self.asked && !self.calling;
+        if due && cx.link(ConnectionKind::Account) == LinkStatus::Ready {
             self.asked = true;
+            self.calling = true;
             self.known = cx.own.as_ref().map(Own::identity_hash);
             let purpose = Purpose::OwnRecord(OwnRecordCallKind::Record);
             cx.call(ConnectionKind::Account, OwnRecordCall {}, purpose);
         }
     }
 
-    /// Takes an answer; true if the own account changed.
+    /// Takes an answer.
     pub(crate) fn respond(
         &mut self,
         cx: &mut Cx<'_>,
         call: OwnRecordCallKind,
         result: Result<Response, CallError>,
-    ) -> Result<bool, EngineError> {
+    ) -> Result<Told, EngineError> {
+        self.calling = false;
+        if !self.asked {
+            // Asked for again since: the next answer counts.
+            return Ok(Told::Nothing);
+        }
         if self.known != Some(cx.own()?.identity_hash()) {
             self.again();
-            return Ok(false);
+            return Ok(Told::Nothing);
         }
         match (call, result) {
             (OwnRecordCallKind::Record, Ok(Response::Record(record))) => {
@@ -89,31 +112,33 @@ impl OwnRecord {
                 let unknown = |part: &KeyPackagePart| packages.iter().all(|package| package.part != part.bytes);
                 self.unknown_package =
                     record.key_packages.iter().any(|part| part.device == own && unknown(part)) && !packages.is_empty();
-                if record.identity.0 != cx.own()?.row.identity {
-                    self.newer = Some(record);
-                    let purpose = Purpose::OwnRecord(OwnRecordCallKind::Vault);
-                    cx.call(ConnectionKind::Account, VaultFetch { ids: Vec::new() }, purpose);
+                if record.identity.0 == cx.own()?.row.identity {
+                    return Ok(Told::Same);
                 }
-                Ok(false)
+                self.newer = Some(record);
+                self.calling = true;
+                let purpose = Purpose::OwnRecord(OwnRecordCallKind::Vault);
+                cx.call(ConnectionKind::Account, VaultFetch { ids: Vec::new() }, purpose);
+                Ok(Told::Nothing)
             }
             (OwnRecordCallKind::Vault, Ok(Response::VaultRecords(vault))) => match self.newer.take() {
                 Some(record) => adopt(cx, &record, &vault),
-                None => Ok(false),
+                None => Ok(Told::Nothing),
             },
             (_, Err(CallError::LinkLost)) => {
                 self.again();
-                Ok(false)
+                Ok(Told::Nothing)
             }
             // Refused, or an answer to something else: what is stored stays in force until the next connection.
             (_, Ok(_) | Err(CallError::Refused(_))) => {
                 self.newer = None;
-                Ok(false)
+                Ok(Told::Refused)
             }
         }
     }
 }
 
-fn adopt(cx: &mut Cx<'_>, record: &Record, vault: &VaultRecords) -> Result<bool, EngineError> {
+fn adopt(cx: &mut Cx<'_>, record: &Record, vault: &VaultRecords) -> Result<Told, EngineError> {
     let row = cx.own()?.row.clone();
     let stored = DeviceAccount::from_stored(&row).map_err(|_| EngineError::OwnState)?;
     let packages = cx.tx.upkeep().key_packages()?;
@@ -131,22 +156,22 @@ fn adopt(cx: &mut Cx<'_>, record: &Record, vault: &VaultRecords) -> Result<bool,
             for Job::RemoveDevice(device) in adopted.jobs {
                 cx.tx.upkeep().put_revocation_job(&RevocationJob { device, since: cx.now })?;
             }
-            Ok(true)
+            Ok(Told::Changed)
         }
         Err(CeremonyError::UnknownDevice { .. }) => {
             put(cx, OwnAccount { standing: Standing::Revoked, ..row })?;
             cx.own = None;
             cx.notify(Event::DeviceRevoked);
-            Ok(false)
+            Ok(Told::Refused)
         }
         Err(CeremonyError::VaultSealed) => {
             cx.notify(Event::SignInNeeded);
-            Ok(false)
+            Ok(Told::Refused)
         }
         Err(error) => {
             tracing::warn!(%error, "the own record was refused");
             cx.notify(Event::Trust(TrustWarning::OwnRecord { reason: error }));
-            Ok(false)
+            Ok(Told::Refused)
         }
     }
 }

@@ -28,6 +28,9 @@ pub(super) fn drive(cx: &mut Cx<'_>, session: &mut Session, conversation: &Conve
     if session.attached == Some(keys.access_public()) {
         return Ok(true);
     }
+    if session.doubt {
+        return Ok(false);
+    }
     if let Some(stream) = session.stream.take() {
         cx.unsubscribe(stream);
     }
@@ -149,8 +152,12 @@ pub(super) fn keyring(
             conversation.ahead = Some(KeysAhead { keys: stored_keys(&keys), epoch });
         }
         Some(_) => session.back_off(cx, ErrorCode::AccessDenied.into()),
-        // Another roll may have come between the two answers: only a second look at the same key's keyring counts.
-        None if session.missed != Some(*access) => session.missed = Some(*access),
+        // Another roll may have come between the two answers, and a revocation may have changed the account's inbox key: only a
+        // second look at the same key's keyring counts, with the newest own record.
+        None if session.missed != Some(*access) => {
+            session.missed = Some(*access);
+            session.doubt = true;
+        }
         None => {
             conversation.state = ConversationState::Removed;
             merge::clear(cx, conversation, true)?;

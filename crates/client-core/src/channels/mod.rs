@@ -56,6 +56,8 @@ pub(crate) struct Channels {
     /// Channels whose state may have changed since they were last looked at.
     touched: BTreeSet<ChannelId>,
     everything: bool,
+    /// Whether a keyring held nothing for this account since this was last asked.
+    new_doubt: bool,
 }
 
 impl Channels {
@@ -116,6 +118,29 @@ impl Channels {
             session.look_again = true;
             session.refused = None;
             session.rest_until = None;
+        }
+    }
+
+    /// Whether the newest own record has come to be needed since this was last asked.
+    pub(crate) fn take_new_doubt(&mut self) -> bool {
+        core::mem::take(&mut self.new_doubt)
+    }
+
+    /// Whether a channel waits for the newest own record.
+    pub(crate) fn doubts(&self) -> bool {
+        self.sessions.values().any(|session| session.doubt)
+    }
+
+    /// The own record is the `newest`, or cannot be had for now: nobody knows then what a keyring without anything for this
+    /// account means.
+    pub(crate) fn own_record_told(&mut self, cx: &mut Cx<'_>, newest: bool) {
+        for (channel, session) in self.sessions.iter_mut().filter(|(_, session)| session.doubt) {
+            session.doubt = false;
+            if !newest {
+                session.missed = None;
+                session.back_off(cx, ErrorCode::Unavailable.into());
+            }
+            self.touched.insert(*channel);
         }
     }
 
@@ -243,6 +268,7 @@ impl Channels {
             }
             (ChannelCall::Keyring(key), Ok(Response::Keyring(keyring))) => {
                 attach::keyring(cx, session, &mut conversation, &key, &keyring)?;
+                self.new_doubt |= session.doubt;
             }
             (ChannelCall::Read, Ok(Response::ChannelPage(page))) => {
                 apply::page(cx, session, &mut conversation, &page)?;

@@ -48,6 +48,8 @@ pub(crate) struct Session {
     pub(crate) attaching: bool,
     /// The key whose keyring held nothing for this account.
     pub(crate) missed: Option<AccessPublicKey>,
+    /// Whether that waits for the newest own record: the keyring may be for an inbox key that this device does not have yet.
+    pub(crate) doubt: bool,
     /// Since when that key is in force.
     pub(crate) access_since: u64,
     /// What is known of a group that is to be entered anew.

@@ -46,7 +46,7 @@ use crate::{
     fetch::Fetch,
     inbox::Inbox,
     input::{CallError, Input, LinkDownReason},
-    own_record::OwnRecord,
+    own_record::{OwnRecord, Told},
     state::State,
     stock::Stock,
     store::{Standing, StoreTx},
@@ -227,7 +227,8 @@ fn drive(cx: &mut Cx<'_>, parts: &mut Parts, commands: &mut Commands) -> Result<
     for _ in 0..MOST_ROUNDS {
         let effects = cx.effects.len();
         parts.inbox.drive(cx, parts.mode, &mut parts.fetch)?;
-        parts.own_record.drive(cx, parts.mode);
+        let doubted = doubted(cx, parts);
+        parts.own_record.drive(cx, parts.mode, doubted);
         parts.upkeep.drive(cx, parts.mode, &parts.channels, parts.inbox.caught_up())?;
         parts.channels.drive(cx, parts.mode, &mut parts.stock, &mut parts.fetch)?;
         parts.deliveries.drive(cx, &mut parts.stock)?;
@@ -242,6 +243,20 @@ fn drive(cx: &mut Cx<'_>, parts: &mut Parts, commands: &mut Commands) -> Result<
         }
     }
     Ok(())
+}
+
+/// Whether a keyring held nothing for this account, which says something under its newest own record only.
+fn doubted(cx: &mut Cx<'_>, parts: &mut Parts) -> bool {
+    if parts.channels.take_new_doubt() || parts.inbox.take_new_doubt() {
+        parts.own_record.again();
+    }
+    let doubted = parts.channels.doubts() || parts.inbox.doubts();
+    if doubted && matches!(cx.link(ConnectionKind::Account), LinkStatus::Down(_) | LinkStatus::Refused) {
+        parts.channels.own_record_told(cx, false);
+        parts.inbox.own_record_told(cx, false);
+        return false;
+    }
+    doubted
 }
 
 fn link_up(
@@ -332,10 +347,16 @@ fn respond(
             Ok(())
         }
         Purpose::OwnRecord(call) => {
-            if parts.own_record.respond(cx, call, result)? {
+            let told = parts.own_record.respond(cx, call, result)?;
+            if told == Told::Changed {
                 parts.state.again();
                 parts.upkeep.touch();
                 parts.channels.touch_all();
+            }
+            if told != Told::Nothing {
+                let newest = told != Told::Refused;
+                parts.channels.own_record_told(cx, newest);
+                parts.inbox.own_record_told(cx, newest);
             }
             if parts.own_record.take_unknown_package() {
                 parts.upkeep.rotate();

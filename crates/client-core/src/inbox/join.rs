@@ -45,6 +45,8 @@ pub(super) struct Join {
     pub(super) body: Body,
     ahead: Option<(ChannelKeys, u64)>,
     missed: Option<AccessPublicKey>,
+    /// Whether that waits for the newest own record, as where a channel is attached anew.
+    pub(super) doubt: bool,
     next: JoinCall,
     calling: bool,
     after_position: u64,
@@ -65,7 +67,8 @@ impl Join {
     /// `None` if the body is not usable.
     pub(super) fn begin(invitation: &Invitation) -> Option<Self> {
         let body = Body::parse(invitation.body.expose()).ok()?;
-        Some(Self { body, ahead: None, missed: None, next: JoinCall::Attach, calling: false, after_position: 0 })
+        let next = JoinCall::Attach;
+        Some(Self { body, ahead: None, missed: None, doubt: false, next, calling: false, after_position: 0 })
     }
 
     fn call(&mut self, cx: &mut Cx<'_>, id: MessageId) -> Result<(), EngineError> {
@@ -125,11 +128,35 @@ impl Inbox {
             return Ok(());
         }
         for (id, join) in &mut self.joins {
-            if !join.calling {
+            if !join.calling && !join.doubt {
                 join.call(cx, *id)?;
             }
         }
         Ok(())
+    }
+
+    /// Whether the newest own record has come to be needed since this was last asked.
+    pub(crate) fn take_new_doubt(&mut self) -> bool {
+        core::mem::take(&mut self.new_doubt)
+    }
+
+    /// Whether a join waits for the newest own record.
+    pub(crate) fn doubts(&self) -> bool {
+        self.joins.values().any(|join| join.doubt)
+    }
+
+    /// The own record is the `newest`, or cannot be had for now: joins that wait for it go on, or begin anew later.
+    pub(crate) fn own_record_told(&mut self, cx: &mut Cx<'_>, newest: bool) {
+        let waiting: Vec<MessageId> = self.joins.iter().filter(|(_, join)| join.doubt).map(|(id, _)| *id).collect();
+        for id in waiting {
+            if let Some(join) = self.joins.get_mut(&id).filter(|_| newest) {
+                join.doubt = false;
+            } else {
+                self.joins.remove(&id);
+                let until = cx.wake_after(PAUSE);
+                self.resting.insert(id, until);
+            }
+        }
     }
 
     pub(super) fn join_answer(
@@ -155,6 +182,7 @@ impl Inbox {
         }
         match answer(cx, &mut join, &invitation, call, result)? {
             Verdict::GoOn => {
+                self.new_doubt |= join.doubt;
                 self.joins.insert(id, join);
             }
             Verdict::Later => {
@@ -225,7 +253,10 @@ fn answer(
             join.next = JoinCall::Attach;
             match attach::newer_keys(cx, &join.body.channel, &access, &keyring)? {
                 Some(keys) => join.ahead = Some(keys),
-                None if join.missed != Some(access) => join.missed = Some(access),
+                None if join.missed != Some(access) => {
+                    join.missed = Some(access);
+                    join.doubt = true;
+                }
                 // Removed again before this device came.
                 None => return Ok(Verdict::Failed),
             }

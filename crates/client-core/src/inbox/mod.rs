@@ -64,6 +64,8 @@ pub(crate) struct Inbox {
     resting: BTreeMap<MessageId, Timestamp>,
     /// Invitations into conversations that are to be read on first; see [`Way::Later`].
     waiting: BTreeSet<MessageId>,
+    /// Whether a keyring held nothing for this account since this was last asked.
+    new_doubt: bool,
 }
 
 impl Default for Inbox {
@@ -78,6 +80,7 @@ impl Default for Inbox {
             joins: BTreeMap::new(),
             resting: BTreeMap::new(),
             waiting: BTreeSet::new(),
+            new_doubt: false,
         }
     }
 }

@@ -1,12 +1,12 @@
 //! Accounts with several devices.
 
 use quicprochat_client_core::{
-    Command, CommandError, Event, Outcome, StoreTx as _,
+    CallError, Command, CommandError, Event, Outcome, StoreTx as _,
     store::{ConversationState, InvitationState, RejoinReason},
     views,
 };
 use quicprochat_e2ee::mls::{Provider, delete_key_package};
-use quicprochat_wire::{ChannelId, ConnectionKind, DeviceId, Request, time::Duration};
+use quicprochat_wire::{ChannelId, ConnectionKind, DeviceId, ErrorCode, Request, Response, time::Duration};
 
 use crate::{
     groups::group_of,
@@ -161,6 +161,36 @@ fn a_revoked_device_whose_link_breaks_with_a_call_on_its_way_just_stops() {
     world.cut("bob's phone", ConnectionKind::Account);
     world.settle();
     assert_eq!(world.run("bob's phone", Command::Sync), Err(CommandError::DeviceRevoked));
+}
+
+#[test]
+fn a_device_that_slept_through_a_revocation_of_another_is_still_a_member() {
+    let (mut world, channel, phone) = with_three_devices();
+    all_accept(&mut world);
+    world.revoke("bob", "bob", phone);
+    assert_eq!(world.run("bob", Command::RemoveDevice { device: phone }), Ok(Outcome::Done));
+    // The keyring is for an inbox key that the laptop has not heard of; a command that is not about the account finds that out.
+    let sent = world.send("bob's laptop", channel, "who is here?");
+    assert!(matches!(sent, Ok(Outcome::Sent { .. })), "{sent:?}");
+    assert_eq!(world.conversation("bob's laptop", channel).state, ConversationState::Active);
+    // Without the account's connection nobody can tell: the laptop waits, and is not out.
+    let (mut world, channel, phone) = with_three_devices();
+    all_accept(&mut world);
+    world.revoke("bob", "bob", phone);
+    assert_eq!(world.run("bob", Command::RemoveDevice { device: phone }), Ok(Outcome::Done));
+    let unavailable = |result: &mut Result<Response, CallError>| {
+        if let Ok(Response::Record(_)) = result {
+            *result = Err(CallError::Refused(ErrorCode::Unavailable.into()));
+        }
+    };
+    world.tamper = Some(("bob's laptop", Box::new(unavailable)));
+    let queued = world.send("bob's laptop", channel, "is anybody here?");
+    assert!(matches!(queued, Ok(Outcome::Queued { .. })), "{queued:?}");
+    assert_eq!(world.conversation("bob's laptop", channel).state, ConversationState::Active);
+    world.tamper = None;
+    world.sync("bob's laptop");
+    world.sync("alice");
+    assert_eq!(world.texts("alice", channel), ["bob: is anybody here?"]);
 }
 
 #[test]
