@@ -3,13 +3,14 @@
 use quicprochat_client_core::{
     content::{
         Control, Disposition, Expiration, ExtensionKey, ExtensionValue, Extensions, ExternalPart, MimiContent, MimiId,
-        Part, PartBody, PartSemantics, Salt,
+        Part, PartBody, PartSemantics, Relay, RelayedEntry, Salt, Span,
     },
     store::{
-        AccountState, AnnouncedRecord, Attempt, Contact, Conversation, ConversationKind, ConversationSettings, ConversationState, Creation, Delivery,
-        DeliveryBody, Invitation, InvitationState, KeyPackageState, KeysAhead, KnownContact, Lease, Leaver, LogBody, LogEntry,
-        MemberDevice, MessagePurpose, OutboxMessage, OwnAccount, OwnKeyPackage, PendingCommit, RejoinReason, Relation,
-        RevocationJob, Roll, Secret, SecretBytes, Standing, StockToken, Stored,
+        AccountState, AnnouncedRecord, Answered, Attempt, Contact, Conversation, ConversationKind,
+        ConversationSettings, ConversationState, Creation, Delivery, DeliveryBody, GapRequest, GapRow, Gaps,
+        Invitation, InvitationState, KeyPackageState, KeysAhead, KnownContact, Lease, Leaver, LogBody, LogEntry,
+        MemberDevice, MessagePurpose, OutboxMessage, OwnAccount, OwnKeyPackage, PendingCommit, Positions,
+        RecordVersion, RejoinReason, Relation, Repair, RevocationJob, Roll, Secret, SecretBytes, Standing, StockToken, Stored, UnsentKey,
     },
     tokens::{IssuerPins, PendingBatch},
     trust::ContactPin,
@@ -72,11 +73,25 @@ pub(crate) fn content_seeds() -> Vec<Vec<u8>> {
         many,
         body(PartBody::External(Box::new(external))),
         MimiContent { expires: Some(Expiration::At { seconds: 1 }), ..body(PartBody::Null) },
-        MimiContent::control(Control::Leave, salt),
+        MimiContent::control(&Control::Leave, salt),
+        MimiContent::control(&Control::GapRequest(vec![Span { from: 1, to: 4 }, Span { from: 9, to: 9 }]), salt),
+        MimiContent::control(&Control::Relayed(relay()), salt),
     ];
     let mut seeds: Vec<_> = contents.iter().map(|content| content.encode().expect("fits")).collect();
     seeds.push(vec![0xa2, 0x01, 0x41, 0x00, 0x61, 0x78, 0x82, 0xf5, 0x20]);
     seeds
+}
+
+fn relay() -> Relay {
+    let entry = |position| RelayedEntry {
+        position,
+        id: MessageId::new([4; 16]),
+        sender: AccountId::new([2; 32]),
+        device: DeviceId::new([3; 16]),
+        time: NOW,
+        content: vec![1; 9],
+    };
+    Relay { spans: vec![Span { from: 1, to: 4 }], entries: vec![entry(2), entry(4)] }
 }
 
 fn nested(depth: u8) -> PartBody {
@@ -119,6 +134,8 @@ const ROWS: &[Again] = &[
     again::<AccountState>,
     again::<ConversationSettings>,
     again::<KnownContact>,
+    again::<Repair>,
+    again::<Gaps>,
 ];
 
 fn again<T: Stored>(bytes: &[u8]) -> Option<Vec<u8>> {
@@ -269,5 +286,60 @@ pub(crate) fn rows_seeds() -> Vec<Vec<u8>> {
     let (pins, pin) = issuer_pin();
     let (_, batch) = PendingBatch::request(&pin, &FINGERPRINT, &mut entropy()).expect("blinds");
     rows.extend([pins.to_bytes(), batch.to_bytes().to_vec()]);
-    (0..).zip(rows).map(|(number, row)| choice(number, &row)).collect()
+    rows.extend(state_rows(channel, account));
+    rows.extend(repair_rows(account, device, id));
+    let mut seeds: Vec<Vec<u8>> = (0..).zip(rows).map(|(number, row)| choice(number, &row)).collect();
+    let body = LogBody::Relayed { by: account, content: vec![1; 9] };
+    let (time, sent_at) = (NOW, NOW);
+    let relayed = LogEntry { index: 1, channel, seq: 2, id, sender: account, device, time, sent_at, intent: None, body };
+    seeds.push(choice(LOG_ENTRY, &relayed.encode()));
+    seeds
+}
+
+/// Number of the log's rows in [`ROWS`].
+const LOG_ENTRY: u8 = 6;
+
+fn state_rows(channel: ChannelId, account: AccountId) -> [Vec<u8>; 3] {
+    let state = AccountState {
+        content: vec![1; 9],
+        client: 7,
+        sent: 2,
+        unsent: vec![UnsentKey { key: "pinned".to_owned(), clock: 3 }].into(),
+        due: Some(NOW),
+        by_hand: true,
+        versions: vec![RecordVersion { id: 32, version: 4 }].into(),
+    };
+    let settings = ConversationSettings {
+        title: Some("tea".to_owned()),
+        muted_until: Some(NOW),
+        archived: true,
+        order: Some(3),
+        draft: Some("half a".to_owned()),
+        read_to: 9,
+        ..ConversationSettings::new(channel)
+    };
+    let contact = KnownContact {
+        account,
+        name: "bob".to_owned(),
+        host: String::new(),
+        key: Some(Digest::new([2; 32])),
+        relation: Some(Relation::Contact),
+        verified: None,
+    };
+    [state.encode(), settings.encode(), contact.encode()]
+}
+
+fn repair_rows(account: AccountId, device: DeviceId, id: MessageId) -> [Vec<u8>; 2] {
+    let repair = Repair { returns: 2, returned: NOW, not_before: NOW };
+    let spans = || vec![Positions { from: 3, to: 7 }, Positions { from: 9, to: 9 }].into();
+    let gaps = Gaps {
+        rows: vec![GapRow { seq: 10, from: 3, to: 9 }].into(),
+        missing: spans(),
+        next: NOW,
+        tries: 1,
+        requests: vec![GapRequest { account, device, spans: spans(), since: NOW }].into(),
+        answered: vec![Answered { device, since: NOW, times: 4 }].into(),
+        controls: vec![id].into(),
+    };
+    [repair.encode(), gaps.encode()]
 }

@@ -209,8 +209,13 @@ The files are not encrypted.
 Example:
   qpc export --format html --conversation picnic ~/picnic")]
     Export(ExportArgs),
-    /// Check what is configured, reachable, encrypted, and how.
-    Doctor,
+    /// Check what is configured, reachable, encrypted, and how; mend what can be mended.
+    Doctor {
+        /// Enter conversations anew that this device cannot follow, ask again for what it cannot read, and remove key files that a
+        /// crash left over
+        #[arg(long)]
+        repair: bool,
+    },
     /// Take blind tokens out of this device's stock, for programs that speak the protocol themselves.
     #[command(subcommand)]
     Tokens(TokensCommand),

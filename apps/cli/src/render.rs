@@ -188,6 +188,28 @@ pub(crate) fn log_entry(scene: &Scene<'_>, entry: &LogEntry) -> Result<Line, Sto
                 true,
             )
         }
+        LogBody::Relayed { by, content } => {
+            let by = scene.name_of(by)?;
+            let read = MimiContent::decode(content).ok();
+            let leaves = read.as_ref().is_some_and(|content| matches!(content.as_control(), Ok(Some(_))));
+            let text = read.and_then(|content| content.as_text());
+            let kind = if text.is_some() { "text" } else { "unsupported" };
+            let shown = match &text {
+                Some(text) => text.clone(),
+                None if leaves => "(leaves)".to_owned(),
+                None => "(something this version cannot show)".to_owned(),
+            };
+            show(
+                "message",
+                json!({
+                    "conversation": conversation, "seq": entry.seq, "id": entry.id.to_string(), "sender": bare(&sender),
+                    "account": entry.sender.to_string(), "confirmed": false, "relayed_by": bare(&by),
+                    "sent_at": rfc3339(entry.sent_at), "kind": if leaves { "leaving" } else { kind }, "text": text,
+                }),
+                format!("[{title}] {} {sender} (relayed by {by}): {shown}", clock(entry.sent_at)),
+                true,
+            )
+        }
         LogBody::Membership { added, removed, .. } => {
             let (added, removed) = (sorted(names(added)?), sorted(names(removed)?));
             let mut parts = Vec::new();

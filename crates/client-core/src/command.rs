@@ -120,6 +120,9 @@ pub enum Command {
     },
     /// Catches up: inbox, then channels, then whatever waits to leave. Done when nothing is left to do.
     Sync,
+    /// As [`Self::Sync`], and at once what mends itself in time: enters conversations anew whatever pause is left, and asks again
+    /// for every gap.
+    Repair,
     /// Stays subscribed to inbox and channels. Never done by itself.
     Listen,
     /// Ends [`Command::Listen`].
@@ -206,11 +209,29 @@ pub enum Outcome {
         /// Invitations that could not be delivered.
         undelivered: usize,
     },
+    /// Caught up, and tried to mend these.
+    Repaired {
+        /// The conversations in which something was amiss.
+        conversations: Vec<RepairedConversation>,
+    },
     /// Tokens, to be spent by somebody else.
     Tokens {
         /// The tokens.
         tokens: Vec<quicprochat_wire::call::token::Token>,
     },
+}
+
+/// A conversation in which something was amiss.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RepairedConversation {
+    /// Which.
+    pub channel: ChannelId,
+    /// Where it stood.
+    pub was: ConversationState,
+    /// Where it stands.
+    pub is: ConversationState,
+    /// How many positions this device cannot read, and members are asked for.
+    pub missing: u64,
 }
 
 /// Why a command failed. Nothing was changed unless the variant says otherwise.

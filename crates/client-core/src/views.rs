@@ -3,10 +3,11 @@
 use quicprochat_wire::{AccountId, ChannelId};
 
 use crate::{
-    inbox,
+    content::MimiContent,
+    inbox, repair,
     store::{
         Conversation, ConversationKind, ConversationSettings, ConversationState, LogBody, LogEntry, MemberDevice,
-        StoreFault, StoreTx,
+        MessagePurpose, StoreFault, StoreTx,
     },
 };
 
@@ -62,6 +63,11 @@ pub fn unopened_invitations(tx: &dyn StoreTx) -> Result<u64, StoreFault> {
     inbox::unopened::read(tx)
 }
 
+/// How many positions of a channel this device cannot read, as far as it keeps track of its gaps.
+pub fn missing_positions(tx: &dyn StoreTx, channel: &ChannelId) -> Result<u64, StoreFault> {
+    repair::missing(tx, channel)
+}
+
 /// Every conversation, by id of its main channel.
 pub fn conversations(tx: &dyn StoreTx) -> Result<Vec<ConversationView>, StoreFault> {
     let all = tx.conversations().all_conversations()?;
@@ -85,7 +91,8 @@ pub fn conversations(tx: &dyn StoreTx) -> Result<Vec<ConversationView>, StoreFau
             (None, Some(peer)) if conversation.title.is_empty() => name_of(tx, &peer)?.0,
             (None, _) => conversation.title.clone(),
         };
-        let waiting = tx.outbox().outbox_of(&conversation.channel)?.len();
+        let rows = tx.outbox().outbox_of(&conversation.channel)?;
+        let waiting = rows.iter().filter(|row| row.purpose != MessagePurpose::Control).count();
         views.push(ConversationView { main: conversation.clone(), others, title, waiting, settings });
     }
     Ok(views)
@@ -105,7 +112,7 @@ pub fn in_order(views: &mut [ConversationView]) {
 
 /// How many messages of others come after what was read of a conversation, on whichever device of the account.
 ///
-/// Own messages count as read and move nothing; what was imported counts like everything else.
+/// Own messages count as read and move nothing; what was imported or sent again counts like everything else, at its own position.
 pub fn unread(tx: &dyn StoreTx, view: &ConversationView) -> Result<u64, StoreFault> {
     let channels = core::iter::once(&view.main).chain(&view.others);
     channels.map(|conversation| unread_in(tx, &conversation.channel)).sum()
@@ -119,12 +126,28 @@ fn unread_in(tx: &dyn StoreTx, channel: &ChannelId) -> Result<u64, StoreFault> {
     let mut unread = 0;
     loop {
         let page = tx.messages().messages_of(channel, after, PAGE)?;
-        let counts = |entry: &&LogEntry| Some(entry.sender) != own && matches!(entry.body, LogBody::Content { .. });
+        let counts = |entry: &&LogEntry| Some(entry.sender) != own && is_message(&entry.body);
         unread += page.iter().filter(counts).count() as u64;
         match page.last() {
             Some(last) if page.len() == PAGE => after = last.seq,
             Some(_) | None => return Ok(unread),
         }
+    }
+}
+
+/// Whether it is something that somebody said. A wish to leave that was sent again is not, as it is not in the first place.
+fn is_message(body: &LogBody) -> bool {
+    match body {
+        LogBody::Content { .. } => true,
+        LogBody::Relayed { content, .. } => {
+            !MimiContent::decode(content).is_ok_and(|content| matches!(content.as_control(), Ok(Some(_))))
+        }
+        LogBody::Membership { .. }
+        | LogBody::Renamed { .. }
+        | LogBody::Leave
+        | LogBody::Joined
+        | LogBody::Updated
+        | LogBody::Gap { .. } => false,
     }
 }
 

@@ -1,9 +1,12 @@
 //! What `qpc doctor` finds.
 
-use quicprochat_client_core::views;
+use quicprochat_client_core::{
+    store::{Conversation, ConversationState},
+    views,
+};
 use quicprochat_transport::{AccountLink, LinkError};
 
-use crate::{Client, ClientError, entropy::now};
+use crate::{Client, ClientError, entropy::now, repair::left_over_keys};
 
 /// How far the clocks may be apart before it is a finding, seconds.
 const CLOCK_TOLERANCE: u64 = 120;
@@ -45,6 +48,11 @@ impl Client {
             None => Finding::good("integrity", "every page verified".to_owned()),
             Some(first) => Finding::bad("integrity", format!("{first}; restore the home from a copy")),
         });
+        let left_over = left_over_keys(self.home()).len();
+        findings.push(match left_over {
+            0 => Finding::good("key files", "none left over".to_owned()),
+            count => Finding::bad("key files", format!("{count} left over by a crash; run doctor --repair")),
+        });
         let Some(account) = self.account()? else {
             findings.push(Finding::bad("account", "none; run register or login".to_owned()));
             return Ok(findings);
@@ -54,11 +62,21 @@ impl Client {
         findings.push(Finding::good("account", who));
         let counts = self.read(|tx| {
             let waiting = tx.outbox().outbox_channels()?.len();
-            let conversations = tx.conversations().all_conversations()?.len();
-            Ok((conversations, waiting, tx.tokens().stock()?.len(), views::unopened_invitations(tx)?))
+            Ok((waiting, tx.tokens().stock()?.len(), views::unopened_invitations(tx)?))
         })?;
-        let (conversations, waiting, tokens, unopened) = counts;
+        let (waiting, tokens, unopened) = counts;
+        let (conversations, stuck, missing) = self.read(|tx| {
+            let all = tx.conversations().all_conversations()?;
+            let stuck = |of: &&Conversation| matches!(of.state, ConversationState::NeedsRejoin { .. });
+            let mut missing = 0;
+            for conversation in &all {
+                missing += views::missing_positions(tx, &conversation.channel)?;
+            }
+            Ok((all.len(), all.iter().filter(stuck).count(), missing))
+        })?;
         findings.push(Finding::good("conversations", format!("{conversations}, {waiting} with messages waiting")));
+        findings.push(Finding::good("to be entered", format!("{stuck} that this device cannot follow")));
+        findings.push(Finding::good("missing", format!("{missing} entries that this device cannot read")));
         findings.push(Finding::good("tokens", format!("{tokens} in stock")));
         findings.push(Finding::good(
             "invitations",

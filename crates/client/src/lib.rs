@@ -10,6 +10,7 @@ pub mod diagnosis;
 pub mod entropy;
 mod error;
 pub mod home;
+pub mod repair;
 pub mod session;
 pub mod store;
 

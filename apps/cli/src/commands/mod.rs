@@ -51,7 +51,7 @@ pub(crate) async fn run(cli: Cli, context: &mut Context) -> Result<(), Failure> 
         Command::Requests { command } => request::requests(context, command).await,
         Command::Backup(command) => backup::backup(context, command),
         Command::Export(args) => export::export(context, &args),
-        Command::Doctor => doctor::doctor(context).await,
+        Command::Doctor { repair } => doctor::doctor(context, repair).await,
     }
 }
 

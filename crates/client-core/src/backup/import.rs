@@ -1,13 +1,20 @@
 //! Items into a store: what is missing comes in, and nothing that is there is replaced by something older.
 
+use std::collections::BTreeMap;
+
 use quicprochat_e2ee::vault::{ConversationList, Standing, VaultConversation};
 use quicprochat_identity::{SafetyNumber, UnverifiedIdentity, VerifiedIdentity};
-use quicprochat_wire::{AccountId, ServerLink, Timestamp};
+use quicprochat_wire::{AccountId, ChannelId, ServerLink, Timestamp};
 
 use super::{AccountItem, ContactItem, ContentError, ConversationItem, Counts, Imported, Item};
 use crate::{
+    content::Span,
     history::HistoryRecord,
-    store::{Contact, Conversation, ConversationKind, ConversationState, OwnAccount, Relation, Secret, StoreTx},
+    repair::{self, Spans},
+    store::{
+        Contact, Conversation, ConversationKind, ConversationState, LogBody, LogEntry, OwnAccount, Relation, Secret,
+        StoreTx,
+    },
     trust::ContactPin,
     vault::rows,
 };
@@ -90,7 +97,46 @@ pub struct Import<'a> {
     own: OwnAccount,
     now: Timestamp,
     checker: Checker,
+    covered: BTreeMap<ChannelId, Covered>,
     done: Imported,
+}
+
+/// How much of a conversation's log a backup says.
+#[derive(Default)]
+struct Covered {
+    /// The first entry.
+    from: Option<u64>,
+    /// The last entry that the device had read.
+    to: u64,
+    /// What it could not read, or perhaps not.
+    gaps: Vec<Span>,
+    /// The entry that came last.
+    last: u64,
+}
+
+impl Covered {
+    fn add(&mut self, entry: &LogEntry) {
+        self.from = Some(self.from.map_or(entry.seq, |from| from.min(entry.seq)));
+        match entry.body {
+            LogBody::Gap { from, to } => self.gaps.push(Span { from, to }),
+            // Where the device came in again, nobody knows what it had read before.
+            LogBody::Joined if self.last > 0 => {
+                self.gaps.push(Span { from: self.last.saturating_add(1), to: entry.seq.saturating_sub(1) });
+            }
+            LogBody::Content { .. }
+            | LogBody::Membership { .. }
+            | LogBody::Renamed { .. }
+            | LogBody::Leave
+            | LogBody::Joined
+            | LogBody::Updated
+            | LogBody::Relayed { .. } => {}
+        }
+        self.last = entry.seq;
+    }
+
+    fn spans(self) -> Spans {
+        Spans::of(self.from.map(|from| Span { from, to: self.to })).without(&Spans::of(self.gaps))
+    }
 }
 
 impl<'a> Import<'a> {
@@ -99,7 +145,7 @@ impl<'a> Import<'a> {
     /// Errors:   [`ContentError::NoAccount`], [`ContentError::Store`].
     pub fn new(tx: &'a dyn StoreTx, now: Timestamp) -> Result<Self, ContentError> {
         let own = tx.account().own_account()?.ok_or(ContentError::NoAccount)?;
-        Ok(Self { tx, own, now, checker: Checker::new(), done: Imported::default() })
+        Ok(Self { tx, own, now, checker: Checker::new(), covered: BTreeMap::new(), done: Imported::default() })
     }
 
     /// Takes the next item over. After an error the transaction is to be rolled back.
@@ -125,6 +171,9 @@ impl<'a> Import<'a> {
     /// Errors:   [`ContentError::Incomplete`].
     pub fn finish(self) -> Result<Imported, ContentError> {
         self.checker.finish()?;
+        for (channel, covered) in self.covered {
+            repair::filled(self.tx, &channel, &covered.spans())?;
+        }
         Ok(self.done)
     }
 
@@ -133,6 +182,7 @@ impl<'a> Import<'a> {
             self.done.later += 1;
             return Ok(());
         };
+        self.covered.entry(entry.channel).or_default().add(&entry);
         match self.tx.messages().import_message(&entry)? {
             true => self.done.entries += 1,
             false => self.done.known += 1,
@@ -194,6 +244,7 @@ impl<'a> Import<'a> {
             self.done.elsewhere += 1;
             return Ok(());
         }
+        self.covered.entry(item.channel).or_default().to = item.cursor.position;
         let store = self.tx.conversations();
         let row = match store.conversation(&item.channel)? {
             // This device is in it, or was: it knows better.

@@ -269,6 +269,72 @@ fn what_is_there_is_never_replaced_by_something_older() {
     });
 }
 
+/// Something else than a message.
+fn event(n: u8, seq: u64, body: LogBody) -> LogEntry {
+    LogEntry { body, ..entry(n, seq, "") }
+}
+
+#[test]
+fn a_gap_that_a_backup_fills_is_not_shown_and_what_it_lacks_is() {
+    let shown = |store: &mut MemoryStore| {
+        let log = read(store, |tx| tx.messages().messages_of(&ChannelId::new([1; 32]), 0, 999)).expect("reads");
+        log.into_iter().map(|entry| (entry.seq, entry.body)).collect::<Vec<_>>()
+    };
+    // The cursor of the backup's conversation is 90. Positions without entries said nothing.
+    let mut old = home(2);
+    let tx = old.begin().expect("free");
+    tx.conversations().put_conversation(&conversation(1, ConversationState::Active)).expect("put");
+    for seq in [3, 4, 8, 60] {
+        tx.messages().append_message(&entry(1, seq, "hello")).expect("append");
+    }
+    tx.messages().append_message(&event(1, 50, LogBody::Gap { from: 20, to: 30 })).expect("append");
+    tx.commit();
+    let items = backup(&mut old);
+    // A device that has entered anew at 12, at 40 and at 99; nobody kept track of the first gap.
+    let mut store = home(9);
+    let tx = store.begin().expect("free");
+    tx.conversations().put_conversation(&conversation(1, ConversationState::Active)).expect("put");
+    for (seq, from, to) in [(12, 3, 11), (40, 16, 39), (99, 85, 98)] {
+        tx.messages().append_message(&event(1, seq, LogBody::Gap { from, to })).expect("append");
+    }
+    tx.commit();
+    restore(&mut store, &items).expect("restored");
+    let log = shown(&mut store);
+    let at = |seq: u64| log.iter().find(|(found, _)| *found == seq).map(|(_, body)| body.clone());
+    assert_eq!(at(12), Some(LogBody::Joined), "all of it is there");
+    assert_eq!(at(40), Some(LogBody::Gap { from: 20, to: 30 }), "the backup misses the same");
+    assert_eq!(at(99), Some(LogBody::Gap { from: 91, to: 98 }), "it ends before");
+    assert!(at(4).is_some() && at(50).is_some());
+    let missing = |store: &mut MemoryStore| {
+        read(store, |tx| crate::views::missing_positions(tx, &ChannelId::new([1; 32]))).expect("reads")
+    };
+    assert_eq!(missing(&mut store), 11 + 8);
+    restore(&mut store, &items).expect("restored");
+    assert_eq!((shown(&mut store), missing(&mut store)), (log, 19), "a second time changes nothing");
+}
+
+#[test]
+fn where_a_device_came_in_again_its_backup_does_not_say_what_was_before() {
+    let mut old = home(2);
+    let tx = old.begin().expect("free");
+    tx.conversations().put_conversation(&conversation(1, ConversationState::Active)).expect("put");
+    tx.messages().append_message(&event(1, 2, LogBody::Joined)).expect("append");
+    tx.messages().append_message(&entry(1, 5, "hello")).expect("append");
+    tx.messages().append_message(&event(1, 9, LogBody::Joined)).expect("append");
+    tx.commit();
+    let items = backup(&mut old);
+    let mut store = home(9);
+    let tx = store.begin().expect("free");
+    tx.conversations().put_conversation(&conversation(1, ConversationState::Active)).expect("put");
+    tx.messages().append_message(&event(1, 12, LogBody::Gap { from: 1, to: 11 })).expect("append");
+    tx.commit();
+    restore(&mut store, &items).expect("restored");
+    let gap = read(&mut store, |tx| tx.messages().last_messages(&ChannelId::new([1; 32]), 1)).expect("reads");
+    assert_eq!(gap[0].body, LogBody::Gap { from: 1, to: 8 });
+    let missing = read(&mut store, |tx| crate::views::missing_positions(tx, &ChannelId::new([1; 32])));
+    assert_eq!(missing, Ok(1 + 3), "the first one, and between 5 and 9");
+}
+
 #[test]
 fn a_conversation_known_from_the_vault_gets_what_is_newer_in_the_backup() {
     let items = backup(&mut filled());

@@ -26,6 +26,7 @@ use crate::{
     engine::{Cx, keys},
     error::EngineError,
     event::Event,
+    repair,
     store::{Conversation, ConversationState, Leaver, LogBody, LogEntry, MessagePurpose, OutboxMessage, RejoinReason},
 };
 
@@ -209,6 +210,12 @@ fn message(
                     note_leaver(cx, conversation, account);
                     LogBody::Leave
                 }
+                Some(Ok(Some(Control::GapRequest(spans)))) => {
+                    return Ok(repair::requested(cx, conversation, (account, device), &spans)?);
+                }
+                Some(Ok(Some(Control::Relayed(relay)))) => {
+                    return Ok(repair::relayed(cx, conversation, account, &relay)?);
+                }
                 // A control message of a later version: nothing to show.
                 Some(Err(_)) => return Ok(()),
                 Some(Ok(None)) | None => LogBody::Content { content },
@@ -217,7 +224,8 @@ fn message(
         }
         Received::OwnMessage => {
             let own = cx.own()?.row.account;
-            let known = cx.tx.messages().message_seen(&channel, &own, &entry.id)?;
+            let known =
+                cx.tx.messages().message_seen(&channel, &own, &entry.id)? || repair::is_own(cx, &channel, &entry.id)?;
             if !known && !is_on(Mutant::TrustOldStore) {
                 return Err(Trouble::Rejoin(RejoinReason::StoreRolledBack));
             }
@@ -243,6 +251,10 @@ pub(crate) fn own_message(
     let body = match row.purpose {
         MessagePurpose::Content => LogBody::Content { content: row.content },
         MessagePurpose::Leave => LogBody::Leave,
+        MessagePurpose::Control => {
+            cx.tx.outbox().delete_outbox(row.row)?;
+            return repair::note_own(cx, entry, &conversation.channel);
+        }
     };
     let leaves = body == LogBody::Leave;
     cx.tx.outbox().delete_outbox(row.row)?;

@@ -32,6 +32,7 @@ pub(crate) use apply::own_message;
 #[cfg(test)]
 pub(crate) use session::tests;
 pub(crate) use session::{ChannelCall, Session};
+pub(crate) use tend::spread;
 
 use crate::{
     engine::{Cx, LinkStatus, Mode, Purpose, Stream, keys},
@@ -242,6 +243,9 @@ impl Channels {
         write::drive(cx, session, &mut conversation)?;
         if mode.active() && !session.sending && conversation.is_live() {
             tend::drive(cx, session, &mut conversation)?;
+            if repair::drive(cx, &conversation)? {
+                write::drive(cx, session, &mut conversation)?;
+            }
         }
         Ok(())
     }

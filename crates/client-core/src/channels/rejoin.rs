@@ -41,7 +41,7 @@ use crate::{
     error::EngineError,
     fetch::{self, Fetch, Ticket},
     repair,
-    store::{Conversation, ConversationState, LogBody, LogEntry, MessagePurpose, PendingCommit, RejoinReason},
+    store::{Conversation, ConversationState, GapRow, LogBody, LogEntry, MessagePurpose, PendingCommit, RejoinReason},
 };
 
 /// First step of the pause after losing against another commit; doubles with each loss.
@@ -473,7 +473,10 @@ fn entered(
     let leaving = cx.tx.outbox().outbox_of(&channel)?.iter().any(|row| row.purpose == MessagePurpose::Leave);
     conversation.state = if leaving { ConversationState::Leaving } else { ConversationState::Active };
     let body = match missed {
-        (from, to) if from <= to => LogBody::Gap { from, to },
+        (from, to) if from <= to => {
+            repair::opened(cx, &channel, GapRow { seq: at.position, from, to })?;
+            LogBody::Gap { from, to }
+        }
         _ => LogBody::Joined,
     };
     let time = cx.server_minute();

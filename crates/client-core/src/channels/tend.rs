@@ -72,7 +72,8 @@ fn due(cx: &mut Cx<'_>, conversation: &Conversation) -> Result<Option<Plan>, Eng
 }
 
 /// Leaves of own devices that were revoked: those of open jobs, and, since an invitation from before a revocation may be accepted
-/// after its job was struck off, those that the own record calls removed.
+/// after its job was struck off, those that the own record calls removed; and dead ones (M2), whose devices were removed so long
+/// ago that it does not name them any more.
 fn revoked_leaves(cx: &Cx<'_>, conversation: &Conversation, account: AccountId) -> Result<Vec<u32>, EngineError> {
     let own = cx.own()?;
     let siblings: Vec<_> = conversation
@@ -85,9 +86,23 @@ fn revoked_leaves(cx: &Cx<'_>, conversation: &Conversation, account: AccountId) 
     }
     let jobs = cx.tx.upkeep().revocation_jobs()?;
     let record = UnverifiedIdentity::parse(&own.row.identity).map_err(|_| EngineError::OwnState)?;
-    let revoked =
-        |device: &DeviceId| jobs.iter().any(|job| job.device == *device) || record.claimed().removed().contains(device);
-    Ok(siblings.iter().filter(|member| revoked(&member.device)).map(|member| member.leaf).collect())
+    let record = record.claimed();
+    let revoked = |device: &DeviceId| jobs.iter().any(|job| job.device == *device) || record.removed().contains(device);
+    let mut leaves = Vec::new();
+    for member in siblings {
+        let named = cx.tx.records().record_by_hash(&conversation.channel, &member.identity_hash)?;
+        let listed = record.devices().iter().any(|entry| entry.device == member.device);
+        if is_dead(named.map(|named| named.serial), record.serial(), listed) || revoked(&member.device) {
+            leaves.push(member.leaf);
+        }
+    }
+    Ok(leaves)
+}
+
+/// Whether a leaf is of a device that the account does not have any more: the own record does not list it, and is newer than the
+/// part that the leaf names. One that names a part this device has not heard of may be of a device that was enrolled since.
+fn is_dead(named: Option<u64>, own: u64, listed: bool) -> bool {
+    !listed && named.is_some_and(|named| named < own)
 }
 
 /// When this device is to remove those who left: member i of those that stay, by leaf, waits i turns.
@@ -110,24 +125,106 @@ fn removal_due(conversation: &Conversation, device: DeviceId) -> Option<Timestam
 }
 
 /// A share of `range` that differs between devices and stays the same for one.
-fn spread(device: DeviceId, range: u64) -> u64 {
+pub(crate) fn spread(device: DeviceId, range: u64) -> u64 {
     let number = device.as_bytes().iter().fold(0_u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(*byte)));
     number % range.max(1)
 }
 
 #[cfg(test)]
 mod tests {
-    use quicprochat_wire::Digest;
+    use quicprochat_identity::{AccountName, DeviceSecretKey, IdentityDraft, IdentitySecretKey, InboxPublicKey};
+    use quicprochat_wire::{Digest, Fingerprint, ServerLink};
 
     use super::*;
     use crate::{
         channels::session::tests::conversation,
-        store::{Leaver, MemberDevice},
+        engine::{Own, bed::Bed},
+        store::{AnnouncedRecord, Leaver, MemberDevice, OwnAccount, RevocationJob, Secret, Standing},
+        testing::SeededEntropy,
     };
 
     fn member(leaf: u32, account: u8, device: u8) -> MemberDevice {
         let (account, device) = (AccountId::new([account; 32]), DeviceId::new([device; 16]));
         MemberDevice { leaf, account, device, identity_hash: Digest::new([0; 32]) }
+    }
+
+    #[test]
+    fn only_a_leaf_that_a_newer_own_record_left_out_is_dead() {
+        assert!(is_dead(Some(3), 4, false));
+        assert!(!is_dead(Some(3), 4, true), "still a device");
+        assert!(!is_dead(Some(4), 4, false) && !is_dead(Some(5), 4, false), "enrolled since, perhaps");
+        assert!(!is_dead(None, 4, false), "nothing is known");
+    }
+
+    /// An account of two devices, 1 and 2, whose record is its fifth and calls device 6 removed.
+    fn own() -> Own {
+        let mut entropy = SeededEntropy::new(7);
+        let identity_key = IdentitySecretKey::generate(&mut entropy);
+        let mut draft = IdentityDraft {
+            name: AccountName::parse("alice").expect("a name"),
+            serial: 5,
+            time: Timestamp(1),
+            inbox_key: InboxPublicKey::new([3; InboxPublicKey::LEN]),
+            devices: Vec::new(),
+            removed: vec![DeviceId::new([6; 16])],
+            vault_version: 1,
+            vault_hash: Digest::new([4; 32]),
+        };
+        for device in [1, 2] {
+            let key = DeviceSecretKey::generate(&mut entropy).public();
+            draft.add_device(&identity_key, DeviceId::new([device; 16]), key);
+        }
+        let identity = draft.sign(&identity_key, &mut entropy).expect("signs");
+        let row = OwnAccount {
+            server: ServerLink::new("chat.example", 4433, Fingerprint::new([5; 32])).expect("a link"),
+            host: "chat.example".to_owned(),
+            name: "alice".to_owned(),
+            account: identity.account(),
+            device: DeviceId::new([1; 16]),
+            device_key: Secret::new([8; 32]),
+            certificate: [5; 64],
+            identity: identity.signed_bytes().to_vec(),
+            inbox_keys: Vec::new().into(),
+            state_key: Secret::new([6; 32]),
+            standing: Standing::Enrolled,
+        };
+        Own { row }
+    }
+
+    #[test]
+    fn leaves_of_own_devices_that_are_gone_are_removed_and_no_others() {
+        let (mut bed, own) = (Bed::new(), own());
+        let account = own.row.account;
+        let mut conversation = conversation();
+        let hash = |serial: u8| Digest::new([serial; 32]);
+        let own_leaf = |leaf: u32, device: u8, serial: u8| MemberDevice {
+            leaf,
+            account,
+            device: DeviceId::new([device; 16]),
+            identity_hash: hash(serial),
+        };
+        conversation.members = vec![
+            own_leaf(0, 1, 5),
+            own_leaf(1, 2, 3),
+            own_leaf(2, 3, 3), // dead: in the third record, not in the fifth, and not among those it calls removed
+            own_leaf(3, 4, 6), // of a record that this device has not heard of
+            own_leaf(4, 5, 9), // of one that nobody announced
+            own_leaf(5, 6, 9), // called removed
+            own_leaf(6, 7, 9), // of an open job
+            member(7, 9, 3),   // somebody else's
+        ]
+        .into();
+        bed.at(0, |cx| {
+            cx.own = Some(own);
+            for serial in [3_u8, 5, 6] {
+                let (channel, part) = (conversation.channel, Vec::new());
+                let record = AnnouncedRecord { channel, account, serial: serial.into(), hash: hash(serial), part };
+                cx.tx.records().put_record(&record).expect("stores");
+            }
+            let job = RevocationJob { device: DeviceId::new([7; 16]), since: Timestamp(0) };
+            cx.tx.upkeep().put_revocation_job(&job).expect("stores");
+            assert_eq!(revoked_leaves(cx, &conversation, account).expect("reads"), [2, 5, 6]);
+        });
     }
 
     #[test]

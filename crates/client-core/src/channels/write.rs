@@ -58,7 +58,7 @@ pub(super) fn drive(
     if cx.held_by_another(row.lease.as_ref()) {
         return Ok(());
     }
-    if row.attempt.is_none() && row.purpose == MessagePurpose::Content && leaf_is_due(cx.now, conversation) {
+    if row.attempt.is_none() && row.purpose != MessagePurpose::Leave && leaf_is_due(cx.now, conversation) {
         return match commit::stage(cx, conversation, &Plan::update())? {
             Ok(_) => drive(cx, session, conversation),
             // The message waits: it must not leave with a leaf that was to be renewed.

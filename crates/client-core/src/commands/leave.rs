@@ -41,7 +41,7 @@ impl Leave {
             return Ok(Step::Moved);
         }
         let salt = Salt::random(cx.entropy);
-        let Ok(content) = MimiContent::control(Control::Leave, salt).encode() else {
+        let Ok(content) = MimiContent::control(&Control::Leave, salt).encode() else {
             return Ok(CommandError::Crypto.into());
         };
         let intent = push(cx, &conversation, MessagePurpose::Leave, content)?;

@@ -11,8 +11,9 @@ mod commit;
 mod dm;
 mod leave;
 mod local;
+mod repair;
 mod request;
-mod send;
+pub(crate) mod send;
 mod sync;
 mod tokens;
 
@@ -99,6 +100,7 @@ impl Commands {
             Command::MarkRead { channel, position } => Box::new(state::MarkRead { channel, position }),
             Command::SetConversation { channel, change } => Box::new(state::SetConversation { channel, change }),
             Command::Sync => Box::new(sync::Sync::begin(cx, parts)),
+            Command::Repair => Box::new(repair::Repair::begin(cx, parts)?),
             Command::Listen => Box::new(sync::Listen::begin(parts)),
             Command::StopListening => {
                 for (_, task) in &mut self.tasks {

@@ -7,6 +7,7 @@ use crate::{
     command::{CommandError, Outcome},
     engine::{Cx, LinkStatus, Parts},
     error::EngineError,
+    repair,
     store::Conversation,
 };
 
@@ -83,6 +84,7 @@ fn settled(cx: &mut Cx<'_>, parts: &Parts, conversation: &Conversation) -> Resul
         return Ok(Some(waiting));
     }
     let busy = waiting > 0
+        || repair::is_due_soon(cx, conversation)?
         || cx.tx.conversations().pending_commit(&channel)?.is_some()
         || cx.tx.conversations().creation(&channel)?.is_some()
         || !parts.channels.caught_up(conversation);

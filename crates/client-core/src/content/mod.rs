@@ -20,7 +20,7 @@ mod part;
 #[cfg(test)]
 mod tests;
 
-pub use control::Control;
+pub use control::{Control, MAX_RELAYED, MAX_RELAYED_BYTES, MAX_SPANS, Relay, RelayedEntry, Span};
 pub use extension::{ExtensionKey, ExtensionValue, Extensions};
 pub use id::{MimiId, Salt};
 pub use message::{Expiration, MimiContent};

@@ -184,7 +184,7 @@ fn text_comes_from_the_first_readable_choice() {
 
 #[test]
 fn a_leave_round_trips_and_is_not_shown() {
-    let content = MimiContent::control(Control::Leave, Salt::new([1; 16]));
+    let content = MimiContent::control(&Control::Leave, Salt::new([1; 16]));
     let read = MimiContent::decode(&content.encode().expect("encodes")).expect("decodes");
     assert_eq!(read.as_control(), Ok(Some(Control::Leave)));
     assert_eq!(read.as_text(), None);
@@ -370,4 +370,59 @@ proptest! {
         check_any_bytes(&bytes);
         check_any_bytes(&bytes[..cut.index(bytes.len())]);
     }
+}
+
+fn relay_of(positions: &[u64]) -> Relay {
+    let entry = |position: &u64| RelayedEntry {
+        position: *position,
+        id: quicprochat_wire::MessageId::new([1; 16]),
+        sender: quicprochat_wire::AccountId::new([2; 32]),
+        device: quicprochat_wire::DeviceId::new([3; 16]),
+        time: quicprochat_wire::Timestamp(4),
+        content: vec![5; 6],
+    };
+    Relay { spans: vec![Span { from: 2, to: 9 }], entries: positions.iter().map(entry).collect() }
+}
+
+#[test]
+fn requests_and_relays_round_trip_and_have_one_form() {
+    let span = |from, to| Span { from, to };
+    let good = [
+        Control::GapRequest(vec![span(1, 1), span(3, 9), span(11, u64::MAX)]),
+        Control::GapRequest(Vec::new()),
+        Control::Relayed(Relay::default()),
+        Control::Relayed(relay_of(&[2, 5, 9])),
+    ];
+    for control in good {
+        let content = MimiContent::control(&control, Salt::new([1; 16]));
+        let read = MimiContent::decode(&content.encode().expect("encodes")).expect("decodes");
+        assert_eq!(read.as_control(), Ok(Some(control)));
+    }
+    let many: Vec<Span> = (0..=MAX_SPANS as u64).map(|n| span(n * 3 + 1, n * 3 + 1)).collect();
+    let bad = [
+        Control::GapRequest(vec![span(0, 4)]),
+        Control::GapRequest(vec![span(5, 4)]),
+        Control::GapRequest(vec![span(5, 7), span(7, 9)]),
+        Control::GapRequest(vec![span(5, 7), span(1, 2)]),
+        Control::GapRequest(many),
+        Control::Relayed(relay_of(&[1])),
+        Control::Relayed(relay_of(&[10])),
+        Control::Relayed(relay_of(&[3, 3])),
+        Control::Relayed(relay_of(&[4, 3])),
+    ];
+    for control in bad {
+        let content = MimiContent::control(&control, Salt::new([1; 16]));
+        assert_eq!(content.as_control(), Err(ContentError::UnknownControl), "{control:?}");
+    }
+}
+
+#[test]
+fn a_batch_of_the_largest_size_fits_into_a_message() {
+    let content = vec![7; MAX_RELAYED_BYTES - RelayedEntry::overhead()];
+    let mut relay = relay_of(&[5]);
+    relay.entries[0].content = content;
+    assert_eq!(relay.entries[0].size(), MAX_RELAYED_BYTES);
+    relay.spans = (0..MAX_SPANS as u64).map(|n| Span { from: n * 3 + 2, to: n * 3 + 3 }).collect();
+    let content = MimiContent::control(&Control::Relayed(relay), Salt::new([1; 16]));
+    assert!(content.encode().expect("fits").len() <= MAX_CONTENT_BYTES);
 }

@@ -213,6 +213,7 @@ fn encode_body(body: &LogBody) -> (u8, Vec<u8>) {
         LogBody::Joined => (4, writer),
         LogBody::Updated => (5, writer),
         LogBody::Gap { from, to } => (6, writer.u64(*from).u64(*to)),
+        LogBody::Relayed { by, content } => (7, writer.fixed(by).bytes(content)),
     };
     (kind, writer.finish())
 }
@@ -235,6 +236,7 @@ fn decode_body(kind: u8, bytes: &[u8]) -> Result<RecordBody, RecordError> {
         4 => LogBody::Joined,
         5 => LogBody::Updated,
         6 => LogBody::Gap { from: reader.u64()?, to: reader.u64()? },
+        7 => LogBody::Relayed { by: AccountId::new(reader.array()?), content: reader.bytes(MAX_BODY_BYTES)?.to_vec() },
         kind => return Ok(RecordBody::Later { kind, bytes: bytes.to_vec() }),
     };
     reader.finish()?;
@@ -265,6 +267,7 @@ mod tests {
             Just(LogBody::Joined),
             Just(LogBody::Updated),
             any::<(u64, u64)>().prop_map(|(from, to)| LogBody::Gap { from, to }),
+            (any::<[u8; 32]>(), bytes()).prop_map(|(by, content)| LogBody::Relayed { by: AccountId::new(by), content }),
         ];
         prop_oneof![
             4 => known.prop_map(RecordBody::Known),

@@ -68,6 +68,13 @@ pub(crate) fn noticed(cx: &mut Cx<'_>, conversation: &Conversation) -> Result<()
     Ok(())
 }
 
+/// Forgets the pause before a conversation is entered anew.
+pub(crate) fn enter_now(cx: &Cx<'_>, channel: &ChannelId) -> Result<(), EngineError> {
+    let mut repair = row::load(cx, channel)?;
+    repair.not_before = Timestamp(0);
+    row::store(cx, channel, &repair)
+}
+
 /// Until when a conversation is not to be entered anew, and why nothing moves.
 pub(crate) fn waits(cx: &mut Cx<'_>, channel: &ChannelId) -> Result<Option<(Timestamp, CallFailure)>, EngineError> {
     let until = row::load(cx, channel)?.not_before;

@@ -1,11 +1,11 @@
-//! Where what is kept of a conversation's repairs stands: in a setting of its own, so that stores of before need no change.
+//! Where what is kept of a conversation's repairs and gaps stands: in settings of their own, so that stores of before need no change.
 
 use quicprochat_wire::ChannelId;
 
 use crate::{
     engine::Cx,
     error::EngineError,
-    store::{Repair, StoreFault, Stored as _},
+    store::{Gaps, Repair, StoreFault, StoreTx, Stored as _},
 };
 
 /// What is kept of a conversation.
@@ -18,6 +18,22 @@ pub(super) fn load(cx: &Cx<'_>, channel: &ChannelId) -> Result<Repair, EngineErr
 pub(super) fn store(cx: &Cx<'_>, channel: &ChannelId, repair: &Repair) -> Result<(), EngineError> {
     let row = (*repair != Repair::default()).then(|| repair.encode());
     Ok(cx.tx.upkeep().put_setting(&name(channel), row.as_deref())?)
+}
+
+/// What is kept of a conversation's gaps.
+pub(super) fn gaps(tx: &dyn StoreTx, channel: &ChannelId) -> Result<Gaps, StoreFault> {
+    let Some(stored) = tx.upkeep().setting(&gaps_name(channel))? else { return Ok(Gaps::default()) };
+    Ok(Gaps::decode(&stored)?)
+}
+
+/// Keeps it; what says nothing takes no room.
+pub(super) fn store_gaps(tx: &dyn StoreTx, channel: &ChannelId, gaps: &Gaps) -> Result<(), StoreFault> {
+    let row = (*gaps != Gaps::default()).then(|| gaps.encode());
+    tx.upkeep().put_setting(&gaps_name(channel), row.as_deref())
+}
+
+fn gaps_name(channel: &ChannelId) -> String {
+    format!("gaps/{channel}")
 }
 
 fn name(channel: &ChannelId) -> String {

@@ -293,6 +293,20 @@ fn imports(backend: &mut dyn Backend) {
         check("seen", &store.message_seen(&channel(1), &account_id(1), &message_id(3)), &Ok(true));
         check("by id", &store.message_by_id(&channel(1), &message_id(1)), &Ok(Some(stored(0, 2, 1))));
     });
+    within(backend, |tx| {
+        let store = tx.messages();
+        let body = LogBody::Gap { from: 3, to: 4 };
+        check("said anew", &store.replace_body(&channel(1), 9, &body), &Ok(()));
+        check("imported, said anew", &store.replace_body(&channel(1), 2, &LogBody::Joined), &Ok(()));
+        check("nothing to say anew", &store.replace_body(&channel(1), 11, &body), &Ok(()));
+        check("nowhere", &store.replace_body(&channel(2), 9, &body), &Ok(()));
+        let anew = LogEntry { index: 1, body, ..entry(1, 9, 2) };
+        check("everything else stays", &store.messages_of(&channel(1), 2, 1), &Ok(vec![anew]));
+        let anew = LogEntry { index: 0, body: LogBody::Joined, ..entry(1, 2, 1) };
+        check("also of an imported one", &store.message_by_id(&channel(1), &message_id(1)), &Ok(Some(anew)));
+        check("nothing came of it", &store.messages_of(&channel(1), 10, 9), &Ok(Vec::new()));
+        check("nor arrived", &store.last_arrival(), &Ok(2));
+    });
 }
 
 fn outbox(backend: &mut dyn Backend) {

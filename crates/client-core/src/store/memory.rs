@@ -13,9 +13,9 @@ use quicprochat_wire::{AccountId, ChannelId, DeviceId, Digest, MessageId};
 
 use super::{
     AccountState, AccountStore, AnnouncedRecord, Contact, ContactStore, Conversation, ConversationSettings,
-    ConversationStore, Creation, Delivery, InboxStore, Invitation, KnownContact, LogEntry, MessageStore, MlsStore,
-    MlsStoreFault, OutboxMessage, OutboxStore, OwnAccount, OwnKeyPackage, PendingCommit, RecordStore, RevocationJob,
-    StateStore, StockToken, StoreFault, StoreTx, Stored, TokenStore, UpkeepStore,
+    ConversationStore, Creation, Delivery, InboxStore, Invitation, KnownContact, LogBody, LogEntry, MessageStore,
+    MlsStore, MlsStoreFault, OutboxMessage, OutboxStore, OwnAccount, OwnKeyPackage, PendingCommit, RecordStore,
+    RevocationJob, StateStore, StockToken, StoreFault, StoreTx, Stored, TokenStore, UpkeepStore,
 };
 
 /// The tables, in the order of their key prefix.
@@ -386,6 +386,14 @@ impl MessageStore for MemoryTx<'_> {
             self.put(Table::Message, &key, LogEntry { index: 0, ..entry.clone() }.encode());
         }
         Ok(missing)
+    }
+
+    fn replace_body(&self, channel: &ChannelId, seq: u64, body: &LogBody) -> Result<(), StoreFault> {
+        let key = joined(&[channel.as_ref(), &seq.to_be_bytes()]);
+        if let Some(there) = self.entry_at(&key)? {
+            self.put(Table::Message, &key, LogEntry { body: body.clone(), ..there }.encode());
+        }
+        Ok(())
     }
 
     fn message_seen(&self, channel: &ChannelId, sender: &AccountId, id: &MessageId) -> Result<bool, StoreFault> {

@@ -44,6 +44,14 @@ stored_enum! {
             /// Last one.
             to: u64,
         },
+        /// An application message that this device could not read, as a member sent it again (M2): it may not be what was
+        /// written, or by whom.
+        Relayed = 7 {
+            /// Who sent it again.
+            by: AccountId,
+            /// The content, as that member has it.
+            content: Vec<u8>,
+        },
     }
 }
 
@@ -86,6 +94,9 @@ pub trait MessageStore {
     /// order of arrival: its index is 0, and [`Self::arrivals`] and [`Self::last_arrival`] know nothing of it, also when
     /// others are appended later.
     fn import_message(&self, entry: &LogEntry) -> Result<bool, StoreFault>;
+
+    /// Says anew what the entry at (channel, seq) meant; nothing happens if there is none. Only gaps change.
+    fn replace_body(&self, channel: &ChannelId, seq: u64, body: &LogBody) -> Result<(), StoreFault>;
 
     /// Whether `sender` has written `id` in this channel before (DESIGN L5).
     fn message_seen(&self, channel: &ChannelId, sender: &AccountId, id: &MessageId) -> Result<bool, StoreFault>;

@@ -19,6 +19,7 @@ pub(crate) mod codec;
 pub mod conformance;
 pub mod contact;
 pub mod conversation;
+pub mod gaps;
 pub mod inbox;
 pub mod memory;
 pub mod message;
@@ -36,6 +37,7 @@ pub use conversation::{
     AnnouncedRecord, Conversation, ConversationKind, ConversationState, ConversationStore, Creation, KeysAhead, Leaver,
     MemberDevice, PendingCommit, RecordStore, RejoinReason, Roll,
 };
+pub use gaps::{Answered, GapRequest, GapRow, Gaps, Positions};
 pub use inbox::{InboxStore, Invitation, InvitationState};
 pub use memory::MemoryStore;
 pub use message::{LogBody, LogEntry, MessageStore};

@@ -41,6 +41,8 @@ stored_enum! {
         Content = 0,
         /// The wish to leave (L10).
         Leave = 1,
+        /// Something that clients tell each other and do not show (protocol.md, section 9).
+        Control = 2,
     }
 }
 

@@ -6,6 +6,7 @@ mod clocks;
 mod crash;
 mod delays;
 mod devices;
+mod gaps;
 mod groups;
 mod processes;
 mod rejoin;

@@ -2,9 +2,9 @@
 
 use quicprochat_client_core::store::{
     AccountState, AccountStore, AnnouncedRecord, Contact, ContactStore, Conversation, ConversationSettings,
-    ConversationStore, Creation, Delivery, InboxStore, Invitation, KnownContact, LogEntry, MessageStore, MlsStore,
-    MlsStoreFault, OutboxMessage, OutboxStore, OwnAccount, OwnKeyPackage, PendingCommit, RecordStore, RevocationJob,
-    StateStore, StockToken, StoreFault, Stored, TokenStore, UpkeepStore,
+    ConversationStore, Creation, Delivery, InboxStore, Invitation, KnownContact, LogBody, LogEntry, MessageStore,
+    MlsStore, MlsStoreFault, OutboxMessage, OutboxStore, OwnAccount, OwnKeyPackage, PendingCommit, RecordStore,
+    RevocationJob, StateStore, StockToken, StoreFault, Stored, TokenStore, UpkeepStore,
 };
 use quicprochat_wire::{AccountId, ChannelId, DeviceId, Digest, MessageId};
 use rusqlite::params;
@@ -192,6 +192,18 @@ impl MessageStore for Tx<'_> {
         let first: Option<i64> = self.value("SELECT min(coalesce(min(arrival), 0), 0) FROM message", [])?;
         self.insert_entry(first.unwrap_or_default().saturating_sub(1), entry)?;
         Ok(true)
+    }
+
+    fn replace_body(&self, channel: &ChannelId, seq: u64, body: &LogBody) -> Result<(), StoreFault> {
+        let place = params![channel.as_ref(), int(seq)];
+        let there: Option<Vec<u8>> = self.value("SELECT row FROM message WHERE channel = ?1 AND seq = ?2", place)?;
+        let Some(there) = there else { return Ok(()) };
+        let row = LogEntry { body: body.clone(), ..LogEntry::decode(&there)? }.encode();
+        self.run(
+            "UPDATE message SET row = ?3 WHERE channel = ?1 AND seq = ?2",
+            params![channel.as_ref(), int(seq), row],
+        )
+        .map(drop)
     }
 
     fn message_seen(&self, channel: &ChannelId, sender: &AccountId, id: &MessageId) -> Result<bool, StoreFault> {

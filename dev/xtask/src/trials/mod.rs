@@ -15,6 +15,7 @@ mod linking;
 mod observer;
 mod offline;
 mod recovery;
+mod repairs;
 mod returned;
 mod state;
 mod trust;
@@ -69,6 +70,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         observer::TRIALS,
         crashes::TRIALS,
         returned::TRIALS,
+        repairs::TRIALS,
     ];
     let wanted = |trial: &&Trial| arguments.only.as_ref().is_none_or(|text| trial.0.contains(text.as_str()));
     let trials: Vec<&Trial> = groups.iter().copied().flatten().filter(wanted).collect();

@@ -1,0 +1,251 @@
+//! Asking for what this device cannot read, and taking in what members send again (M2).
+//!
+//! ```text
+//!   entered anew behind a span ──▶ Gap in the log ──short pause──▶ gap request ──▶ relayed entries, at their positions
+//!                                                     ▲ growing pauses   │              └─▶ the Gap shrinks, and goes
+//!                                                     └──── nobody ──────┘
+//! ```
+//!
+//! Whoever sends again can lie about what was written; so it is shown as relayed, and takes the place of nothing.
+
+use quicprochat_wire::{AccountId, ChannelId, MessageId, Timestamp, call::channel::ChannelEntry, time::Duration};
+
+use super::{row, spans::Spans};
+use crate::{
+    command::CommandError,
+    commands::send,
+    content::{Control, MAX_SPANS, MimiContent, Relay, RelayedEntry, Salt, Span},
+    engine::Cx,
+    error::EngineError,
+    store::{Conversation, ConversationState, GapRow, Gaps, LogBody, LogEntry, MessagePurpose, StoreFault, StoreTx},
+};
+
+/// Within which time after it entered a device asks.
+const FIRST_SPREAD: Duration = Duration::from_secs(2);
+/// Pause after a request that nobody answered; twice as long after each further one.
+const PAUSE: Duration = Duration::from_secs(600);
+/// The longest pause, its spread included.
+const LONGEST_PAUSE: Duration = Duration::from_secs(8 * 24 * 3600);
+/// After so many requests in vain none follows by itself.
+const MOST_TRIES: u32 = 12;
+/// Pause after an answer that brought a part.
+const NEXT_PART: Duration = Duration::from_secs(30);
+/// Gaps of one conversation that are kept track of.
+const MOST_ROWS: usize = 64;
+/// How far the server's clock may be ahead of what is said of an entry's time.
+const CLOCK_TOLERANCE: Duration = Duration::from_secs(24 * 3600);
+/// Log entries that are looked at in one go.
+const PAGE: usize = 256;
+
+/// A gap came into the log, at `seq`.
+pub(crate) fn opened(cx: &mut Cx<'_>, channel: &ChannelId, gap: GapRow) -> Result<(), EngineError> {
+    let mut gaps = row::gaps(cx.tx, channel)?;
+    if !add(cx.tx, channel, &mut gaps, gap)? {
+        return Ok(());
+    }
+    gaps.next = cx.jittered(FIRST_SPREAD);
+    gaps.tries = 0;
+    cx.wake(gaps.next);
+    Ok(row::store_gaps(cx.tx, channel, &gaps)?)
+}
+
+/// Keeps track of a gap; whether it is a new one. What stands in it already is not missing.
+fn add(tx: &dyn StoreTx, channel: &ChannelId, gaps: &mut Gaps, gap: GapRow) -> Result<bool, StoreFault> {
+    if gaps.rows.contains(&gap) {
+        return Ok(false);
+    }
+    let span = Span { from: gap.from, to: gap.to };
+    let new = Spans::of([span]).without(&there(tx, channel, span)?);
+    let missing = Spans::of(Spans::from(&gaps.missing[..]).iter().chain(new.iter()));
+    gaps.missing = (&missing).into();
+    let surplus = (gaps.rows.len() + 1).saturating_sub(MOST_ROWS);
+    gaps.rows.drain(..surplus);
+    gaps.rows.push(gap);
+    Ok(true)
+}
+
+/// The positions within a span at which something stands.
+fn there(tx: &dyn StoreTx, channel: &ChannelId, span: Span) -> Result<Spans, StoreFault> {
+    let mut there = Vec::new();
+    let mut after = span.from.saturating_sub(1);
+    loop {
+        let page = tx.messages().messages_of(channel, after, PAGE)?;
+        let within = page.iter().take_while(|entry| entry.seq <= span.to);
+        there.extend(within.map(|entry| Span { from: entry.seq, to: entry.seq }));
+        match page.last() {
+            Some(last) if last.seq < span.to => after = last.seq,
+            Some(_) | None => return Ok(Spans::of(there)),
+        }
+    }
+}
+
+/// Keeps track of every gap that the log shows, also of those of which nothing was kept.
+fn add_all(tx: &dyn StoreTx, channel: &ChannelId, gaps: &mut Gaps) -> Result<(), StoreFault> {
+    let mut after = 0;
+    loop {
+        let page = tx.messages().messages_of(channel, after, PAGE)?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = last.seq;
+        for entry in &page {
+            if let LogBody::Gap { from, to } = entry.body
+                && !gaps.rows.iter().any(|row| row.seq == entry.seq)
+            {
+                add(tx, channel, gaps, GapRow { seq: entry.seq, from, to })?;
+            }
+        }
+    }
+}
+
+/// Asks again now for everything that is missing; how many positions that are.
+pub(crate) fn ask_again(cx: &mut Cx<'_>, channel: &ChannelId) -> Result<u64, EngineError> {
+    let mut gaps = row::gaps(cx.tx, channel)?;
+    add_all(cx.tx, channel, &mut gaps)?;
+    gaps.tries = 0;
+    gaps.next = cx.now;
+    row::store_gaps(cx.tx, channel, &gaps)?;
+    Ok(super::missing(cx.tx, channel)?)
+}
+
+/// Entries came in from elsewhere than members (a backup, an archive), which say all that there was in `covered`: it is not missing any more.
+pub(crate) fn filled(tx: &dyn StoreTx, channel: &ChannelId, covered: &Spans) -> Result<(), StoreFault> {
+    let before = row::gaps(tx, channel)?;
+    let mut gaps = before.clone();
+    add_all(tx, channel, &mut gaps)?;
+    let mut missing = Spans::from(&gaps.missing[..]).without(covered);
+    for span in missing.clone().iter() {
+        missing = missing.without(&there(tx, channel, span)?);
+    }
+    gaps.missing = (&missing).into();
+    if gaps == before {
+        return Ok(());
+    }
+    row::store_gaps(tx, channel, &gaps)?;
+    gaps.rows.iter().try_for_each(|gap| show(tx, channel, gap, &missing))
+}
+
+/// Whether a request that was never made is to come in a moment, for which a sync waits.
+pub(crate) fn is_due_soon(cx: &Cx<'_>, conversation: &Conversation) -> Result<bool, EngineError> {
+    let gaps = row::gaps(cx.tx, &conversation.channel)?;
+    Ok(may_ask(cx, conversation, &gaps)? && gaps.tries == 0)
+}
+
+/// Whether something is missing and somebody could have it.
+fn may_ask(cx: &Cx<'_>, conversation: &Conversation, gaps: &Gaps) -> Result<bool, EngineError> {
+    let own = cx.own()?.row.device;
+    let somebody = conversation.members.iter().any(|member| member.device != own);
+    Ok(!gaps.missing.is_empty() && somebody && conversation.state == ConversationState::Active)
+}
+
+/// Asks, if it is time; whether a message was queued. The cursor is at the head.
+pub(super) fn ask(cx: &mut Cx<'_>, conversation: &Conversation, gaps: &mut Gaps) -> Result<bool, EngineError> {
+    if !may_ask(cx, conversation, gaps)? || gaps.tries >= MOST_TRIES || cx.is_to_come(gaps.next, LONGEST_PAUSE) {
+        return Ok(false);
+    }
+    let missing = Spans::from(&gaps.missing[..]).newest(MAX_SPANS);
+    if queue(cx, conversation, &Control::GapRequest(missing))?.is_err() {
+        return Ok(false);
+    }
+    let pause = PAUSE.saturating_mul(1 << gaps.tries.min(10)).min(LONGEST_PAUSE / 2);
+    gaps.tries = gaps.tries.saturating_add(1);
+    gaps.next = cx.now.after(pause).max(cx.jittered(pause * 2));
+    cx.wake(gaps.next);
+    Ok(true)
+}
+
+/// Puts a control message into the outbox.
+pub(super) fn queue(
+    cx: &mut Cx<'_>,
+    conversation: &Conversation,
+    control: &Control,
+) -> Result<Result<MessageId, CommandError>, EngineError> {
+    let salt = Salt::random(cx.entropy);
+    let Ok(content) = MimiContent::control(control, salt).encode() else { return Ok(Err(CommandError::Crypto)) };
+    send::push(cx, conversation, MessagePurpose::Control, content).map(Ok)
+}
+
+/// A member sent entries again: takes in those that this device asked for.
+pub(super) fn take(
+    cx: &mut Cx<'_>,
+    conversation: &Conversation,
+    gaps: &mut Gaps,
+    by: AccountId,
+    relay: &Relay,
+) -> Result<(), EngineError> {
+    if gaps.rows.is_empty() || gaps.next == Timestamp(0) {
+        return Ok(());
+    }
+    let asked = Spans::of(gaps.rows.iter().map(|row| Span { from: row.from, to: row.to }));
+    for entry in &relay.entries {
+        if asked.contains(entry.position) && is_plausible(cx, conversation, entry)? {
+            let row = LogEntry {
+                index: 0,
+                channel: conversation.channel,
+                seq: entry.position,
+                id: entry.id,
+                sender: entry.sender,
+                device: entry.device,
+                time: entry.time,
+                sent_at: entry.time,
+                intent: None,
+                body: LogBody::Relayed { by, content: entry.content.clone() },
+            };
+            // What stands there already stays: what this device decrypted, and what came first.
+            cx.tx.messages().append_message(&row)?;
+        }
+    }
+    let before = Spans::from(&gaps.missing[..]);
+    let missing = before.without(&Spans::of(relay.spans.iter().copied()));
+    if missing == before {
+        return Ok(());
+    }
+    gaps.missing = (&missing).into();
+    gaps.tries = 1;
+    gaps.next = cx.now.after(NEXT_PART).max(cx.jittered(NEXT_PART * 2));
+    cx.wake(gaps.next);
+    for gap in gaps.rows.iter() {
+        show(cx.tx, &conversation.channel, gap, &missing)?;
+    }
+    Ok(())
+}
+
+/// Whether a relayed entry can be what it is said to be: of somebody who was announced here, with content to show, and under an
+/// id that this device does not know.
+fn is_plausible(cx: &Cx<'_>, conversation: &Conversation, entry: &RelayedEntry) -> Result<bool, EngineError> {
+    let channel = &conversation.channel;
+    let is_member = conversation.members.iter().any(|member| member.account == entry.sender);
+    let known = is_member || cx.tx.records().records_of(channel)?.iter().any(|record| record.account == entry.sender);
+    let shows = MimiContent::decode(&entry.content)
+        .is_ok_and(|content| matches!(content.as_control(), Ok(None | Some(Control::Leave))));
+    let dated = entry.time <= cx.net.server_time(cx.now).after(CLOCK_TOLERANCE);
+    Ok(known && shows && dated && !cx.tx.messages().message_seen(channel, &entry.sender, &entry.id)?)
+}
+
+/// Shows what is left of a gap; where nothing is, the place at which this device came in.
+fn show(tx: &dyn StoreTx, channel: &ChannelId, gap: &GapRow, missing: &Spans) -> Result<(), StoreFault> {
+    let left = missing.and(&Spans::of([Span { from: gap.from, to: gap.to }]));
+    let body = match (left.first(), left.last()) {
+        (Some(from), Some(to)) => LogBody::Gap { from, to },
+        _ => LogBody::Joined,
+    };
+    let there = tx.messages().messages_of(channel, gap.seq.saturating_sub(1), 1)?;
+    let Some(entry) = there.into_iter().find(|entry| entry.seq == gap.seq) else { return Ok(()) };
+    if matches!(entry.body, LogBody::Gap { .. }) && entry.body != body {
+        tx.messages().replace_body(channel, gap.seq, &body)?;
+    }
+    Ok(())
+}
+
+/// An own control message came to stand in the log: nothing is shown, and its repetition is known.
+pub(crate) fn note_own(cx: &Cx<'_>, entry: &ChannelEntry, channel: &ChannelId) -> Result<(), EngineError> {
+    const MOST_CONTROLS: usize = 64;
+    let mut gaps = row::gaps(cx.tx, channel)?;
+    let surplus = (gaps.controls.len() + 1).saturating_sub(MOST_CONTROLS);
+    gaps.controls.drain(..surplus);
+    gaps.controls.push(entry.id);
+    Ok(row::store_gaps(cx.tx, channel, &gaps)?)
+}
+
+/// Whether an entry is such a message.
+pub(crate) fn is_own(cx: &Cx<'_>, channel: &ChannelId, id: &MessageId) -> Result<bool, EngineError> {
+    Ok(row::gaps(cx.tx, channel)?.controls.contains(id))
+}

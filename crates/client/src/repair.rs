@@ -1,0 +1,129 @@
+//! What `qpc doctor --repair` mends: only what can be mended without losing anything.
+
+use std::{
+    fs,
+    path::PathBuf,
+    time::{Duration, UNIX_EPOCH},
+};
+
+use quicprochat_client_core::{Command, Outcome, command::RepairedConversation, store::ConversationState};
+
+use crate::{Client, ClientError, entropy::now, home::Home};
+
+/// A key file that is younger may still be written by another process.
+const LEFT_OVER: Duration = Duration::from_secs(600);
+
+/// Something that was found, and what was done about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Repair {
+    /// What was looked at.
+    pub name: &'static str,
+    /// The conversation, if it is about one.
+    pub conversation: Option<quicprochat_wire::ChannelId>,
+    /// What was found.
+    pub found: String,
+    /// What was done.
+    pub done: String,
+    /// Whether nothing is left to be done.
+    pub mended: bool,
+}
+
+impl Client {
+    /// Mends what can be mended, and says what that was; empty if there was nothing.
+    ///
+    /// Errors:   [`ClientError`]; what was mended before stays mended.
+    pub async fn repair(&mut self) -> Result<Vec<Repair>, ClientError> {
+        let mut repairs = Vec::new();
+        for path in left_over_keys(self.home()) {
+            let removed = fs::remove_file(&path);
+            repairs.push(Repair {
+                name: "key file",
+                conversation: None,
+                found: format!("{} was left over when a process died", path.display()),
+                done: match &removed {
+                    Ok(()) => "removed".to_owned(),
+                    Err(error) => format!("not removed: {error}"),
+                },
+                mended: removed.is_ok(),
+            });
+        }
+        if self.account()?.is_none() {
+            return Ok(repairs);
+        }
+        let session = self.session()?;
+        let outcome = session.run(Command::Repair).await;
+        session.stop().await?;
+        if let Outcome::Repaired { conversations } = outcome? {
+            repairs.extend(conversations.iter().map(of_conversation));
+        }
+        Ok(repairs)
+    }
+}
+
+fn of_conversation(conversation: &RepairedConversation) -> Repair {
+    let RepairedConversation { channel, was, is, missing } = conversation;
+    let mended = *is == ConversationState::Active && *missing == 0;
+    let stuck = matches!(was, ConversationState::NeedsRejoin { .. });
+    let found = if stuck { "this device could not follow" } else { "there are entries that this device cannot read" };
+    let done = match (stuck, *is == ConversationState::Active) {
+        (true, true) if *missing == 0 => "entered anew".to_owned(),
+        (true, true) => format!("entered anew; members are asked for {missing} entries"),
+        (false, true) => format!("members are asked for {missing} entries again"),
+        (_, false) => "tried again; it waits for what only others can do".to_owned(),
+    };
+    let found = found.to_owned();
+    Repair { name: "conversation", conversation: Some(*channel), found, done, mended }
+}
+
+/// Key files that were written beside the home's and never moved into its place.
+pub(crate) fn left_over_keys(home: &Home) -> Vec<PathBuf> {
+    let path = home.key_path();
+    let (Some(folder), Some(stem)) = (path.parent(), path.file_stem().and_then(|stem| stem.to_str())) else {
+        return Vec::new();
+    };
+    let begins = format!("{stem}.new-");
+    let is_old = |entry: &fs::DirEntry| {
+        let modified = entry.metadata().and_then(|metadata| metadata.modified()).ok();
+        let since = modified.and_then(|modified| modified.duration_since(UNIX_EPOCH).ok());
+        since.is_some_and(|since| u128::from(now().0) >= (since + LEFT_OVER).as_millis())
+    };
+    let is_one = |entry: &fs::DirEntry| {
+        let name = entry.file_name();
+        let rest = name.to_str().and_then(|name| name.strip_prefix(&begins));
+        let is_named = rest.is_some_and(|rest| rest.len() == 8 && rest.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        is_named && entry.file_type().is_ok_and(|kind| kind.is_file()) && is_old(entry)
+    };
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let mut found: Vec<PathBuf> = entries.flatten().filter(is_one).map(|entry| entry.path()).collect();
+    found.sort();
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        fs::File,
+        time::{Duration, SystemTime},
+    };
+
+    use super::*;
+
+    #[test]
+    fn only_old_key_files_that_were_never_moved_into_place_are_left_over() {
+        let folder = tempfile::tempdir().expect("makes");
+        let home = Home::open(folder.path().join("home")).expect("opens");
+        let now = SystemTime::now();
+        let file = |name: &str, age: u64| {
+            let file = File::create(home.path().join(name)).expect("creates");
+            file.set_modified(now - Duration::from_secs(age)).expect("dates");
+        };
+        for name in ["store.key", "store.new-12", "store.new-1234567g", "other.new-12345678", "store.new-12345678.txt"]
+        {
+            file(name, 7_200);
+        }
+        file("store.new-00000001", 7_200);
+        file("store.new-deadbeef", 60);
+        fs::create_dir(home.path().join("store.new-00000002")).expect("makes");
+        assert_eq!(left_over_keys(&home), [home.path().join("store.new-00000001")]);
+    }
+}
