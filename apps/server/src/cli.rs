@@ -21,6 +21,7 @@ const EXIT_CODES: &str =
   qpc-server --host chat.example --registration invite
   qpc-server config                            what is in force, and where it comes from
   qpc-server invite create --count 3           invite codes to hand out
+  qpc-server backup /var/backups               everything in one file, while the server runs
 
 Exit codes: 0 done, 1 failed, 2 the command line, environment or configuration file is wrong.",
     subcommand_required = false
@@ -58,12 +59,79 @@ and exit with 0; a second one exits at once with 1. SIGUSR1 logs counters.")]
 Example:
   qpc-server dump --data-dir /var/lib/qpc | grep -c 'a word from a message'")]
     Dump,
-    /// Check that every page of the database is whole, and that its structure is sound.
-    #[command(after_help = "May run beside the server. Prints `ok`, or what is wrong and exits with 1.
+    /// Write everything the server keeps to one file, as of now. The server goes on beside it.
+    #[command(
+        after_help = "Everything that was acknowledged before it began is in the file. It is made with mode 0600 and holds the server's secrets (not
+the store's key: a store that is restored gets a new one): keep it as you keep the data directory, or encrypt what comes out.
+The configuration is not in it.
 
-Example:
-  qpc-server check --data-dir /var/lib/qpc")]
-    Check,
+Examples:
+  qpc-server backup /var/backups/qpc.backup --replace
+  qpc-server backup /var/backups               a name with date and time
+  qpc-server backup - | age -r KEY > qpc.backup.age
+
+Exit codes: 0 done, 1 failed (nothing is left behind), 2 the command line is wrong."
+    )]
+    Backup(BackupArgs),
+    /// Put a backup into an empty data directory.
+    #[command(
+        after_help = "All of the file is read and checked before anything is in its place. The directory must be empty. Clients notice that the server is
+as it was: docs/server.md says what they do.
+
+Examples:
+  qpc-server restore /var/backups/qpc.backup --data-dir /var/lib/qpc
+  age -d -i KEY qpc.backup.age | qpc-server restore - --data-dir /var/lib/qpc
+
+Exit codes: 0 done, 1 failed, 2 the command line is wrong, 6 the file is no backup, truncated, damaged, or of a later version."
+    )]
+    Restore(RestoreArgs),
+    /// Check the data directory, or a backup.
+    #[command(
+        after_help = "Of a data directory: that every page of the database is whole, that its structure is sound, and that logs, counters and accounts
+fit together. May run beside the server. Prints `ok`, or what is wrong and exits with 1. Of a backup: that it is whole.
+
+Examples:
+  qpc-server check --data-dir /var/lib/qpc
+  qpc-server check /var/backups/qpc.backup
+
+Exit codes: 0 sound, 1 something is wrong, 2 the command line is wrong, 6 the file is no backup, truncated, damaged, or of a later
+version."
+    )]
+    Check(CheckArgs),
+}
+
+/// Arguments of `backup`.
+#[derive(Debug, Args)]
+pub struct BackupArgs {
+    /// Where to; in a directory, a name with date and time; `-` for standard output.
+    #[arg(value_name = "FILE|DIR")]
+    pub path: PathBuf,
+    /// Replace a file of that name.
+    #[arg(long)]
+    pub replace: bool,
+    /// One JSON object instead of text.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `restore`.
+#[derive(Debug, Args)]
+pub struct RestoreArgs {
+    /// Which; `-` for standard input.
+    pub file: PathBuf,
+    /// One JSON object instead of text.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// A backup, or `-` for standard input; the data directory if there is none.
+    pub file: Option<PathBuf>,
+    /// One JSON object instead of text.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Arguments of `config`.

@@ -66,24 +66,8 @@ pub fn dump(config: &Config, layers: &Layers) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// `qpc-server check`
-///
-/// Errors:   the store's, if it cannot be opened at all.
-pub fn check(config: &Config, layers: &Layers) -> anyhow::Result<ExitCode> {
-    let faults = dump::check(&existing(config, layers)?)?;
-    let mut out = io::stdout().lock();
-    if faults.is_empty() {
-        writeln!(out, "ok")?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    for fault in faults {
-        writeln!(out, "{fault}")?;
-    }
-    Ok(ExitCode::FAILURE)
-}
-
 /// A store that must be there.
-fn existing(config: &Config, layers: &Layers) -> anyhow::Result<Location> {
+pub(crate) fn existing(config: &Config, layers: &Layers) -> anyhow::Result<Location> {
     let path = config.data_dir.join("store.db");
     anyhow::ensure!(
         path.exists(),

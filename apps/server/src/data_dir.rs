@@ -6,6 +6,7 @@
 //!   DATA/store.db     SQLCipher, with -wal and -shm beside it
 //!   DATA/server.key   the TLS key; its fingerprint stands in the server link
 //!   DATA/server.crt   a certificate of that key, replaced as it ages
+//!   DATA/restoring/   what a restore of a backup has not put in place yet; no server starts beside it
 //! ```
 
 use std::{
@@ -16,6 +17,9 @@ use std::{
 };
 
 use crate::private_file::{self, PrivateFileError};
+
+/// Where a backup is restored to before it is put in place.
+pub(crate) const RESTORING: &str = "restoring";
 
 /// Why a data directory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +35,12 @@ pub enum DataDirError {
         path: PathBuf,
         /// ` (process N)`, if the lock file says so.
         holder: String,
+    },
+    /// A restore did not come to its end.
+    #[error("a restore into {path} was interrupted; run `qpc-server restore` again", path = path.display())]
+    Unfinished {
+        /// The directory.
+        path: PathBuf,
     },
     /// The lock file cannot be made or locked.
     #[error("cannot lock {path}", path = path.display())]
@@ -52,8 +62,18 @@ pub struct DataDir {
 impl DataDir {
     /// Makes or checks the directory and takes its lock.
     ///
-    /// Errors:   [`DataDirError::InUse`] if a server runs on it; [`DataDirError::File`] if others can read it.
+    /// Errors:   [`DataDirError::InUse`] if a server runs on it; [`DataDirError::File`] if others can read it;
+    ///           [`DataDirError::Unfinished`].
     pub fn open(path: &Path) -> Result<Self, DataDirError> {
+        let dir = Self::open_for_restore(path)?;
+        if path.join(RESTORING).exists() {
+            return Err(DataDirError::Unfinished { path: path.to_owned() });
+        }
+        Ok(dir)
+    }
+
+    /// The same where a restore may have been interrupted.
+    pub(crate) fn open_for_restore(path: &Path) -> Result<Self, DataDirError> {
         private_file::private_dir(path)?;
         let lock = path.join("lock");
         let failed = |source| DataDirError::Lock { path: lock.clone(), source };
@@ -127,5 +147,15 @@ mod tests {
         assert!(error.contains(&std::process::id().to_string()), "{error}");
         drop(first);
         DataDir::open(&path).expect("free again");
+    }
+
+    #[test]
+    fn no_server_starts_where_a_restore_was_interrupted() {
+        let temp = tempfile::tempdir().expect("a directory");
+        let path = temp.path().join("data");
+        drop(DataDir::open(&path).expect("free"));
+        std::fs::create_dir(path.join(RESTORING)).expect("made");
+        assert!(matches!(DataDir::open(&path), Err(DataDirError::Unfinished { .. })));
+        DataDir::open_for_restore(&path).expect("to be ended");
     }
 }

@@ -4,6 +4,7 @@
 //! crate joins them, and is the only one that holds the server's SQL ([`store`]).
 #![forbid(unsafe_code)]
 
+pub mod backup;
 pub mod cli;
 pub mod command;
 pub mod config;

@@ -7,6 +7,7 @@ use std::{
 
 use clap::Parser as _;
 use quicprochat_server::{
+    backup,
     cli::{Cli, Command, InviteCommand},
     command, run, telemetry,
 };
@@ -33,7 +34,9 @@ fn main() -> ExitCode {
         Command::Config(args) => command::show_config(&effective, &layers, args.json),
         Command::Invite(InviteCommand::Create(args)) => command::create_invites(config, &layers, &args),
         Command::Dump => command::dump(config, &layers),
-        Command::Check => command::check(config, &layers),
+        Command::Check(args) => backup::check(config, &layers, &args),
+        Command::Backup(args) => backup::backup(config, &layers, &args),
+        Command::Restore(args) => backup::restore(config, &layers, &args),
     };
     done.unwrap_or_else(|error| complain(&error, 1))
 }

@@ -12,7 +12,7 @@ use super::{OpenError, error::is_damage, schema};
 use crate::{private_file, store_key::StoreKey};
 
 /// Bytes of a page. Small pages keep what one append rewrites small.
-const PAGE_BYTES: u32 = 4096;
+pub(super) const PAGE_BYTES: u32 = 4096;
 /// What an unencrypted database begins with.
 const PLAIN_HEADER: &[u8; 15] = b"SQLite format 3";
 
@@ -49,6 +49,12 @@ impl Location {
         let mut db = self.open(Purpose::Write).map_err(|error| self.explain_first(error))?;
         schema::migrate(&mut db, &self.path)?;
         Ok(db)
+    }
+
+    /// Makes a database that is not there yet, without a schema.
+    pub(super) fn create(&self) -> Result<Connection, OpenError> {
+        private_file::write_private(&self.path, b"")?;
+        self.open(Purpose::Write).map_err(|error| self.explain_first(error))
     }
 
     /// Opens a store that must exist already.

@@ -14,6 +14,7 @@ mod channel_cache;
 mod channels;
 mod checkpoint;
 mod connection;
+mod copy;
 pub mod dump;
 mod entries;
 mod error;
@@ -21,6 +22,7 @@ mod inboxes;
 mod journal;
 mod reader;
 mod schema;
+pub mod sound;
 mod stats;
 mod tx;
 mod vaults;
@@ -42,8 +44,10 @@ use self::{
 };
 pub use self::{
     connection::Location,
+    copy::{Filling, Snapshot, tables_of_schema},
     error::OpenError,
     journal::JournalLimits,
+    schema::known_version as known_schema,
     stats::{StoreCounts, StoreStats},
 };
 

@@ -15,7 +15,8 @@ pub(super) const STEPS: &[&str] = &[
 ];
 
 /// The version this program writes.
-pub(super) fn known_version() -> u32 {
+#[must_use]
+pub fn known_version() -> u32 {
     u32::try_from(STEPS.len()).unwrap_or(u32::MAX)
 }
 
@@ -33,6 +34,17 @@ pub(super) fn migrate(db: &mut Connection, path: &Path) -> Result<(), OpenError>
         }
         tx.pragma_update(None, "user_version", known_version()).map_err(failed)?;
     }
+    tx.commit().map_err(failed)
+}
+
+/// Makes an empty database of an earlier version, in one transaction.
+pub(super) fn make(db: &mut Connection, version: u32, path: &Path) -> Result<(), OpenError> {
+    let failed = |error| explain(path, error);
+    let tx = db.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+    for step in STEPS.iter().take(usize::try_from(version).unwrap_or(usize::MAX)) {
+        tx.execute_batch(step).map_err(failed)?;
+    }
+    tx.pragma_update(None, "user_version", version).map_err(failed)?;
     tx.commit().map_err(failed)
 }
 

@@ -19,6 +19,8 @@ fn help_has_examples_and_exit_codes() {
         &["invite", "create", "--help"],
         &["dump", "--help"],
         &["check", "--help"],
+        &["backup", "--help"],
+        &["restore", "--help"],
     ] {
         let outcome = run(qpc_server(temp.path(), args));
         assert_eq!(outcome.status.code(), Some(0), "{args:?}");

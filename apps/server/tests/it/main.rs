@@ -1,6 +1,8 @@
 //! The server as a process: what its command line, its signals and its files do.
 
 #[cfg(test)]
+mod backup;
+#[cfg(test)]
 mod channel;
 #[cfg(test)]
 mod commands;

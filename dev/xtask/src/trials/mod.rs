@@ -17,6 +17,7 @@ mod offline;
 mod recovery;
 mod repairs;
 mod returned;
+mod server_backup;
 mod state;
 mod trust;
 
@@ -71,6 +72,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         crashes::TRIALS,
         returned::TRIALS,
         repairs::TRIALS,
+        server_backup::TRIALS,
     ];
     let wanted = |trial: &&Trial| arguments.only.as_ref().is_none_or(|text| trial.0.contains(text.as_str()));
     let trials: Vec<&Trial> = groups.iter().copied().flatten().filter(wanted).collect();

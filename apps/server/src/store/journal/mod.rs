@@ -81,5 +81,12 @@ pub(super) fn read_block(seq: i64, block: &[u8]) -> Result<Vec<(i64, Held)>, Sto
     block::decode(seq, block)
 }
 
+/// Adds a message to a block, which may be empty.
+///
+/// Errors:   [`StoreFault::Full`].
+pub(super) fn write_block(block: &mut Vec<u8>, at: i64, held: &Held) -> Result<(), StoreFault> {
+    block::encode(block, at, held)
+}
+
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,77 @@
+//! A file that is there whole and on disk, or not at all, however large it is.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Write},
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+};
+
+use quicprochat_wire::entropy::random_array;
+
+use super::BackupError;
+use crate::{private_file, system::SystemEntropy};
+
+/// The file that is being written, under a name of its own beside its place. It is removed unless it was finished.
+#[derive(Debug)]
+pub(super) struct Output {
+    path: PathBuf,
+    beside: PathBuf,
+    file: Option<File>,
+}
+
+impl Output {
+    /// Creates it with mode 0600.
+    pub(super) fn create(path: &Path, replace: bool) -> Result<Self, BackupError> {
+        if !replace && path.symlink_metadata().is_ok() {
+            return Err(BackupError::Exists { path: path.to_owned() });
+        }
+        let mut name = path.file_name().unwrap_or_default().to_owned();
+        name.push(format!(".new-{}", hex::encode(random_array::<4>(&mut SystemEntropy))));
+        let beside = path.with_file_name(name);
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside);
+        let file = file.map_err(BackupError::io("create", &beside))?;
+        Ok(Self { path: path.to_owned(), beside, file: Some(file) })
+    }
+
+    /// Syncs it, moves it into place, and syncs the name.
+    pub(super) fn finish(mut self, replace: bool) -> Result<(), BackupError> {
+        if let Some(file) = &self.file {
+            file.sync_all().map_err(BackupError::io("sync", &self.beside))?;
+        }
+        if replace {
+            fs::rename(&self.beside, &self.path).map_err(BackupError::io("put in place", &self.path))?;
+        } else {
+            // A hard link fails if the name exists, unlike a rename.
+            fs::hard_link(&self.beside, &self.path).map_err(|source| {
+                if source.kind() == io::ErrorKind::AlreadyExists {
+                    return BackupError::Exists { path: self.path.clone() };
+                }
+                BackupError::io("put in place", &self.path)(source)
+            })?;
+            fs::remove_file(&self.beside).map_err(BackupError::io("remove", &self.beside))?;
+        }
+        self.file = None;
+        Ok(private_file::sync_parent(&self.path)?)
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.as_mut().map_or_else(|| Err(io::ErrorKind::BrokenPipe.into()), |file| file.write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.as_mut().map_or(Ok(()), Write::flush)
+    }
+}
+
+impl Drop for Output {
+    fn drop(&mut self) {
+        if self.file.take().is_some()
+            && let Err(error) = fs::remove_file(&self.beside)
+        {
+            tracing::warn!(%error, path = %self.beside.display(), "an unfinished backup stays behind");
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! A server that is put back to its backup.
+
+use std::fs;
+
+use anyhow::{Context, Result, ensure};
+
+use super::{Trial, accept, cast, done, logged, same, sync_until, texts};
+use crate::sandbox::{Person, Sandbox};
+
+pub(super) const TRIALS: &[Trial] =
+    &[("a_server_that_is_put_back_is_noticed_and_goes_on", a_server_that_is_put_back_is_noticed_and_goes_on)];
+
+fn a_server_that_is_put_back_is_noticed_and_goes_on(sandbox: &mut Sandbox) -> Result<()> {
+    let [alice, bob] = cast(sandbox, ["alice", "bob"])?;
+    for title in ["picnic", "quiet"] {
+        done(sandbox, &alice, &["group", "create", title])?;
+        done(sandbox, &alice, &["group", "invite", title, "bob"])?;
+        if title == "picnic" {
+            accept(sandbox, &bob)?;
+        } else {
+            sync_until(sandbox, &bob, "joined")?;
+        }
+        done(sandbox, &alice, &["send", title, "before"])?;
+    }
+    for title in ["picnic", "quiet"] {
+        same("log", &texts(sandbox, &bob, title)?, &vec!["before".to_owned()])?;
+    }
+    // While the server runs.
+    let backup = sandbox.server_dir().with_extension("backup");
+    let backup = backup.to_str().context("UTF-8")?.to_owned();
+    let said = sandbox.administer(&["backup", &backup, "--json"])?;
+    let made: serde_json::Value = serde_json::from_str(&said)?;
+    same("accounts", &made.get("accounts").and_then(serde_json::Value::as_u64), &Some(2))?;
+    // What the backup does not have: a message that bob has read, and a group that he was invited to.
+    done(sandbox, &alice, &["send", "picnic", "since"])?;
+    group_of_two(sandbox, &alice, &bob, "later")?;
+    same("log", &texts(sandbox, &bob, "picnic")?, &vec!["before".to_owned(), "since".to_owned()])?;
+    sandbox.stop_server()?;
+    let data = sandbox.server_dir();
+    fs::rename(&data, data.with_extension("old"))?;
+    sandbox.administer(&["restore", &backup])?;
+    same("check", &sandbox.administer(&["check"])?, &"ok\n".to_owned())?;
+    // The link is the same: `start_server` compares it.
+    sandbox.start_server()?;
+    for person in [&alice, &bob] {
+        let events = done(sandbox, person, &["sync"])?;
+        for (code, text) in
+            [("diverged", "the server lost or changed part of the log"), ("gone", "does not have it any more")]
+        {
+            let warned = events.iter().filter(|event| event.kind() == "warning").any(|event| {
+                event.text("code").is_ok_and(|found| found == code)
+                    && event.text("text").is_ok_and(|found| found.contains(text))
+            });
+            ensure!(warned, "{} is not told `{code}`: {events:?}", person.name());
+        }
+        same(
+            "what was read stays",
+            &logged(sandbox, person, "picnic")?,
+            &vec!["before".to_owned(), "since".to_owned()],
+        )?;
+        let states = done(sandbox, person, &["conversations"])?;
+        for (title, state) in [("picnic", "diverged"), ("quiet", "joined"), ("later", "gone")] {
+            let found = states.iter().find(|event| event.text("title").is_ok_and(|found| found == title));
+            same(title, &found.context("listed")?.text("state")?, &state)?;
+        }
+    }
+    // What nobody has written to since goes on, and so do inboxes: bob had read further than the restored one counts.
+    done(sandbox, &bob, &["send", "quiet", "after"])?;
+    same("log", &texts(sandbox, &alice, "quiet")?, &vec!["before".to_owned(), "after".to_owned()])?;
+    group_of_two(sandbox, &alice, &bob, "again")?;
+    same("log", &texts(sandbox, &bob, "again")?, &vec!["hello".to_owned()])
+}
+
+/// Between people who know each other: nobody has to accept.
+fn group_of_two(sandbox: &Sandbox, maker: &Person, other: &Person, title: &str) -> Result<()> {
+    done(sandbox, maker, &["group", "create", title])?;
+    done(sandbox, maker, &["group", "invite", title, other.name()])?;
+    sync_until(sandbox, other, "joined")?;
+    done(sandbox, maker, &["send", title, "hello"])?;
+    Ok(())
+}
