@@ -3,11 +3,13 @@
 //! A target of a decoder with keys around it takes its first byte as a choice: the rest is what arrives, or the plaintext of
 //! something sealed properly, or one part of something genuine. [`TARGETS`] lists those that `make_corpus` writes seeds for.
 
+pub mod backup;
 mod cast;
 pub mod client;
 pub mod envelope;
 pub mod group;
 pub mod identity;
+pub mod link;
 mod sealing;
 pub mod server;
 pub mod state;
@@ -34,6 +36,7 @@ pub struct Target {
 /// All of them.
 pub const TARGETS: &[Target] = &[
     Target { name: "account_state", check: state::account_state, seeds: state::account_state_seeds },
+    Target { name: "backup", check: backup::backup, seeds: backup::backup_seeds },
     Target { name: "channel_entry", check: envelope::channel_entry, seeds: envelope::channel_entry_seeds },
     Target { name: "credential", check: identity::credential, seeds: identity::credential_seeds },
     Target { name: "did_key", check: identity::did_key, seeds: identity::did_key_seeds },
@@ -44,6 +47,8 @@ pub const TARGETS: &[Target] = &[
     Target { name: "key_package", check: group::key_package, seeds: group::key_package_seeds },
     Target { name: "key_package_part", check: identity::key_package_part, seeds: identity::key_package_part_seeds },
     Target { name: "keyring", check: envelope::keyring, seeds: envelope::keyring_seeds },
+    Target { name: "link_code", check: link::text, seeds: link::text_seeds },
+    Target { name: "link_messages", check: link::messages, seeds: link::messages_seeds },
     Target { name: "mimi_content", check: client::content, seeds: client::content_seeds },
     Target { name: "mls_commit", check: group::commit, seeds: group::commit_seeds },
     Target { name: "mls_group_info", check: group::group_info, seeds: group::group_info_seeds },

@@ -31,6 +31,14 @@ pub(crate) fn seal_padded(key: &[u8; 32], aad: &[u8], plaintext: &[u8]) -> Vec<u
     seal(key, aad, &padded)
 }
 
+/// What [`seal_padded`] sealed.
+pub(crate) fn open_padded(key: &[u8; 32], aad: &[u8], sealed: &[u8]) -> Vec<u8> {
+    let (nonce, ciphertext) = sealed.split_at(NONCE.len());
+    let payload = Payload { msg: ciphertext, aad };
+    let padded = XChaCha20Poly1305::new(key.into()).decrypt(XNonce::from_slice(nonce), payload).expect("opens");
+    padding::unpad(&padded).expect("padded").to_vec()
+}
+
 /// HPKE with X-Wing: encapsulated key, then ciphertext.
 pub(crate) fn envelope(public: &[u8], info: &[u8], aad: &[u8], plaintext: &[u8]) -> Vec<u8> {
     type Public = <XWing as hpke::Kem>::PublicKey;

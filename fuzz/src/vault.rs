@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use quicprochat_e2ee::{
     mls::{MemoryMlsStore, Provider, Suite, new_key_package},
     vault::{
-        DevicesRecord, IDENTITY_RECORD, InboxRecord, Job, JobsRecord, RootKey, StateKey, StateRecord, open_handover,
+        DevicesRecord, IDENTITY_RECORD, InboxRecord, Job, JobsRecord, LinkRecord, RootKey, StateKey, StateRecord, open_handover,
         open_identity, open_record, seal_handover, seal_identity, seal_record,
     },
 };
@@ -66,6 +66,7 @@ pub fn records(bytes: &[u8]) {
             parse::<InboxRecord>(bytes);
             parse::<DevicesRecord>(bytes);
             parse::<JobsRecord>(bytes);
+            parse::<LinkRecord>(bytes);
         }
         2 => identity(bytes),
         3 => wrap(bytes),
@@ -164,6 +165,7 @@ pub(crate) fn records_seeds() -> Vec<Vec<u8>> {
     let handed = Writer::new().u8(1).fixed(vault().device).fixed([6; 32]).finish();
     let mut seeds: Vec<_> = genuine().iter().map(|sealed| choice(0, sealed)).collect();
     seeds.extend([choice(1, &inbox.encode()), choice(1, &devices.encode()), choice(1, &jobs.encode())]);
+    seeds.push(choice(1, &[1; 33]));
     seeds.extend([choice(2, &[1; 65]), choice(3, &[1; 32]), choice(4, &handed)]);
     seeds
 }

@@ -100,7 +100,7 @@ Examples:
     /// Show or replace the recovery key.
     #[command(subcommand)]
     Recovery(RecoveryCommand),
-    /// Delete the account, or nothing.
+    /// Set how the account takes new devices, or delete it.
     #[command(subcommand)]
     Account(AccountCommand),
     /// List, link, rename or revoke the account's devices.
@@ -257,9 +257,28 @@ pub(crate) enum RecoveryCommand {
     },
 }
 
+/// Whether something is so.
+#[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Switch {
+    /// It is.
+    On,
+    /// It is not.
+    Off,
+}
+
 /// `qpc account`.
 #[derive(Subcommand, Debug)]
 pub(crate) enum AccountCommand {
+    /// Take new devices from this account's devices only: the password alone makes none (the recovery key still does).
+    #[command(after_help = "\
+Example:
+  qpc account require-link on")]
+    RequireLink {
+        /// Whether it is to be so.
+        switch: Switch,
+        #[command(flatten)]
+        password: Password,
+    },
     /// Leave every group, then remove everything the server has of this account, and this device's store.
     ///
     /// Channels cannot be found from an account: what is in them stays, unreadable to the server, until it expires.

@@ -198,6 +198,8 @@ impl From<CeremonyError> for Failure {
     fn from(error: CeremonyError) -> Self {
         match error {
             CeremonyError::SignInFailed => Self::new("sign-in-failed", Exit::Authentication, WRONG_SECRET),
+            CeremonyError::LinkRequired => Self::new("link-required", Exit::Authentication, LINK_REQUIRED),
+            CeremonyError::NotCaughtUp => Self::failed(format!("{error}: run qpc sync, then try again")),
             CeremonyError::VaultSealed => Self::new("sign-in-failed", Exit::Authentication, error.to_string()),
             CeremonyError::NoRecoveryKey => {
                 Self::new("no-recovery-key", Exit::Failed, format!("{error}; qpc recovery new makes one"))

@@ -2,7 +2,10 @@
 //!
 //! What comes out is proof for the services: only [`admit`] makes an [`Admitted`], and each service takes the caller it needs.
 
-use quicprochat_wire::{Access, AccountId, CallFailure, ErrorCode, Timestamp};
+use quicprochat_wire::{
+    Access, AccountId, CallFailure, ErrorCode, Timestamp,
+    call::vault::{WAY_LINKED, WAY_PASSWORD},
+};
 
 use crate::{
     connection::{AccountConnection, ChannelConnection, Connection, Device, Kind, LookupConnection, SignedIn},
@@ -127,6 +130,23 @@ impl SignedIn {
         match tx.accounts().load(&self.account)? {
             Some(row) if row.password.version == self.password_version => Ok(()),
             _ => Err(ErrorCode::SignInRequired.into()),
+        }
+    }
+}
+
+impl SignedIn {
+    /// Checks, for what would let a new device in, that the password is not all there is where the account takes new devices
+    /// from its devices only: then the connection must be one of those as well.
+    ///
+    /// Errors:   `link-required`, `device-revoked`.
+    pub(crate) fn confirm_device(&self, tx: &mut dyn StoreTx, device: Option<Device>) -> Result<(), Refusal> {
+        let linked = tx.vaults().wraps(&self.account)?.iter().any(|wrap| wrap.way == WAY_LINKED);
+        if self.way != WAY_PASSWORD || !linked {
+            return Ok(());
+        }
+        match device.filter(|device| device.account == self.account) {
+            Some(device) => device.confirm(tx),
+            None => Err(ErrorCode::LinkRequired.into()),
         }
     }
 }

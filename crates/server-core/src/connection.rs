@@ -116,6 +116,8 @@ pub(crate) struct SignedIn {
     pub(crate) account: AccountId,
     /// Version of the ways in; a change of one of them, or of the wraps, ends earlier sign-ins.
     pub(crate) password_version: u32,
+    /// Which way was taken.
+    pub(crate) way: u16,
 }
 
 /// A device that signed this connection's challenge.

@@ -15,7 +15,7 @@ use serde_json::json;
 
 use super::recovery;
 use crate::{
-    args::{AccountCommand, InviteCommand, Password as PasswordArg, Proof, TokensCommand},
+    args::{AccountCommand, InviteCommand, Password as PasswordArg, Proof, Switch, TokensCommand},
     context::Context,
     failure::Failure,
     render, secret,
@@ -66,8 +66,11 @@ pub(super) async fn passwd(
 }
 
 pub(super) async fn account(context: &mut Context, command: AccountCommand) -> Result<(), Failure> {
-    let AccountCommand::Delete { password, yes } = command;
     let account = context.account()?;
+    let (password, yes) = match command {
+        AccountCommand::RequireLink { switch, password } => return require_link(context, switch, &password).await,
+        AccountCommand::Delete { password, yes } => (password, yes),
+    };
     if !yes {
         return Err(Failure::usage(format!(
             "this deletes {} and everything in {}; nobody can undo it. If you mean it, add --yes",
@@ -85,6 +88,21 @@ pub(super) async fn account(context: &mut Context, command: AccountCommand) -> R
         json!({}),
         "account deleted. Channels cannot be found from it: their ciphertext stays at the server until it expires",
     )?)
+}
+
+async fn require_link(context: &mut Context, switch: Switch, password: &PasswordArg) -> Result<(), Failure> {
+    let required = switch == Switch::On;
+    let changed = context.client.require_link(required, ask(password)?).await?;
+    let text = match (required, changed) {
+        (true, true) => {
+            "new devices come from qpc device link only; the password alone makes none. The recovery key still does: keep it apart \
+             from your devices, it is the way back if you lose them all"
+        }
+        (false, true) => "the password makes new devices again",
+        (true, false) => "it is so already: new devices come from qpc device link only",
+        (false, false) => "it is so already: the password makes new devices",
+    };
+    Ok(context.out.show("done", json!({ "require_link": required, "changed": changed }), text)?)
 }
 
 pub(super) async fn invite(context: &mut Context, command: InviteCommand) -> Result<(), Failure> {

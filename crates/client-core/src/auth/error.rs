@@ -25,6 +25,12 @@ pub enum CeremonyError {
     /// No wrap opens with the password or recovery key, though the sign-in succeeded.
     #[error("the vault does not open with this password or recovery key")]
     VaultSealed,
+    /// The account takes new devices from its devices only; this is none.
+    #[error("the account takes new devices from its other devices only")]
+    LinkRequired,
+    /// Another device rolled the vault, and this one has not heard of it: let it sync first.
+    #[error("another device changed the account's keys; let this one sync first")]
+    NotCaughtUp,
     /// The account has no recovery key.
     #[error("the account has no recovery key")]
     NoRecoveryKey,

@@ -29,6 +29,7 @@ mod password_change;
 mod records;
 mod recovery_change;
 mod register;
+mod require_link;
 mod revoke;
 mod sign_in;
 #[cfg(test)]
@@ -49,11 +50,12 @@ pub use quicprochat_e2ee::link::{
     LinkSession, LinkString, Revealed,
 };
 pub use quicprochat_e2ee::vault::{
-    ConversationList, Job, RecoveryKey, RecoveryKeyProblem, Standing as VaultStanding, VaultConversation,
+    ConversationList, Job, LinkSecret, RecoveryKey, RecoveryKeyProblem, Standing as VaultStanding, VaultConversation,
 };
 pub use records::{DeviceLabel, MAX_LABEL_BYTES, device_labels, finish_job, jobs, rename_device};
 pub use recovery_change::RecoveryChange;
 pub use register::{PreparedRegistration, Registration};
+pub use require_link::{link_secret, link_secret_request};
 pub use revoke::RolledVault;
 pub use sign_in::{ProvedSignIn, SignIn, UnwrappedVault};
 

@@ -5,14 +5,17 @@ use std::collections::BTreeMap;
 
 use quicprochat_e2ee::{
     sealed::InboxSecretKey,
-    vault::{ConversationList, Job, RECOVERY_RECORD, RecoveryKey, RecoveryRecord, RootKey, StateKey},
+    vault::{
+        ConversationList, Job, LinkRecord, LinkSecret, RECOVERY_RECORD, RecoveryKey, RecoveryRecord, RootKey, StateKey,
+        StateRecord as _,
+    },
 };
 use quicprochat_identity::{IdentitySecretKey, Succession, UnverifiedIdentity, VerifiedIdentity};
 use quicprochat_wire::{
     AccountId, Entropy,
     call::{
         directory::Record,
-        vault::{VaultRecord, VaultRecords, VaultWrap, WAY_PASSWORD, WAY_RECOVERY},
+        vault::{VaultRecord, VaultRecords, VaultWrap, WAY_LINKED, WAY_PASSWORD, WAY_RECOVERY},
     },
 };
 use zeroize::Zeroizing;
@@ -37,6 +40,8 @@ pub struct OpenVault {
     /// The password's export key, if it was the password that opened the vault.
     pub(super) export_key: Option<ExportKey>,
     pub(super) recovery: Option<RecoveryRecord>,
+    /// What the password is taken together with, if the account takes new devices from its devices only.
+    pub(super) link_secret: Option<LinkSecret>,
     /// Every wrap there is.
     pub(super) wraps: Vec<VaultWrap>,
     pub(super) inbox_keys: Vec<InboxSecretKey>,
@@ -76,6 +81,15 @@ impl OpenVault {
         if recovery.is_none() && wraps.iter().any(|wrap| wrap.way == WAY_RECOVERY) {
             return Err(CeremonyError::RecordMissing { record: RECOVERY_RECORD });
         }
+        let link_secret = records::open_link(&state_key, account, sealed)?;
+        let has = |way| wraps.iter().any(|wrap| wrap.way == way);
+        if link_secret.is_none() && has(WAY_LINKED) {
+            return Err(CeremonyError::RecordMissing { record: LinkRecord::ID });
+        }
+        if link_secret.is_some() && has(WAY_PASSWORD) {
+            // Wraps of before the account was set so.
+            return Err(CeremonyError::VaultRolledBack { vault_version: identity.vault_version() });
+        }
         Ok(Self {
             labels: records::device_labels(&state_key, account, sealed)?,
             jobs: records::jobs(&state_key, account, sealed)?,
@@ -89,6 +103,7 @@ impl OpenVault {
             state_key,
             export_key: (way == WAY_PASSWORD).then_some(export_key),
             recovery,
+            link_secret,
             wraps,
             inbox_keys,
         })
@@ -132,20 +147,31 @@ impl OpenVault {
         export_key: &[u8],
         entropy: &mut dyn Entropy,
     ) -> Result<Vec<VaultWrap>, CeremonyError> {
-        let mut wraps: Vec<_> = self.wraps.iter().filter(|wrap| wrap.way != way).cloned().collect();
-        wraps.push(records::wrap(&self.root, way, export_key, self.account(), entropy)?);
+        let replaced: &[u16] = if way == WAY_PASSWORD { &[WAY_PASSWORD, WAY_LINKED] } else { &[way] };
+        let mut wraps: Vec<_> = self.wraps.iter().filter(|wrap| !replaced.contains(&wrap.way)).cloned().collect();
+        let secret = self.link_secret.as_ref().filter(|_| way == WAY_PASSWORD);
+        wraps.push(match secret {
+            Some(_) => records::wrap_password(&self.root, export_key, secret, self.account(), entropy)?,
+            None => records::wrap(&self.root, way, export_key, self.account(), entropy)?,
+        });
         Ok(wraps)
     }
 
-    /// Wraps of a new root key, one for each way there is.
+    /// Wraps of a new root key, one for each way there is; that of the password with a new link secret, if the account has one.
     ///
     /// Errors:   [`CeremonyError::PasswordNeeded`], [`CeremonyError::UnknownWay`].
-    pub(super) fn wraps_of(&self, root: &RootKey, entropy: &mut dyn Entropy) -> Result<Vec<VaultWrap>, CeremonyError> {
-        if let Some(wrap) = self.wraps.iter().find(|wrap| ![WAY_PASSWORD, WAY_RECOVERY].contains(&wrap.way)) {
+    pub(super) fn wraps_of(
+        &self,
+        root: &RootKey,
+        secret: Option<&LinkSecret>,
+        entropy: &mut dyn Entropy,
+    ) -> Result<Vec<VaultWrap>, CeremonyError> {
+        let known = [WAY_PASSWORD, WAY_RECOVERY, WAY_LINKED];
+        if let Some(wrap) = self.wraps.iter().find(|wrap| !known.contains(&wrap.way)) {
             return Err(CeremonyError::UnknownWay { way: wrap.way });
         }
         let password = self.export_key.as_ref().ok_or(CeremonyError::PasswordNeeded)?;
-        let mut wraps = vec![records::wrap(root, WAY_PASSWORD, password, self.account(), entropy)?];
+        let mut wraps = vec![records::wrap_password(root, password, secret, self.account(), entropy)?];
         if let Some(recovery) = &self.recovery {
             wraps.push(records::wrap(root, WAY_RECOVERY, &recovery.export_key, self.account(), entropy)?);
         }

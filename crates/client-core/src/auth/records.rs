@@ -3,14 +3,14 @@
 use quicprochat_e2ee::{
     sealed::InboxSecretKey,
     vault::{
-        self, DevicesRecord, HANDOVER_RECORDS, IDENTITY_RECORD, InboxRecord, Job, JobsRecord, RECOVERY_RECORD,
-        RecoveryRecord, RootKey, StateKey, StateRecord,
+        self, DevicesRecord, HANDOVER_RECORDS, IDENTITY_RECORD, InboxRecord, Job, JobsRecord, LinkRecord, LinkSecret,
+        RECOVERY_RECORD, RecoveryRecord, RootKey, StateKey, StateRecord,
     },
 };
 use quicprochat_identity::{IdentitySecretKey, InboxPublicKey, record::IdentityContent};
 use quicprochat_wire::{
     AccountId, DeviceId, Digest, Entropy,
-    call::vault::{VaultRecord, VaultStore, VaultWrap},
+    call::vault::{VaultRecord, VaultStore, VaultWrap, WAY_LINKED, WAY_PASSWORD},
     limits::{MAX_DEVICES, MAX_VAULT_RECORDS},
 };
 
@@ -116,6 +116,55 @@ pub(super) fn wrap(
 ) -> Result<VaultWrap, CeremonyError> {
     let sealed = root.wrap(&account, export_key, entropy).map_err(|_| CeremonyError::Crypto)?;
     Ok(VaultWrap { way, sealed })
+}
+
+/// The wrap for the password: of its own, or together with the link secret.
+pub(super) fn wrap_password(
+    root: &RootKey,
+    export_key: &[u8],
+    secret: Option<&LinkSecret>,
+    account: AccountId,
+    entropy: &mut dyn Entropy,
+) -> Result<VaultWrap, CeremonyError> {
+    let Some(secret) = secret else { return wrap(root, WAY_PASSWORD, export_key, account, entropy) };
+    let sealed = root.wrap_linked(&account, export_key, secret, entropy).map_err(|_| CeremonyError::Crypto)?;
+    Ok(VaultWrap { way: WAY_LINKED, sealed })
+}
+
+pub(super) fn unwrap_linked(
+    wraps: &[VaultWrap],
+    export_key: &[u8],
+    secret: &LinkSecret,
+    account: AccountId,
+) -> Result<RootKey, CeremonyError> {
+    let mut linked = wraps.iter().filter(|wrap| wrap.way == WAY_LINKED);
+    let unwrap = |wrap: &VaultWrap| RootKey::unwrap_linked(&account, export_key, secret, &wrap.sealed).ok();
+    linked.find_map(unwrap).ok_or(CeremonyError::VaultSealed)
+}
+
+/// Whether a sign-in by the password needs the link secret.
+pub(super) fn needs_link(wraps: &[VaultWrap], way: u16) -> bool {
+    let has = |way| wraps.iter().any(|wrap| wrap.way == way);
+    way == WAY_PASSWORD && has(WAY_LINKED) && !has(WAY_PASSWORD)
+}
+
+pub(super) fn seal_link(
+    key: &StateKey,
+    account: AccountId,
+    version: u64,
+    secret: &LinkSecret,
+    entropy: &mut dyn Entropy,
+) -> Result<VaultRecord, CeremonyError> {
+    seal(key, account, version, &LinkRecord(secret.clone()), entropy)
+}
+
+/// Opens record 6; `None` if there is none.
+pub(super) fn open_link(
+    key: &StateKey,
+    account: AccountId,
+    records: &[VaultRecord],
+) -> Result<Option<LinkSecret>, CeremonyError> {
+    Ok(open::<LinkRecord>(key, account, records)?.map(|record| record.0))
 }
 
 pub(super) fn unwrap(
@@ -238,7 +287,8 @@ pub(super) fn is_handover(record: u32) -> bool {
 
 /// Whether this client knows what the record is for, so that it can carry it over into a rolled vault.
 pub(super) fn is_known(record: u32) -> bool {
-    [IDENTITY_RECORD, InboxRecord::ID, DevicesRecord::ID, JobsRecord::ID, RECOVERY_RECORD].contains(&record)
+    [IDENTITY_RECORD, InboxRecord::ID, DevicesRecord::ID, JobsRecord::ID, RECOVERY_RECORD, LinkRecord::ID]
+        .contains(&record)
         || is_handover(record)
         || vault::is_conversation_record(record)
         || vault::is_account_state_record(record)

@@ -5,8 +5,8 @@ use core::fmt;
 use quicprochat_e2ee::{
     sealed::InboxSecretKey,
     vault::{
-        DevicesRecord, HANDOVER_RECORDS, IDENTITY_RECORD, InboxRecord, Job, JobsRecord, RECOVERY_RECORD, RootKey,
-        StateKey, StateRecord as _,
+        DevicesRecord, HANDOVER_RECORDS, IDENTITY_RECORD, InboxRecord, Job, JobsRecord, LinkRecord, LinkSecret,
+        RECOVERY_RECORD, RootKey, StateKey, StateRecord as _,
     },
 };
 use quicprochat_identity::{DeviceSecretKey, UnverifiedKeyPackagePart, VerifiedIdentity};
@@ -60,6 +60,11 @@ impl OpenVault {
         if let Some(recovery) = &self.recovery {
             sealed.push(records::seal_recovery(&root, account, next(RECOVERY_RECORD), recovery, entropy)?);
         }
+        // The device that goes knows the old one.
+        let link_secret = self.link_secret.as_ref().map(|_| LinkSecret::generate(entropy));
+        if let Some(secret) = &link_secret {
+            sealed.push(records::seal_link(&state_key, account, next(LinkRecord::ID), secret, entropy)?);
+        }
         // Also if there are none: a device that has not heard of the roll cannot then store its own under the old key.
         sealed.extend(conversation_list::seal(&state_key, account, &self.conversations, next, entropy)?);
         let state = self.account_state.clone()?.unwrap_or_default();
@@ -75,7 +80,7 @@ impl OpenVault {
         let request = PublishIdentity {
             identity: IdentityPart(identity.signed_bytes().to_vec()),
             key_packages: Vec::new(),
-            wraps: Some(self.wraps_of(&root, entropy)?),
+            wraps: Some(self.wraps_of(&root, link_secret.as_ref(), entropy)?),
             records: sealed,
         };
         Ok((request, RolledVault { identity, state_key, inbox_keys, jobs, without_handover }))

@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use quicprochat_e2ee::vault::RootKey;
+use quicprochat_e2ee::vault::{LinkSecret, RootKey};
 use quicprochat_identity::{AccountName, VerifiedIdentity};
 use quicprochat_wire::{
     AccountId, Entropy, Fingerprint,
@@ -74,12 +74,33 @@ pub struct ProvedSignIn {
 impl ProvedSignIn {
     /// Takes the server's answer and unwraps the vault's root key.
     ///
-    /// Errors:   [`CeremonyError::VaultSealed`].
+    /// Errors:   [`CeremonyError::VaultSealed`]; [`CeremonyError::LinkRequired`] where [`Self::needs_link`] says so.
     pub fn unwrap(self, answer: &SignedIn) -> Result<UnwrappedVault, CeremonyError> {
+        if self.needs_link(answer) {
+            return Err(CeremonyError::LinkRequired);
+        }
+        let root = records::unwrap(&answer.wraps, self.way, &self.export_key, answer.account)?;
+        Ok(self.opened(root, answer))
+    }
+
+    /// Whether the account takes new devices from its devices only, so that the password does not open the vault alone.
+    #[must_use]
+    pub fn needs_link(&self, answer: &SignedIn) -> bool {
+        records::needs_link(&answer.wraps, self.way)
+    }
+
+    /// The same on a device of such an account, which has [`super::link_secret`].
+    ///
+    /// Errors:   [`CeremonyError::VaultSealed`].
+    pub fn unwrap_linked(self, answer: &SignedIn, secret: &LinkSecret) -> Result<UnwrappedVault, CeremonyError> {
+        let root = records::unwrap_linked(&answer.wraps, &self.export_key, secret, answer.account)?;
+        Ok(self.opened(root, answer))
+    }
+
+    fn opened(self, root: RootKey, answer: &SignedIn) -> UnwrappedVault {
         let Self { name, way, export_key } = self;
-        let root = records::unwrap(&answer.wraps, way, &export_key, answer.account)?;
         let opened = Opened { name, account: answer.account, way, export_key, root, wraps: answer.wraps.clone() };
-        Ok(UnwrappedVault { opened })
+        UnwrappedVault { opened }
     }
 }
 

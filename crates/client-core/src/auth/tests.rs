@@ -2,6 +2,7 @@
 
 mod link;
 mod recovery;
+mod require_link;
 mod server;
 
 use quicprochat_e2ee::mls::MemoryMlsStore;

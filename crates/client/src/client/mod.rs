@@ -125,14 +125,14 @@ impl Client {
         Ok((link, account))
     }
 
-    /// An account connection that the password or recovery key has opened, and the vault it opens. `known` is the newest own identity part
-    /// that this device has seen.
+    /// An account connection that the password or recovery key has opened, and the vault it opens. `own` is this device, if it is one of
+    /// the account already.
     async fn signed_in(
         &self,
         server: &ServerLink,
         name: &AccountName,
         way_in: WayIn,
-        known: Option<&VerifiedIdentity>,
+        own: Option<&DeviceAccount>,
     ) -> Result<SignedIn, ClientError> {
         let (link, hello) = AccountLink::connect(&*self.connector, server).await?;
         let (request, sign_in) = SignIn::start(name.clone(), way_in, &mut OsEntropy)?;
@@ -140,10 +140,21 @@ impl Client {
         let fingerprint = *server.fingerprint();
         let (request, proved) = blocking(move || sign_in.prove(&answer, &fingerprint, &mut OsEntropy)).await??;
         let answer = link.call(request).await?;
-        let unwrapped = proved.unwrap(&answer)?;
+        let unwrapped = match own.filter(|_| proved.needs_link(&answer)) {
+            Some(own) => {
+                // On a device of the account the password opens the vault together with what the devices have.
+                let challenge = &hello.challenge;
+                let request =
+                    auth::authenticate(server.fingerprint(), challenge, own.account(), own.device, &own.device_key);
+                link.call(request).await?;
+                let records = link.call(auth::link_secret_request()).await?.records;
+                proved.unwrap_linked(&answer, &auth::link_secret(&own.state_key, own.account(), &records)?)?
+            }
+            None => proved.unwrap(&answer)?,
+        };
         let (record, records) = unwrapped.requests();
         let (record, records) = (link.call(record).await?, link.call(records).await?);
-        let vault = unwrapped.open(&record, &records, known)?;
+        let vault = unwrapped.open(&record, &records, own.map(|own| &own.identity))?;
         Ok(SignedIn { link, hello, vault, record })
     }
 }

@@ -6,8 +6,8 @@ use quicprochat_client_core::auth::{
 use quicprochat_transport::LinkError;
 use quicprochat_wire::{CallFailure, ErrorCode};
 
-use super::{Client, SignedIn, blocking, verified_identity};
-use crate::{ClientError, OsEntropy};
+use super::{Client, SignedIn, blocking};
+use crate::{ClientError, OsEntropy, entropy::now};
 
 impl Client {
     /// Changes the password: the server's record and the vault's wrap, in one transaction there. Who has forgotten the old
@@ -45,6 +45,22 @@ impl Client {
         }
     }
 
+    /// Lets the account take new devices from its devices only, or from whoever has the password; false if it was so already.
+    pub async fn require_link(&mut self, required: bool, password: Password) -> Result<bool, ClientError> {
+        for _ in 0..super::enrol::TRIES {
+            let SignedIn { link, vault, .. } = self.own_sign_in(password.clone()).await?;
+            if vault.requires_link() == required {
+                return Ok(false);
+            }
+            match link.call(vault.require_link(required, now(), &mut OsEntropy)?).await {
+                Err(LinkError::Refused(CallFailure { code: ErrorCode::VersionConflict, .. })) => {}
+                Err(error) => return Err(error.into()),
+                Ok(_) => return Ok(true),
+            }
+        }
+        Err(ClientError::Contended)
+    }
+
     /// Whether this is the account's password, by signing in with it.
     pub async fn check_password(&mut self, password: Password) -> Result<(), ClientError> {
         self.own_sign_in(password).await.map(drop)
@@ -61,7 +77,6 @@ impl Client {
     pub(super) async fn own_sign_in(&mut self, way_in: impl Into<WayIn>) -> Result<SignedIn, ClientError> {
         let account = self.registered()?;
         let device = DeviceAccount::from_stored(&account)?;
-        let known = verified_identity(&account.identity)?;
-        self.signed_in(&account.server, device.identity.name(), way_in.into(), Some(&known)).await
+        self.signed_in(&account.server, device.identity.name(), way_in.into(), Some(&device)).await
     }
 }

@@ -5,12 +5,14 @@ use core::fmt;
 use quicprochat_wire::{AccountId, Entropy, Writer, entropy::random_array, limits::MAX_VAULT_BYTES};
 use zeroize::Zeroizing;
 
+use super::LinkSecret;
 use crate::{
     aead,
     error::{E2eeError, Sealed},
 };
 
 const WRAP_LABEL: &str = "qpc/1 vault wrap";
+const LINKED_LABEL: &str = "qpc/1 vault linked wrap";
 
 /// The vault's root key: opens everything. Never on a device in the clear; there only while the password is at hand.
 ///
@@ -38,8 +40,31 @@ impl RootKey {
         export_key: &[u8],
         entropy: &mut dyn Entropy,
     ) -> Result<Vec<u8>, E2eeError> {
-        let key = aead::derive_key(export_key, WRAP_LABEL);
-        let sealed = aead::seal(&key, &wrap_text(account), self.0.as_slice(), Sealed::Wrap, entropy)?;
+        self.wrap_under(WRAP_LABEL, account, export_key, entropy)
+    }
+
+    /// Wraps the key for the password together with the link secret.
+    ///
+    /// Shape:    as [`Self::wrap`]; neither opens as the other.
+    pub fn wrap_linked(
+        &self,
+        account: &AccountId,
+        export_key: &[u8],
+        secret: &LinkSecret,
+        entropy: &mut dyn Entropy,
+    ) -> Result<Vec<u8>, E2eeError> {
+        self.wrap_under(LINKED_LABEL, account, &secret.with(export_key), entropy)
+    }
+
+    fn wrap_under(
+        &self,
+        label: &str,
+        account: &AccountId,
+        secret: &[u8],
+        entropy: &mut dyn Entropy,
+    ) -> Result<Vec<u8>, E2eeError> {
+        let key = aead::derive_key(secret, label);
+        let sealed = aead::seal(&key, &wrap_text(label, account), self.0.as_slice(), Sealed::Wrap, entropy)?;
         debug_assert!(sealed.len() <= MAX_VAULT_BYTES, "a wrap is 72 bytes");
         Ok(sealed)
     }
@@ -48,8 +73,24 @@ impl RootKey {
     ///
     /// Errors:   [`E2eeError::CannotOpen`] for another secret, account or wrap.
     pub fn unwrap(account: &AccountId, export_key: &[u8], wrap: &[u8]) -> Result<Self, E2eeError> {
-        let key = aead::derive_key(export_key, WRAP_LABEL);
-        let opened = aead::open(&key, &wrap_text(account), wrap, Sealed::Wrap)?;
+        Self::unwrap_under(WRAP_LABEL, account, export_key, wrap)
+    }
+
+    /// Unwraps what [`Self::wrap_linked`] made.
+    ///
+    /// Errors:   [`E2eeError::CannotOpen`] for another secret, account or wrap.
+    pub fn unwrap_linked(
+        account: &AccountId,
+        export_key: &[u8],
+        secret: &LinkSecret,
+        wrap: &[u8],
+    ) -> Result<Self, E2eeError> {
+        Self::unwrap_under(LINKED_LABEL, account, &secret.with(export_key), wrap)
+    }
+
+    fn unwrap_under(label: &str, account: &AccountId, secret: &[u8], wrap: &[u8]) -> Result<Self, E2eeError> {
+        let key = aead::derive_key(secret, label);
+        let opened = aead::open(&key, &wrap_text(label, account), wrap, Sealed::Wrap)?;
         let bytes =
             <[u8; 32]>::try_from(opened.as_slice()).map_err(|_| E2eeError::CannotOpen { what: Sealed::Wrap })?;
         Ok(Self(Zeroizing::new(bytes)))
@@ -96,6 +137,6 @@ impl fmt::Debug for StateKey {
     }
 }
 
-fn wrap_text(account: &AccountId) -> Vec<u8> {
-    Writer::labelled(WRAP_LABEL).fixed(account).finish()
+fn wrap_text(label: &str, account: &AccountId) -> Vec<u8> {
+    Writer::labelled(label).fixed(account).finish()
 }

@@ -3,14 +3,15 @@
 //! ```text
 //!   password     ─OPAQUE─▶ export key ─┐
 //!   recovery key ─OPAQUE─▶ export key ─┴unwrap─▶ RootKey ──▶ identity key (record 1), recovery key (record 5)
-//!                                                   └──────▶ StateKey ──▶ inbox keys, devices, jobs, conversations, account state
-//!                                                                (records 2, 3, 4, 16 to 31, 32 to 47)
+//!                                                   └──────▶ StateKey ──▶ inbox keys, devices, jobs, link secret, conversations,
+//!                                                                account state (records 2, 3, 4, 6, 16 to 31, 32 to 47)
 //! ```
 
 mod account_state;
 mod conversations;
 mod handover;
 mod keys;
+mod link;
 mod records;
 mod recovery;
 #[cfg(test)]
@@ -25,6 +26,7 @@ pub use conversations::{
 };
 pub use handover::{HANDOVER_RECORDS, open_handover, seal_handover};
 pub use keys::{RootKey, StateKey};
+pub use link::{LinkRecord, LinkSecret};
 pub use records::{
     DevicesRecord, IDENTITY_RECORD, InboxRecord, Job, JobsRecord, RecordHead, StateRecord, open_identity, open_record,
     seal_identity, seal_record, vault_hash,

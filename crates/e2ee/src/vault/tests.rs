@@ -1,8 +1,8 @@
 use quicprochat_wire::{AccountId, DeviceId};
 
 use super::{
-    DevicesRecord, InboxRecord, Job, JobsRecord, RootKey, StateRecord, open_handover, open_identity, open_record,
-    seal_handover, seal_identity, seal_record, vault_hash,
+    DevicesRecord, InboxRecord, Job, JobsRecord, LinkRecord, LinkSecret, RootKey, StateRecord, open_handover,
+    open_identity, open_record, seal_handover, seal_identity, seal_record, vault_hash,
 };
 use crate::{
     E2eeError, Sealed, StateFault,
@@ -24,6 +24,23 @@ fn the_wrap_opens_with_the_same_secret_for_the_same_account_only() {
     assert_eq!(RootKey::unwrap(&ALICE, &[8; 64], &wrap).err(), refused);
     assert_eq!(RootKey::unwrap(&AccountId::new([2; 32]), &[7; 64], &wrap).err(), refused);
     assert_eq!(RootKey::unwrap(&ALICE, &[7; 64], &wrap[..20]).err(), refused);
+}
+
+#[test]
+fn a_linked_wrap_needs_the_password_and_the_link_secret() {
+    let mut entropy = SeededEntropy::new(1);
+    let root = RootKey::generate(&mut entropy);
+    let (secret, other) = (LinkSecret::generate(&mut entropy), LinkSecret::generate(&mut entropy));
+    let wrap = root.wrap_linked(&ALICE, &[7; 64], &secret, &mut entropy).expect("wraps");
+    let opened = RootKey::unwrap_linked(&ALICE, &[7; 64], &secret, &wrap).expect("unwraps");
+    assert_eq!(opened.state_key().as_bytes(), root.state_key().as_bytes());
+    let refused = Some(E2eeError::CannotOpen { what: Sealed::Wrap });
+    assert_eq!(RootKey::unwrap_linked(&ALICE, &[7; 64], &other, &wrap).err(), refused);
+    assert_eq!(RootKey::unwrap_linked(&ALICE, &[8; 64], &secret, &wrap).err(), refused);
+    assert_eq!(RootKey::unwrap_linked(&AccountId::new([2; 32]), &[7; 64], &secret, &wrap).err(), refused);
+    assert_eq!(RootKey::unwrap(&ALICE, &[7; 64], &wrap).err(), refused, "the password alone");
+    let plain = root.wrap(&ALICE, &[7; 64], &mut entropy).expect("wraps");
+    assert_eq!(RootKey::unwrap_linked(&ALICE, &[7; 64], &secret, &plain).err(), refused);
 }
 
 fn round_trip<T: StateRecord + PartialEq + core::fmt::Debug>(record: &T) {
@@ -49,6 +66,7 @@ fn records_round_trip_under_their_version() {
     round_trip(&DevicesRecord(vec![(DeviceId::new([3; 16]), "phone".to_owned())]));
     round_trip(&JobsRecord(vec![Job::RemoveDevice(DeviceId::new([4; 16]))]));
     round_trip(&JobsRecord::default());
+    round_trip(&LinkRecord(LinkSecret::generate(&mut entropy)));
 }
 
 #[test]

@@ -12,6 +12,7 @@ use quicprochat_wire::{AccountId, Entropy, ErrorCode, Fingerprint};
 use zeroize::Zeroizing;
 
 use crate::{
+    connection::SignedIn,
     error::ServerError,
     store::{Refusal, StateKey, Store, StoreFault, write},
 };
@@ -28,6 +29,7 @@ pub(crate) struct OpaqueServer {
 pub(crate) struct Login {
     state: ServerLogin<OpaqueSuite>,
     name: AccountName,
+    way: u16,
     /// Whose, and the version of the ways in; `None` for a name that nobody has, or a way that the account does not have.
     pub(crate) subject: Option<(AccountId, u32)>,
 }
@@ -91,15 +93,16 @@ impl OpaqueServer {
             self.parameters(&name),
         )
         .map_err(|_| ErrorCode::BadRequest)?;
-        Ok((started.message.serialize().to_vec(), Login { state: started.state, name, subject }))
+        Ok((started.message.serialize().to_vec(), Login { state: started.state, name, way, subject }))
     }
 
     /// Takes KE3, which proves the password.
-    pub(crate) fn finish_login(&self, login: Login, finalization: &[u8]) -> Result<(AccountId, u32), ErrorCode> {
+    pub(crate) fn finish_login(&self, login: Login, finalization: &[u8]) -> Result<SignedIn, ErrorCode> {
         let finalization = CredentialFinalization::deserialize(finalization).map_err(|_| ErrorCode::SignInFailed)?;
-        let Login { state, name, subject } = login;
+        let Login { state, name, way, subject } = login;
         state.finish(finalization, self.parameters(&name)).map_err(|_| ErrorCode::SignInFailed)?;
-        subject.ok_or(ErrorCode::SignInFailed)
+        let (account, password_version) = subject.ok_or(ErrorCode::SignInFailed)?;
+        Ok(SignedIn { account, password_version, way })
     }
 
     fn parameters<'a>(&'a self, name: &'a AccountName) -> ServerLoginParameters<'a, 'a> {

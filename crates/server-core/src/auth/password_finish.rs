@@ -28,8 +28,10 @@ pub(crate) async fn password_finish(
     check_wraps(&wraps)?;
     let record = OpaqueServer::record(&upload)?;
     let vault_bytes = core.config.limits.vault_bytes;
+    let device = connection.state().device;
     let signed_in = write(&*core.store, move |tx| {
         caller.confirm(tx)?;
+        caller.confirm_device(tx, device)?;
         let signed_in = new_version(tx, caller)?;
         if way == WAY_PASSWORD {
             let row = PasswordRow { record, stretch, version: signed_in.password_version };

@@ -6,7 +6,7 @@ use quicprochat_wire::{
 };
 
 use crate::{
-    connection::{AccountConnection, SignedIn},
+    connection::AccountConnection,
     shared::Core,
     store::{Refusal, read},
 };
@@ -17,8 +17,8 @@ pub(crate) async fn sign_in_finish(
     request: SignInFinish,
 ) -> Result<Answer, Refusal> {
     let login = connection.state().login.take().ok_or(ErrorCode::BadRequest)?;
-    let (account, password_version) = core.opaque.finish_login(login, &request.finalization)?;
-    let signed_in = SignedIn { account, password_version };
+    let signed_in = core.opaque.finish_login(login, &request.finalization)?;
+    let account = signed_in.account;
     let wraps = read(&*core.store, move |tx| {
         signed_in.confirm(tx).map_err(|refusal| match refusal {
             Refusal::Call(_) => ErrorCode::SignInFailed.into(),

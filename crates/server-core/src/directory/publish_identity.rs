@@ -38,8 +38,12 @@ pub(crate) async fn publish_identity(
     let row = identity_row(&identity)?;
     let vault_bytes = core.config.limits.vault_bytes;
     let devices: Vec<DeviceId> = identity.devices().iter().map(|entry| entry.device).collect();
+    let device = connection.state().device;
     let signed_in = write(&*core.store, move |tx| {
         caller.confirm(tx)?;
+        if wraps.is_some() || !added.is_empty() {
+            caller.confirm_device(tx, device)?;
+        }
         check_succession(&identity, stored_identity(tx, &caller.account)?.claimed())?;
         replace_devices(tx, &identity, added)?;
         tx.directory().put_identity(&caller.account, &row)?;

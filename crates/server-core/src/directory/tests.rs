@@ -5,12 +5,13 @@ use quicprochat_wire::{
         Done,
         directory::{Lookup, OwnRecord, PublishIdentity, PublishKeyPackage, Subject},
         inbox::{InboxRead, InboxSubscribe},
-        vault::{VaultFetch, VaultSubscribe},
+        vault::{VaultFetch, VaultSubscribe, VaultWrap, WAY_LINKED, WAY_RECOVERY},
     },
 };
 
 use crate::test_support::{
-    Line, PASSWORD, Person, Sam, Seeded, authenticate_as, identity_part, key_package, record, refused, wrap,
+    Line, PASSWORD, Person, Sam, Seeded, authenticate_as, identity_part, key_package, record, recovery_wrap, refused,
+    wrap,
 };
 
 const PHONE: DeviceId = DeviceId::new([0xBB; 16]);
@@ -187,4 +188,48 @@ fn a_device_replaces_its_own_key_package_and_no_other() {
     assert_eq!(line.call(PublishKeyPackage { part: others.clone() }), refused(ErrorCode::RecordInvalid));
     let disguised = quicprochat_wire::call::directory::KeyPackagePart { device: alice.device_id, ..others };
     assert_eq!(line.call(PublishKeyPackage { part: disguised }), refused(ErrorCode::RecordInvalid));
+}
+
+#[test]
+fn an_account_that_requires_links_is_changed_from_its_devices_or_by_its_recovery_key() {
+    let sam = Sam::new();
+    let mut alice = Person::new("alice", 1);
+    alice.register_recoverable(&sam, b"a recovery key").expect("registers");
+    let linked = VaultWrap { way: WAY_LINKED, sealed: vec![4; 72] };
+    let wraps = vec![recovery_wrap(1), linked.clone()];
+    let part = alice.next_part(|_, _| ());
+    let both = vec![wrap(1), linked];
+    let request = PublishIdentity { wraps: Some(both), ..publication(&part) };
+    assert_eq!(signed_in(&sam, "alice").call(request), refused(ErrorCode::BadRequest), "one or the other");
+    let request = PublishIdentity { wraps: Some(wraps), ..publication(&part) };
+    signed_in(&sam, "alice").call(request).expect("is set so");
+    alice.part = part;
+    // The password proves itself, and changes nothing that would let a device in.
+    let part = alice.next_part(|draft, identity| draft.add_device(identity, PHONE, phone().public()));
+    let adding = PublishIdentity { key_packages: vec![key_package(&part, PHONE, &phone())], ..publication(&part) };
+    let stranger = signed_in(&sam, "alice");
+    assert_eq!(stranger.call(adding.clone()), refused(ErrorCode::LinkRequired));
+    let same = alice.next_part(|_, _| ());
+    let unlocking = PublishIdentity { wraps: Some(vec![wrap(9)]), ..publication(&same) };
+    assert_eq!(stranger.call(unlocking), refused(ErrorCode::LinkRequired));
+    assert_eq!(stranger.change_password("alice", b"another one", vec![wrap(9)]), refused(ErrorCode::LinkRequired));
+    // A device of another account is no help.
+    let bob = Person::new("bob", 2);
+    bob.register(&sam).expect("registers");
+    bob.authenticate(&stranger).expect("authenticates");
+    assert_eq!(stranger.call(adding.clone()), refused(ErrorCode::LinkRequired));
+    // Nor is what belongs to no new device refused.
+    stranger.call(publication(&same)).expect("the record alone");
+    alice.part = same;
+    let part = alice.next_part(|draft, identity| draft.add_device(identity, PHONE, phone().public()));
+    let adding = PublishIdentity { key_packages: vec![key_package(&part, PHONE, &phone())], ..publication(&part) };
+    let device = signed_in(&sam, "alice");
+    alice.authenticate(&device).expect("authenticates");
+    device.call(adding).expect("from a device");
+    alice.part = part;
+    let by_key = sam.connect(ConnectionKind::Account);
+    by_key.sign_in_by("alice", WAY_RECOVERY, b"a recovery key").expect("signs in");
+    let part = alice.next_part(|draft, _| draft.remove_device(PHONE).expect("there"));
+    let freeing = PublishIdentity { wraps: Some(vec![wrap(9), recovery_wrap(2)]), ..publication(&part) };
+    by_key.call(freeing).expect("by the recovery key");
 }

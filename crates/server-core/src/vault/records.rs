@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use quicprochat_wire::{
     AccountId, ErrorCode,
-    call::vault::{VaultRecord, VaultWrap},
+    call::vault::{VaultRecord, VaultWrap, WAY_LINKED, WAY_PASSWORD},
     limits::{MAX_VAULT_BYTES, MAX_VAULT_IDS, MAX_VAULT_RECORDS},
 };
 
@@ -26,6 +26,10 @@ pub(crate) fn check_wraps(wraps: &[VaultWrap]) -> Result<(), ErrorCode> {
     let mut ways: Vec<u16> = wraps.iter().map(|wrap| wrap.way).collect();
     ways.sort_unstable();
     ways.dedup();
+    // The password is a way in, or it is together with the link secret.
+    if ways.contains(&WAY_PASSWORD) && ways.contains(&WAY_LINKED) {
+        return Err(ErrorCode::BadRequest);
+    }
     if wraps.is_empty() || ways.len() != wraps.len() || wraps.iter().any(|wrap| wrap.sealed.is_empty()) {
         return Err(ErrorCode::BadRequest);
     }

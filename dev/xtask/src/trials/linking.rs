@@ -14,6 +14,7 @@ pub(super) const TRIALS: &[Trial] = &[
         a_linked_device_reads_and_writes_and_never_has_the_password,
     ),
     ("a_wrong_number_hands_nothing_over", a_wrong_number_hands_nothing_over),
+    ("an_account_set_so_takes_devices_by_a_link_only", an_account_set_so_takes_devices_by_a_link_only),
     ("a_code_is_good_for_one_device_and_for_a_while", a_code_is_good_for_one_device_and_for_a_while),
 ];
 
@@ -157,4 +158,31 @@ fn a_code_is_good_for_one_device_and_for_a_while(sandbox: &mut Sandbox) -> Resul
     holder.fails(1, "link-expired")?;
     fails(sandbox, &phone, &["device", "join", &code], 1, "link-expired")?;
     same("devices", &done(sandbox, &alice, &["devices"])?.len(), &2)
+}
+
+fn an_account_set_so_takes_devices_by_a_link_only(sandbox: &mut Sandbox) -> Result<()> {
+    let [alice] = cast(sandbox, ["alice"])?;
+    let (tablet, phone) = (sandbox.device(&alice, "tablet")?, sandbox.device(&alice, "phone")?);
+    let server = sandbox.link()?.to_owned();
+    let password = alice.password_file();
+    let password = password.to_str().context("UTF-8")?;
+    let login = ["login", alice.name(), "--server", &server, "--password-file", password];
+    done(sandbox, &alice, &["account", "require-link", "on", "--password-file", password])?;
+    let reply = fails(sandbox, &tablet, &login, 4, "link-required")?;
+    let error = reply.events.iter().find(|event| event.kind() == "error").context("an error")?;
+    for way in ["qpc device link", "recovery key"] {
+        ensure!(error.text("text")?.contains(way), "it should name `{way}`: {}", error.text("text")?);
+    }
+    link(sandbox, &alice, &tablet)?;
+    // The recovery key is the other way, and any device switches it off.
+    let key = done(sandbox, &alice, &["recovery", "show", "--password-file", password])?;
+    let key = key.first().context("a key")?.text("recovery_key")?.to_owned();
+    let file = sandbox.folder("keys")?.join("key");
+    std::fs::write(&file, key)?;
+    let by_key = ["login", alice.name(), "--server", &server, "--recovery-key-file", file.to_str().context("UTF-8")?];
+    done(sandbox, &phone, &by_key)?;
+    done(sandbox, &tablet, &["account", "require-link", "off", "--password-file", password])?;
+    let desktop = sandbox.device(&alice, "desktop")?;
+    done(sandbox, &desktop, &login)?;
+    same("devices", &done(sandbox, &alice, &["devices"])?.len(), &4)
 }

@@ -260,6 +260,46 @@ async fn a_device_that_is_removed_while_it_links_is_told_and_keeps_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_requires_links_takes_no_device_by_its_password() {
+    let bed = Bed::new(600);
+    let mut laptop = bed.registered_account().await;
+    let (mut phone, mut tablet) = (bed.home(), bed.home());
+    assert!(laptop.place.client.require_link(true, password()).await.unwrap());
+    assert!(!laptop.place.client.require_link(true, password()).await.unwrap(), "it is so already");
+    let error = phone.client.login(&bed.link(), NAME, password(), "phone").await.map(drop).unwrap_err();
+    assert!(matches!(error, ClientError::Ceremony(CeremonyError::LinkRequired)), "{error:?}");
+    nothing_left(&mut phone.client);
+    // A link makes one, and that makes the next.
+    let offered = laptop.place.client.offer_link().await.unwrap();
+    let code = offered.code().clone();
+    let (held, joined) = tokio::join!(hold(&mut laptop.place.client, offered), join(&mut phone.client, code));
+    assert_eq!(held.unwrap().device, joined.unwrap().device);
+    let offered = phone.client.offer_link().await.unwrap();
+    let code = offered.code().clone();
+    let (held, joined) = tokio::join!(hold(&mut phone.client, offered), join(&mut tablet.client, code));
+    let tablet_id = held.unwrap().device;
+    joined.unwrap();
+    // What the password does on a device it does as ever. Sign-ins are counted; those so far lie back.
+    bed.pass(600);
+    let own = &mut laptop.place.client;
+    own.check_password(password()).await.unwrap();
+    own.revoke_device(tablet_id, password()).await.unwrap();
+    own.change_password(password(), Password::new("a wholly different phrase".to_owned())).await.unwrap();
+    own.change_password(Password::new("a wholly different phrase".to_owned()), password()).await.unwrap();
+    let mut desktop = bed.home();
+    let error = desktop.client.login(&bed.link(), NAME, password(), "desktop").await.map(drop).unwrap_err();
+    assert!(matches!(error, ClientError::Ceremony(CeremonyError::LinkRequired)), "{error:?}");
+    // The phone has not heard of the roll yet: it says so.
+    let error = phone.client.check_password(password()).await.unwrap_err();
+    assert!(matches!(error, ClientError::Ceremony(CeremonyError::NotCaughtUp)), "{error:?}");
+    // The recovery key is the way back, and then it is off again.
+    desktop.client.login(&bed.link(), NAME, laptop.recovery_key.clone(), "desktop").await.unwrap();
+    assert!(desktop.client.require_link(false, password()).await.unwrap());
+    let mut last = bed.home();
+    last.client.login(&bed.link(), NAME, password(), "last").await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_home_with_an_account_joins_no_other() {
     let bed = Bed::new(600);
     let mut laptop = bed.registered().await;

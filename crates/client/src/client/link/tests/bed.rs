@@ -9,7 +9,7 @@ use std::{
 };
 
 use futures::{FutureExt as _, future::BoxFuture};
-use quicprochat_client_core::auth::Password;
+use quicprochat_client_core::auth::{Password, RecoveryKey};
 use quicprochat_server_core::{Connection, Limits, Reply as Answer, Server, ServerConfig, store::memory::MemoryStore};
 use quicprochat_transport::{
     Connector, Link, LinkError, ResponseStream,
@@ -106,10 +106,21 @@ impl Bed {
 
     /// A home whose account is registered.
     pub(super) async fn registered(&self) -> Place {
-        let mut place = self.home();
-        place.client.register(&self.link(), NAME, password(), None, "laptop").await.unwrap();
-        place
+        self.registered_account().await.place
     }
+
+    /// The same, with the account's recovery key.
+    pub(super) async fn registered_account(&self) -> Registered {
+        let mut place = self.home();
+        let registered = place.client.register(&self.link(), NAME, password(), None, "laptop").await.unwrap();
+        Registered { place, recovery_key: registered.recovery_key.unwrap() }
+    }
+}
+
+/// A home with an account, and what opens that.
+pub(super) struct Registered {
+    pub(super) place: Place,
+    pub(super) recovery_key: RecoveryKey,
 }
 
 /// A home and what breaks its connections.
