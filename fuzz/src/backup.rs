@@ -10,7 +10,7 @@ use hkdf::Hkdf;
 use quicprochat_client_core::{
     backup::{AccountItem, Checker, ContactItem, ContentError, ConversationItem, Counts, Import, Item, ItemReader},
     history::{HistoryRecord, RecordBody},
-    store::{LogBody, MemoryStore, OwnAccount, Relation, Secret, Standing as OwnStanding},
+    store::{LogBody, MemoryStore, OwnAccount, Relation, Secret, Standing as OwnStanding, StoreTx as _},
     trust::ContactPin,
 };
 use quicprochat_e2ee::{
