@@ -65,17 +65,26 @@ impl Client {
             Ok((waiting, tx.tokens().stock()?.len(), views::unopened_invitations(tx)?))
         })?;
         let (waiting, tokens, unopened) = counts;
-        let (conversations, stuck, missing) = self.read(|tx| {
+        let (conversations, stuck, stopped, missing) = self.read(|tx| {
             let all = tx.conversations().all_conversations()?;
             let stuck = |of: &&Conversation| matches!(of.state, ConversationState::NeedsRejoin { .. });
+            let stopped =
+                |of: &&Conversation| matches!(of.state, ConversationState::Diverged | ConversationState::Spoilt);
             let mut missing = 0;
             for conversation in &all {
                 missing += views::missing_positions(tx, &conversation.channel)?;
             }
-            Ok((all.len(), all.iter().filter(stuck).count(), missing))
+            Ok((all.len(), all.iter().filter(stuck).count(), all.iter().filter(stopped).count(), missing))
         })?;
         findings.push(Finding::good("conversations", format!("{conversations}, {waiting} with messages waiting")));
         findings.push(Finding::good("to be entered", format!("{stuck} that this device cannot follow")));
+        findings.push(match stopped {
+            0 => Finding::good("stopped", "none (diverged or spoilt)".to_owned()),
+            count => Finding::bad(
+                "stopped",
+                format!("{count} diverged or spoilt; doctor --repair looks again, and says more"),
+            ),
+        });
         findings.push(Finding::good("missing", format!("{missing} entries that this device cannot read")));
         findings.push(Finding::good("tokens", format!("{tokens} in stock")));
         findings.push(Finding::good(

@@ -60,16 +60,36 @@ impl Client {
     }
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "a state that is not named is one in which others are waited for")]
 fn of_conversation(conversation: &RepairedConversation) -> Repair {
     let RepairedConversation { channel, was, is, missing } = conversation;
     let mended = *is == ConversationState::Active && *missing == 0;
     let stuck = matches!(was, ConversationState::NeedsRejoin { .. });
-    let found = if stuck { "this device could not follow" } else { "there are entries that this device cannot read" };
-    let done = match (stuck, *is == ConversationState::Active) {
-        (true, true) if *missing == 0 => "entered anew".to_owned(),
-        (true, true) => format!("entered anew; members are asked for {missing} entries"),
-        (false, true) => format!("members are asked for {missing} entries again"),
-        (_, false) => "tried again; it waits for what only others can do".to_owned(),
+    let found = match was {
+        ConversationState::Diverged => "the server's log was not the one that this device had read",
+        ConversationState::Gone => "the server did not have it, or not under the keys of this device",
+        ConversationState::Spoilt => "a false access key is in force",
+        _ if stuck => "this device could not follow",
+        _ => "there are entries that this device cannot read",
+    };
+    let done = match is {
+        ConversationState::Active if stuck && *missing == 0 => "entered anew".to_owned(),
+        ConversationState::Active if stuck => format!("entered anew; members are asked for {missing} entries"),
+        ConversationState::Active if *missing > 0 => format!("members are asked for {missing} entries again"),
+        ConversationState::Active => "looked again: it is as it should be".to_owned(),
+        ConversationState::Diverged => {
+            "looked again, and it still is not: the server's store was put back to an older copy, or changed. Nothing is \
+             written there; what was read stays. Whoever runs the server can put the newest copy in place; else begin a new \
+             conversation"
+                .to_owned()
+        }
+        ConversationState::Spoilt => {
+            "nothing can be: a member or the server registered it. Nothing is written there; what was read stays. Begin a \
+             new conversation"
+                .to_owned()
+        }
+        ConversationState::Gone => "looked again, and it is not there any more".to_owned(),
+        _ => "tried again; it waits for what only others can do".to_owned(),
     };
     let found = found.to_owned();
     Repair { name: "conversation", conversation: Some(*channel), found, done, mended }
@@ -106,7 +126,33 @@ mod tests {
         time::{Duration, SystemTime},
     };
 
+    use quicprochat_client_core::store::RejoinReason;
+
     use super::*;
+
+    #[test]
+    fn what_is_said_of_a_conversation_is_what_became_of_it() {
+        let of = |was: ConversationState, is: ConversationState, missing| {
+            let channel = quicprochat_wire::ChannelId::new([1; 32]);
+            let repair = of_conversation(&RepairedConversation { channel, was, is, missing });
+            (format!("{}; {}", repair.found, repair.done), repair.mended)
+        };
+        let lost = || ConversationState::NeedsRejoin { reason: RejoinReason::GroupLost };
+        let (active, diverged) = (ConversationState::Active, ConversationState::Diverged);
+        let cases = [
+            (of(lost(), active.clone(), 0), "entered anew", true),
+            (of(lost(), active.clone(), 3), "asked for 3 entries", false),
+            (of(active.clone(), active.clone(), 3), "asked for 3 entries again", false),
+            (of(lost(), lost(), 0), "waits for what only others can do", false),
+            (of(diverged.clone(), active, 0), "as it should be", true),
+            (of(diverged.clone(), diverged, 0), "begin a new conversation", false),
+            (of(ConversationState::Spoilt, ConversationState::Spoilt, 0), "false access key", false),
+        ];
+        for ((said, mended), expected, right) in cases {
+            assert!(said.contains(expected), "{said}");
+            assert_eq!(mended, right, "{said}");
+        }
+    }
 
     #[test]
     fn only_old_key_files_that_were_never_moved_into_place_are_left_over() {

@@ -24,6 +24,8 @@ const TURN: Duration = Duration::from_secs(20);
 const TURN_SPREAD_MS: u64 = 5_000;
 /// Within which time a new leaf is updated if nothing is written (M3).
 const FRESH_LEAF_SPREAD_MS: u64 = 20 * 3600 * 1000;
+/// No new leaf is older than this before it is updated, once this device is there.
+const DAY: Duration = Duration::from_secs(24 * 3600);
 
 /// Stages and sends what is due. The cursor is at the head and nothing else is to be written.
 pub(super) fn drive(
@@ -62,7 +64,8 @@ fn due(cx: &mut Cx<'_>, conversation: &Conversation) -> Result<Option<Plan>, Eng
         cx.wake(at);
     }
     if conversation.fresh_leaf {
-        let at = conversation.since.after(Duration::from_millis(spread(device, FRESH_LEAF_SPREAD_MS)));
+        let spread = Duration::from_millis(spread(device, FRESH_LEAF_SPREAD_MS));
+        let at = conversation.since.after(spread).min(conversation.leaf_updated.after(DAY));
         if at <= cx.now {
             return Ok(Some(Plan::update()));
         }

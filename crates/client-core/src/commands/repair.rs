@@ -2,10 +2,13 @@
 
 use super::{Step, Task, sync::Sync};
 use crate::{
+    channels,
     command::{Outcome, RepairedConversation},
     engine::{Cx, Parts},
     error::EngineError,
     repair,
+    store::{Conversation, ConversationState, MessagePurpose},
+    vault::rows,
 };
 
 /// See the module.
@@ -17,20 +20,40 @@ pub(crate) struct Repair {
 impl Repair {
     pub(crate) fn begin(cx: &mut Cx<'_>, parts: &mut Parts) -> Result<Self, EngineError> {
         let mut found = Vec::new();
-        for conversation in cx.tx.conversations().all_conversations()? {
-            if !conversation.is_worked_on() {
+        for mut conversation in cx.tx.conversations().all_conversations()? {
+            let (channel, was) = (conversation.channel, conversation.state.clone());
+            if matches!(was, ConversationState::Diverged | ConversationState::Gone) {
+                look_again(cx, parts, &mut conversation)?;
+            }
+            let stopped = was == ConversationState::Spoilt;
+            if !conversation.is_worked_on() && !stopped {
                 continue;
             }
-            let channel = conversation.channel;
             repair::enter_now(cx, &channel)?;
-            let missing = repair::ask_again(cx, &channel)?;
-            if !conversation.is_live() || missing > 0 {
-                let (was, is) = (conversation.state.clone(), conversation.state);
-                found.push(RepairedConversation { channel, was, is, missing });
+            let missing = if stopped { repair::missing(cx.tx, &channel)? } else { repair::ask_again(cx, &channel)? };
+            if was != ConversationState::Active || missing > 0 {
+                found.push(RepairedConversation { channel, was, is: conversation.state, missing });
             }
         }
         Ok(Self { sync: Sync::begin(cx, parts), found })
     }
+}
+
+/// Attaches once more to a channel whose log was not the one that this device had read, or which the server did not have: an older
+/// copy of the server's store may have made way for the right one since. Before anything is written every check is made anew.
+fn look_again(cx: &mut Cx<'_>, parts: &mut Parts, conversation: &mut Conversation) -> Result<(), EngineError> {
+    let channel = conversation.channel;
+    let leaves = cx.tx.outbox().outbox_of(&channel)?.iter().any(|row| row.purpose == MessagePurpose::Leave);
+    let state = match (conversation.members.is_empty(), leaves) {
+        (true, _) => rows::NEW_DEVICE,
+        (false, true) => ConversationState::Leaving,
+        (false, false) => ConversationState::Active,
+    };
+    let before = core::mem::replace(&mut conversation.state, state);
+    parts.channels.renew(cx, &channel);
+    channels::settle(cx, &before, conversation)?;
+    parts.channels.want(channel);
+    Ok(())
 }
 
 impl Task for Repair {
@@ -46,6 +69,8 @@ impl Task for Repair {
             }
             conversation.missing = repair::missing(cx.tx, &conversation.channel)?;
         }
+        // Whatever the server has deleted for good is no trouble.
+        conversations.retain(|of| of.was != ConversationState::Gone || of.is != ConversationState::Gone);
         Ok(Outcome::Repaired { conversations }.into())
     }
 }

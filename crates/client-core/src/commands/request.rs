@@ -1,8 +1,8 @@
 //! `AcceptRequest` and `BlockRequest`.
 
-use quicprochat_wire::{ConnectionKind, MessageId};
+use quicprochat_wire::{ChannelId, ConnectionKind, MessageId};
 
-use super::{Step, Task};
+use super::{Step, Task, sync::Sync};
 use crate::{
     command::{CommandError, Outcome},
     engine::{Cx, LinkStatus, Parts},
@@ -10,18 +10,20 @@ use crate::{
     fetch::{self, stored_identity},
     inbox::set_state,
     state::{self, Pace},
-    store::{InvitationState, Relation},
+    store::{Conversation, ConversationState, InvitationState, Relation},
 };
 
 /// Accepts, and waits until the conversation is joined.
 pub(crate) struct Accept {
     invitation: MessageId,
     accepted: bool,
+    /// The Welcome was of no use, and the device enters anew.
+    enters: Option<Sync>,
 }
 
 impl Accept {
     pub(crate) const fn new(invitation: MessageId) -> Self {
-        Self { invitation, accepted: false }
+        Self { invitation, accepted: false, enters: None }
     }
 }
 
@@ -46,14 +48,33 @@ impl Task for Accept {
             return Ok(Step::Moved);
         }
         match invitation.state {
-            InvitationState::Joined => {}
-            InvitationState::Failed | InvitationState::Blocked => return Ok(CommandError::JoinFailed.into()),
+            InvitationState::Joined => self.joined(cx, parts, invitation.channel),
+            InvitationState::Failed | InvitationState::Blocked => Ok(CommandError::JoinFailed.into()),
             InvitationState::Joining | InvitationState::Request | InvitationState::Unchecked => {
                 let down = matches!(cx.link(ConnectionKind::Channel), LinkStatus::Down(_));
-                return Ok(if down { CommandError::Unreachable { unfinished: true }.into() } else { Step::Wait });
+                Ok(if down { CommandError::Unreachable { unfinished: true }.into() } else { Step::Wait })
             }
         }
-        Ok(Outcome::Joined { channel: invitation.channel }.into())
+    }
+}
+
+impl Accept {
+    /// The invitation led into the conversation; where its Welcome did not, what is due may still (M1).
+    fn joined(&mut self, cx: &mut Cx<'_>, parts: &mut Parts, channel: ChannelId) -> Result<Step, EngineError> {
+        let conversation = cx.tx.conversations().conversation(&channel)?;
+        let outside = |conversation: &Conversation| matches!(conversation.state, ConversationState::NeedsRejoin { .. });
+        if !conversation.as_ref().is_some_and(outside) {
+            return Ok(Outcome::Joined { channel }.into());
+        }
+        let sync = match &mut self.enters {
+            Some(sync) => sync,
+            None => self.enters.insert(Sync::begin(cx, parts)),
+        };
+        Ok(match sync.step(cx, parts)? {
+            Step::Done(Ok(_)) => CommandError::JoinFailed.into(),
+            Step::Done(Err(CommandError::Unreachable { .. })) => CommandError::Unreachable { unfinished: true }.into(),
+            other => other,
+        })
     }
 }
 

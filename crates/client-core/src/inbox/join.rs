@@ -3,17 +3,18 @@
 //! ```text
 //!   attach ──earlier key──▶ keyring ──▶ attach        the keys may have rolled since
 //!      └──▶ the commit's entry ──▶ its GroupInfo ──▶ MLS join, every record checked ──▶ conversation
+//!                                                       └─ the KeyPackage is gone, and this device has a leaf ──▶ enter anew (M2)
 //! ```
 
 use quicprochat_e2ee::{
     E2eeError,
-    channel::{ChannelKeys, GroupInfoHead, open_group_info},
-    mls::{EntryRecords, Group},
+    channel::{ChannelKeys, GroupInfoBody, GroupInfoHead, open_group_info},
+    mls::{EntryRecords, Group, inspect_group_info},
     sealed::Invitation as Body,
 };
 use quicprochat_identity::{UnverifiedIdentity, VerifiedIdentity};
 use quicprochat_wire::{
-    AccessPublicKey, ConnectionKind, ErrorCode, MessageId, Response,
+    AccessPublicKey, ChannelId, ConnectionKind, ErrorCode, MessageId, Response, Timestamp,
     call::channel::{ChannelGroupInfo, ChannelKeyring, ChannelRead, EntryKind, GroupInfo},
 };
 
@@ -50,6 +51,8 @@ pub(super) struct Join {
     next: JoinCall,
     calling: bool,
     after_position: u64,
+    /// When the server took the commit.
+    committed: Timestamp,
 }
 
 /// What an answer leads to.
@@ -67,8 +70,9 @@ impl Join {
     /// `None` if the body is not usable.
     pub(super) fn begin(invitation: &Invitation) -> Option<Self> {
         let body = Body::parse(invitation.body.expose()).ok()?;
-        let next = JoinCall::Attach;
-        Some(Self { body, ahead: None, missed: None, doubt: false, next, calling: false, after_position: 0 })
+        let (next, committed) = (JoinCall::Attach, Timestamp(u64::MAX));
+        let doubt = false;
+        Some(Self { body, ahead: None, missed: None, doubt, next, calling: false, after_position: 0, committed })
     }
 
     fn call(&mut self, cx: &mut Cx<'_>, id: MessageId) -> Result<(), EngineError> {
@@ -193,7 +197,8 @@ impl Inbox {
             Verdict::Rejoin(reason) => {
                 let conversation = outside(cx, &join, &invitation, reason);
                 channels::settle(cx, &ConversationState::Active, &conversation)?;
-                set_state(cx, invitation, InvitationState::Failed)?;
+                channels.want(conversation.channel);
+                set_state(cx, invitation, InvitationState::Joined)?;
             }
             Verdict::Done(conversation) => {
                 let channel = conversation.channel;
@@ -267,6 +272,7 @@ fn answer(
             match commit {
                 Some(entry) if entry.id == join.body.commit && entry.kind == EntryKind::Commit => {
                     join.after_position = entry.after_commit.position;
+                    join.committed = entry.time;
                     join.next = JoinCall::Info;
                     Ok(Verdict::GoOn)
                 }
@@ -307,11 +313,14 @@ fn enter(cx: &mut Cx<'_>, join: &Join, invitation: &Invitation, info: &GroupInfo
         Err(error @ E2eeError::Store(_)) => return Err(error.into()),
         Err(error) => {
             tracing::debug!(?error, "the Welcome does not open the group");
-            // Made for a KeyPackage that is gone: what this device never had cannot be broken here.
+            // Made for other devices only: what this device never had cannot be broken here.
             let known = cx.tx.conversations().conversation(&channel)?.is_some();
-            if !known && !open::is_for_this_device(cx, body)? {
+            if !known && !open::is_for_this_device(cx, body)? && !has_leaf(cx, channel, &opened)? {
                 unopened::count(cx)?;
                 return Ok(Verdict::Failed);
+            }
+            for identity in &verified {
+                records::put(cx, channel, identity)?;
             }
             return Ok(Verdict::Rejoin(RejoinReason::BadWelcome));
         }
@@ -327,10 +336,22 @@ fn enter(cx: &mut Cx<'_>, join: &Join, invitation: &Invitation, info: &GroupInfo
     conversation.state = ConversationState::Active;
     merge::whole(cx, &mut conversation, &group)?;
     conversation.fresh_leaf = true;
+    // As old as its KeyPackage at least: one that lay about is renewed the sooner (M3).
+    conversation.leaf_updated = join.committed.min(cx.now);
     if conversation.members.iter().all(|member| member.account != invitation.from) {
         return Ok(Verdict::Failed);
     }
     Ok(Verdict::Done(Box::new(conversation)))
+}
+
+/// Whether this device has a leaf in a group, whatever became of the KeyPackage that it was added by.
+fn has_leaf(cx: &mut Cx<'_>, channel: ChannelId, info: &GroupInfoBody) -> Result<bool, EngineError> {
+    let own = cx.own()?.row.device;
+    match inspect_group_info(&cx.provider(), channel, info) {
+        Ok(group) => Ok(group.members.iter().any(|member| member.credential.device == own)),
+        Err(error @ E2eeError::Store(_)) => Err(error.into()),
+        Err(_) => Ok(false),
+    }
 }
 
 /// A conversation as the invitation describes it, before the group is known.

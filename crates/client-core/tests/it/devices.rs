@@ -278,20 +278,59 @@ fn overslept() -> (World, ChannelId) {
 }
 
 #[test]
-fn a_request_that_outlived_its_key_package_leaves_no_broken_conversation() {
+fn a_request_that_outlived_its_key_package_is_accepted_by_entering_anew() {
     let (mut world, channel) = overslept();
+    world.send("bob's laptop", channel, "are you there?").expect("sent");
     let request = {
         let tx = world.client("bob").store.begin().expect("opens");
         tx.inbox().invitations().expect("reads")[0].id
     };
     let accepted = world.run("bob", Command::AcceptRequest { invitation: request });
-    assert_eq!(accepted, Err(CommandError::JoinFailed), "the person hears that it cannot be followed");
-    assert_eq!(seen(&mut world, "bob"), (0, 0, 1));
+    assert_eq!(accepted, Ok(Outcome::Joined { channel }), "the device has a leaf, and takes its place (M1)");
+    assert_eq!(seen(&mut world, "bob"), (1, 0, 0));
+    assert_eq!(world.conversation("bob", channel).state, ConversationState::Active);
+    for name in ["bob's laptop", "alice"] {
+        world.sync(name);
+        assert_eq!(world.conversation(name, channel).members.len(), 3, "{name}");
+    }
+    world.send("alice", channel, "hello both").expect("sent");
+    for name in ["bob", "bob's laptop"] {
+        world.sync(name);
+        let read = world.texts(name, channel);
+        assert!(read.ends_with(&["alice: hello both".to_owned()]), "{name}: {read:?}");
+    }
+}
+
+#[test]
+fn a_request_that_outlived_its_key_package_fails_where_the_device_was_removed_since() {
+    let (mut world, channel) = overslept();
+    world.run("alice", Command::Remove { channel, name: "bob".to_owned() }).expect("removed");
+    let request = {
+        let tx = world.client("bob").store.begin().expect("opens");
+        tx.inbox().invitations().expect("reads")[0].id
+    };
+    let accepted = world.run("bob", Command::AcceptRequest { invitation: request });
+    assert_eq!(accepted, Err(CommandError::JoinFailed), "the person hears that it leads nowhere");
     assert!(!told_of_a_state(&mut world, "bob"), "and sees no broken conversation");
-    world.sync("bob's laptop");
-    world.send("alice", channel, "hello laptop").expect("sent");
-    world.sync("bob's laptop");
-    assert_eq!(world.texts("bob's laptop", channel), ["alice: hello laptop"]);
+}
+
+#[test]
+fn a_leaf_that_lay_about_for_days_is_renewed_as_soon_as_its_device_is_there() {
+    let mut world = World::new(&["alice", "bob", "carol"]);
+    let channel = world.create("alice", "tea");
+    world.invite("alice", channel, &["bob", "carol"]);
+    for name in ["bob", "carol"] {
+        world.sync(name);
+    }
+    world.accept("carol");
+    world.sync("carol");
+    assert!(world.conversation("carol", channel).fresh_leaf, "she has a day's time");
+    world.send("alice", channel, "hello").expect("sent");
+    world.pass(DAY * 2);
+    world.accept("bob");
+    world.sync("bob");
+    assert_eq!(world.texts("bob", channel), ["alice: hello"], "its Welcome opens, so nothing is lost to him");
+    assert!(!world.conversation("bob", channel).fresh_leaf, "his keys were out there for two days");
 }
 
 fn joining(world: &mut World, name: &str) -> bool {

@@ -5,7 +5,7 @@ use quicprochat_client_core::{
     store::{ConversationState, LogBody, RejoinReason},
 };
 use quicprochat_wire::{
-    AccessPublicKey, ErrorCode, Response,
+    AccessPublicKey, ErrorCode, Request, Response,
     call::channel::{ChainPoint, Enqueued},
     time::Duration,
 };
@@ -69,6 +69,47 @@ fn a_server_with_another_past_is_noticed_wherever_it_shows() {
         let state = world.conversation("alice", channel).state;
         assert_eq!(state, ConversationState::Diverged, "lie {index}: {sent:?}");
     }
+}
+
+#[test]
+fn a_repair_looks_again_at_what_had_another_past_and_goes_on_only_where_it_is_the_right_one() {
+    let (mut world, channel) = group_of(&["alice", "bob"]);
+    world.send("alice", channel, "before").expect("sent");
+    world.sync("bob");
+    // As a server that was put back to an older copy shows it.
+    let older = |result: &mut Result<Response, CallError>| {
+        if let Ok(Response::ChannelState(state)) = result {
+            state.last = ChainPoint { position: 1, hash: quicprochat_wire::ChainHash::new([1; 32]) };
+            state.last_commit = state.last;
+        }
+    };
+    world.tamper = Some(("bob", Box::new(older)));
+    world.client("bob").crash();
+    world.sync("bob");
+    assert_eq!(world.conversation("bob", channel).state, ConversationState::Diverged);
+    let cursor = world.conversation("bob", channel).cursor;
+    world.client("bob").calls.clear();
+    let again = world.run("bob", Command::Repair);
+    let Ok(Outcome::Repaired { conversations }) = again else { panic!("{again:?}") };
+    let [found] = &conversations[..] else { panic!("{conversations:?}") };
+    assert_eq!((&found.was, &found.is), (&ConversationState::Diverged, &ConversationState::Diverged));
+    let wrote = |world: &mut World| {
+        world.client("bob").calls.iter().any(|(_, request)| matches!(request, Request::ChannelEnqueue(_)))
+    };
+    assert!(!wrote(&mut world), "nothing is written to another past");
+    assert_eq!(world.conversation("bob", channel).cursor, cursor);
+    world.tamper = None;
+    let again = world.run("bob", Command::Repair);
+    let Ok(Outcome::Repaired { conversations }) = again else { panic!("{again:?}") };
+    let [found] = &conversations[..] else { panic!("{conversations:?}") };
+    assert_eq!((&found.was, &found.is, found.missing), (&ConversationState::Diverged, &ConversationState::Active, 0));
+    world.send("bob", channel, "after").expect("sent");
+    world.sync("alice");
+    for name in ["alice", "bob"] {
+        assert_eq!(world.texts(name, channel), ["alice: before", "bob: after"], "{name}");
+    }
+    let again = world.run("bob", Command::Repair);
+    assert_eq!(again, Ok(Outcome::Repaired { conversations: Vec::new() }), "nothing is amiss any more");
 }
 
 #[test]

@@ -4,12 +4,13 @@ use std::fs;
 
 use anyhow::{Context, Result, ensure};
 
-use super::{Trial, cast, devices::login, done, fails, group, logged, returned::copy_folder, same};
+use super::{Trial, cast, devices::login, done, fails, group, logged, returned::copy_folder, same, texts};
 use crate::sandbox::Sandbox;
 
 pub(super) const TRIALS: &[Trial] = &[
     ("a_member_sends_a_new_device_again_what_it_cannot_read", a_member_sends_a_new_device_again_what_it_cannot_read),
     ("the_doctor_repairs_and_says_what_is_left", the_doctor_repairs_and_says_what_is_left),
+    ("a_server_that_was_put_back_is_noticed", a_server_that_was_put_back_is_noticed),
 ];
 
 fn a_member_sends_a_new_device_again_what_it_cannot_read(sandbox: &mut Sandbox) -> Result<()> {
@@ -67,5 +68,50 @@ fn the_doctor_repairs_and_says_what_is_left(sandbox: &mut Sandbox) -> Result<()>
     ensure!(events.iter().any(|event| format!("{event:?}").contains("nothing to repair")), "{events:?}");
     let log = logged(sandbox, &bob, "picnic")?;
     ensure!(log.iter().any(|shown| shown.contains("since")), "{log:?}");
+    Ok(())
+}
+
+fn a_server_that_was_put_back_is_noticed(sandbox: &mut Sandbox) -> Result<()> {
+    let [alice, bob] = cast(sandbox, ["alice", "bob"])?;
+    group(sandbox, "picnic", &[&alice, &bob])?;
+    done(sandbox, &bob, &["send", "picnic", "before"])?;
+    done(sandbox, &alice, &["sync"])?;
+    let (data, older) = (sandbox.server_dir(), sandbox.server_dir().with_extension("older"));
+    let newest = sandbox.server_dir().with_extension("newest");
+    sandbox.stop_server()?;
+    copy_folder(&data, &older)?;
+    sandbox.start_server()?;
+    done(sandbox, &bob, &["send", "picnic", "since"])?;
+    done(sandbox, &alice, &["sync"])?;
+    sandbox.stop_server()?;
+    fs::rename(&data, &newest)?;
+    fs::rename(&older, &data)?;
+    sandbox.start_server()?;
+    for person in [&alice, &bob] {
+        done(sandbox, person, &["sync"])?;
+        let listed = done(sandbox, person, &["conversations"])?;
+        same("state", &listed.first().context("one")?.text("state")?, &"diverged")?;
+        fails(sandbox, person, &["send", "picnic", "to another past"], 1, "conversation-ended")?;
+        fails(sandbox, person, &["doctor"], 1, "failed")?;
+        let reply = fails(sandbox, person, &["doctor", "--repair"], 1, "failed")?;
+        let repair = reply.events.iter().find(|event| event.kind() == "repair").context("a repair is listed")?;
+        ensure!(repair.text("done")?.contains("put back to an older copy"), "{repair:?}");
+        ensure!(!repair.flag("mended")?, "{repair:?}");
+    }
+    sandbox.stop_server()?;
+    fs::rename(&data, &older)?;
+    fs::rename(&newest, &data)?;
+    sandbox.start_server()?;
+    for person in [&alice, &bob] {
+        let events = done(sandbox, person, &["doctor", "--repair"])?;
+        let repair = events.iter().find(|event| event.kind() == "repair").context("a repair is listed")?;
+        ensure!(repair.flag("mended")?, "{repair:?}");
+    }
+    done(sandbox, &alice, &["send", "picnic", "after"])?;
+    done(sandbox, &bob, &["sync"])?;
+    let expected: Vec<String> = ["before", "since", "after"].map(str::to_owned).into();
+    for person in [&alice, &bob] {
+        same("log", &texts(sandbox, person, "picnic")?, &expected)?;
+    }
     Ok(())
 }
