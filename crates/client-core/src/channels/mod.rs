@@ -13,6 +13,7 @@ mod apply;
 pub(crate) mod attach;
 pub(crate) mod commit;
 pub(crate) mod create;
+pub(crate) mod leave;
 pub(crate) mod merge;
 pub(crate) mod records;
 mod rejoin;
@@ -35,7 +36,7 @@ pub(crate) use session::{ChannelCall, Session};
 pub(crate) use tend::spread;
 
 use crate::{
-    engine::{Cx, LinkStatus, Mode, Purpose, Stream, keys},
+    engine::{Cx, LinkStatus, Mode, Purpose, Stream},
     error::EngineError,
     event::Event,
     fetch::Fetch,
@@ -247,7 +248,7 @@ impl Channels {
                 write::drive(cx, session, &mut conversation)?;
             }
         }
-        Ok(())
+        leave::drive(cx, session, &mut conversation)
     }
 
     pub(crate) fn respond(
@@ -357,17 +358,9 @@ impl Channels {
         }
     }
 
-    /// Deletes a channel whose last member this is.
-    pub(crate) fn delete(&mut self, cx: &mut Cx<'_>, conversation: &Conversation) -> bool {
-        let channel = conversation.channel;
-        let Some(session) = self.sessions.get_mut(&channel) else { return false };
-        if session.attached != Some(keys(&conversation.keys).access_public()) || session.deleting {
-            return session.deleting;
-        }
-        session.deleting = true;
-        let request = quicprochat_wire::call::channel::ChannelDelete { channel };
-        cx.call(ConnectionKind::Channel, request, Purpose::Channel(channel, ChannelCall::Delete));
-        true
+    /// Whether the channel is being deleted.
+    pub(crate) fn is_deleting(&self, channel: &ChannelId) -> bool {
+        self.sessions.get(channel).is_some_and(|session| session.deleting)
     }
 
     /// What the server answered to an attempt of this engine last, for whoever asked for the attempt.

@@ -4,7 +4,7 @@ use quicprochat_wire::{ChannelId, DeviceId, MessageId};
 
 use super::{Step, Task, active, at_head, channel_link, send::push, sync::Sync};
 use crate::{
-    channels::merge,
+    channels::leave::is_last,
     command::{CommandError, Outcome},
     content::{Control, MimiContent, Salt},
     engine::{Cx, Parts},
@@ -16,6 +16,8 @@ use crate::{
 pub(crate) struct Leave {
     channel: ChannelId,
     stage: Stage,
+    /// Whether the server was asked to delete the channel.
+    asked: bool,
 }
 
 enum Stage {
@@ -27,7 +29,7 @@ enum Stage {
 
 impl Leave {
     pub(crate) const fn new(channel: ChannelId) -> Self {
-        Self { channel, stage: Stage::Begin }
+        Self { channel, stage: Stage::Begin, asked: false }
     }
 
     fn ready(&mut self, cx: &mut Cx<'_>, parts: &mut Parts) -> Result<Step, EngineError> {
@@ -37,7 +39,11 @@ impl Leave {
             Err(error) => return Ok(error.into()),
         };
         if is_last(cx, &conversation)? {
+            // Nothing more is written from here on; what waits already is, and then the channel goes.
+            let leaving = Conversation { state: ConversationState::Leaving, ..conversation };
+            cx.tx.conversations().put_conversation(&leaving)?;
             self.stage = Stage::Deleting;
+            parts.channels.touch(self.channel);
             return Ok(Step::Moved);
         }
         let salt = Salt::random(cx.entropy);
@@ -78,21 +84,35 @@ impl Leave {
         Ok(error.into())
     }
 
-    fn deleting(&self, cx: &mut Cx<'_>, parts: &mut Parts) -> Result<Step, EngineError> {
+    fn deleting(&mut self, cx: &mut Cx<'_>, parts: &Parts) -> Result<Step, EngineError> {
         let Some(conversation) = cx.tx.conversations().conversation(&self.channel)? else {
             return Ok(CommandError::UnknownConversation.into());
         };
-        if conversation.state == ConversationState::Left {
-            return Ok(Outcome::Done.into());
+        match conversation.state.clone() {
+            ConversationState::Leaving => {}
+            ConversationState::Left | ConversationState::Gone => return Ok(Outcome::Done.into()),
+            ConversationState::Active => {
+                self.stage = Stage::Ready;
+                return Ok(Step::Moved);
+            }
+            state => return Ok(CommandError::ConversationState { state }.into()),
         }
-        if let Err(error) = channel_link(cx) {
-            return Ok(error.into());
+        let refused = parts.channels.refused(&self.channel).filter(|_| !parts.channels.is_calling(&self.channel));
+        let error = match (channel_link(cx), refused) {
+            (Err(error), _) => error,
+            (Ok(_), Some(failure)) => CommandError::Refused(failure),
+            (Ok(_), None) => {
+                self.asked |= parts.channels.is_deleting(&self.channel);
+                return Ok(Step::Wait);
+            }
+        };
+        if self.asked && matches!(error, CommandError::Unreachable { .. }) {
+            return Ok(CommandError::Unreachable { unfinished: true }.into());
         }
-        if let Some(failure) = parts.channels.refused(&self.channel) {
-            return Ok(CommandError::Refused(failure).into());
-        }
-        parts.channels.delete(cx, &conversation);
-        Ok(Step::Wait)
+        // The channel was not deleted: as if nothing had been asked.
+        let stays = Conversation { state: ConversationState::Active, ..conversation };
+        cx.tx.conversations().put_conversation(&stays)?;
+        Ok(error.into())
     }
 }
 
@@ -113,13 +133,6 @@ impl Task for Leave {
             Stage::Deleting => self.deleting(cx, parts),
         }
     }
-}
-
-/// Whether nobody stays: all others have left, or there are none.
-fn is_last(cx: &Cx<'_>, conversation: &Conversation) -> Result<bool, EngineError> {
-    let own = cx.own()?.row.account;
-    let leaves = |account| conversation.leavers.iter().any(|leaver| leaver.account == account);
-    Ok(merge::accounts(&conversation.members).into_iter().all(|account| account == own || leaves(account)))
 }
 
 /// Leaves every conversation, one after the other; the first that cannot be left ends it.

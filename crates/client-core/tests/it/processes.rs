@@ -1,8 +1,17 @@
 //! Several processes on one store.
 
-use quicprochat_client_core::{Command, Event, Outcome, store::LogBody};
+use std::collections::VecDeque;
 
-use crate::{groups::group_of, world::text_content};
+use quicprochat_client_core::{
+    Command, CommandError, CommandId, Event, Input, Outcome, StoreTx as _,
+    store::{ConversationState, LogBody},
+};
+use quicprochat_wire::{ChannelId, Request};
+
+use crate::{
+    groups::group_of,
+    world::{World, text_content},
+};
 
 #[test]
 fn two_processes_that_write_at_once_send_everything_once() {
@@ -56,4 +65,68 @@ fn what_a_dead_process_left_behind_another_sends() {
     world.sync("alice");
     world.sync("bob");
     assert_eq!(world.texts("bob", channel), ["alice: last words"]);
+}
+
+/// Another process of alice's has sent a message whose answer is withheld while alice, who is alone with her laptop, leaves.
+fn leaves_while_another_writes() -> (World, ChannelId, CommandId, CommandId, VecDeque<Input>) {
+    let mut world = World::new(&["alice", "bob"]);
+    world.enrol("alice", "alice's laptop");
+    world.sync("alice");
+    let channel = world.create("alice", "tea");
+    world.invite("alice", channel, &["alice"]);
+    world.sync("alice's laptop");
+    world.another_process("alice", "alice again");
+    let writes = world.begin("alice again", Command::Send { channel, content: text_content("on its way") });
+    let sent = |world: &mut World| {
+        world.client("alice again").calls.iter().any(|(_, call)| matches!(call, Request::ChannelEnqueue(_)))
+    };
+    while !sent(&mut world) {
+        world.step();
+    }
+    let held = world.client("alice again").hold();
+    let leaves = world.begin("alice", Command::Leave { channel });
+    world.settle();
+    assert_eq!(world.conversation("alice", channel).state, ConversationState::Leaving);
+    (world, channel, writes, leaves, held)
+}
+
+#[test]
+fn a_channel_is_not_deleted_before_what_waits_for_it_is_answered() {
+    let (mut world, channel, writes, leaves, held) = leaves_while_another_writes();
+    let refused = Err(CommandError::ConversationState { state: ConversationState::Leaving });
+    assert_eq!(world.send("alice", channel, "too late"), refused);
+    world.client("alice again").release(held);
+    let sent = world.wait("alice again", writes);
+    assert!(matches!(sent, Ok(Outcome::Sent { .. })), "{sent:?}");
+    assert_eq!(world.wait("alice", leaves), Ok(Outcome::Done));
+    assert_eq!(world.conversation("alice", channel).state, ConversationState::Left);
+    assert_eq!(world.texts("alice", channel), ["alice: on its way"]);
+}
+
+#[test]
+fn a_wish_to_be_the_last_to_leave_outlives_its_process() {
+    let (mut world, channel, ..) = leaves_while_another_writes();
+    for name in ["alice", "alice again"] {
+        world.client(name).crash();
+    }
+    world.sync("alice");
+    assert_eq!(world.conversation("alice", channel).state, ConversationState::Left);
+    assert_eq!(world.texts("alice", channel), ["alice: on its way"]);
+}
+
+#[test]
+fn whoever_is_not_the_last_any_more_leaves_by_a_message() {
+    let (mut world, channel, writes, leaves, held) = leaves_while_another_writes();
+    world.invite("alice's laptop", channel, &["bob"]);
+    world.client("alice again").release(held);
+    let sent = world.wait("alice again", writes);
+    assert!(matches!(sent, Ok(Outcome::Sent { .. })), "{sent:?}");
+    assert_eq!(world.wait("alice", leaves), Ok(Outcome::Done));
+    assert_eq!(world.conversation("alice", channel).state, ConversationState::Left);
+    world.sync("bob");
+    world.accept("bob");
+    world.sync("bob");
+    let tx = world.client("bob").store.begin().expect("opens");
+    let log = tx.messages().last_messages(&channel, 10).expect("reads");
+    assert!(log.iter().any(|entry| entry.body == LogBody::Leave), "{log:?}");
 }
