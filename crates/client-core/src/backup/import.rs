@@ -184,7 +184,12 @@ impl<'a> Import<'a> {
         };
         self.covered.entry(entry.channel).or_default().add(&entry);
         match self.tx.messages().import_message(&entry)? {
-            true => self.done.entries += 1,
+            true => {
+                self.done.entries += 1;
+                if matches!(entry.body, LogBody::Gap { .. }) {
+                    repair::imported_gap(self.tx, &entry.channel)?;
+                }
+            }
             false => self.done.known += 1,
         }
         Ok(())

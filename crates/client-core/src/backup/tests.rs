@@ -298,6 +298,12 @@ fn a_gap_that_a_backup_fills_is_not_shown_and_what_it_lacks_is() {
         tx.messages().append_message(&event(1, seq, LogBody::Gap { from, to })).expect("append");
     }
     tx.commit();
+    // The log was looked through already, when a backup came in that says nothing of it.
+    let mut empty = home(2);
+    let tx = empty.begin().expect("free");
+    tx.conversations().put_conversation(&conversation(1, ConversationState::Active)).expect("put");
+    tx.commit();
+    restore(&mut store, &backup(&mut empty)).expect("restored");
     restore(&mut store, &items).expect("restored");
     let log = shown(&mut store);
     let at = |seq: u64| log.iter().find(|(found, _)| *found == seq).map(|(_, body)| body.clone());

@@ -106,11 +106,16 @@ pub(crate) fn ask_again(cx: &mut Cx<'_>, channel: &ChannelId) -> Result<u64, Eng
     Ok(super::missing(cx.tx, channel)?)
 }
 
-/// Entries came in from elsewhere than members (a backup, an archive), which say all that there was in `covered`: it is not missing any more.
+/// Entries came in from elsewhere than members (a backup, an archive), which say all that there was in `covered`: it is not
+/// missing any more.
 pub(crate) fn filled(tx: &dyn StoreTx, channel: &ChannelId, covered: &Spans) -> Result<(), StoreFault> {
     let before = row::gaps(tx, channel)?;
     let mut gaps = before.clone();
-    add_all(tx, channel, &mut gaps)?;
+    // An archive comes in many parts: the log is looked through once.
+    if !row::knows_all(tx, channel)? {
+        add_all(tx, channel, &mut gaps)?;
+        row::set_knows_all(tx, channel, true)?;
+    }
     let mut missing = Spans::from(&gaps.missing[..]).without(covered);
     for span in missing.clone().iter() {
         missing = missing.without(&there(tx, channel, span)?);
@@ -121,6 +126,11 @@ pub(crate) fn filled(tx: &dyn StoreTx, channel: &ChannelId, covered: &Spans) -> 
     }
     row::store_gaps(tx, channel, &gaps)?;
     gaps.rows.iter().try_for_each(|gap| show(tx, channel, gap, &missing))
+}
+
+/// A gap of another device came in, of which nothing is kept yet.
+pub(crate) fn imported_gap(tx: &dyn StoreTx, channel: &ChannelId) -> Result<(), StoreFault> {
+    row::set_knows_all(tx, channel, false)
 }
 
 /// Whether a request that was never made is to come in a moment, for which a sync waits.

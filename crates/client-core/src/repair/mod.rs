@@ -14,7 +14,7 @@ mod spans;
 
 use quicprochat_wire::{AccountId, ChannelId, DeviceId};
 
-pub(crate) use gaps::{ask_again, filled, is_due_soon, is_own, note_own, opened};
+pub(crate) use gaps::{ask_again, filled, imported_gap, is_due_soon, is_own, note_own, opened};
 pub(crate) use returned::{attempt_id, enter_now, noticed, scan, scan_is_due, waits};
 pub(crate) use spans::Spans;
 

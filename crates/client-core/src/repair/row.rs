@@ -32,6 +32,20 @@ pub(super) fn store_gaps(tx: &dyn StoreTx, channel: &ChannelId, gaps: &Gaps) -> 
     tx.upkeep().put_setting(&gaps_name(channel), row.as_deref())
 }
 
+/// Whether every gap that the log shows is kept track of.
+pub(super) fn knows_all(tx: &dyn StoreTx, channel: &ChannelId) -> Result<bool, StoreFault> {
+    Ok(tx.upkeep().setting(&known_name(channel))?.is_some())
+}
+
+/// See [`knows_all`].
+pub(super) fn set_knows_all(tx: &dyn StoreTx, channel: &ChannelId, knows: bool) -> Result<(), StoreFault> {
+    tx.upkeep().put_setting(&known_name(channel), knows.then_some(&[1][..]))
+}
+
+fn known_name(channel: &ChannelId) -> String {
+    format!("gaps-known/{channel}")
+}
+
 fn gaps_name(channel: &ChannelId) -> String {
     format!("gaps/{channel}")
 }
