@@ -1,7 +1,7 @@
 //! `cargo xtask`: what a developer runs, and exactly what CI runs.
 //!
 //! One file per sub-command or noun: [`suite`] (what `test` runs, one file and one row each), [`tidy`] (checks of the
-//! tree, one file each), [`codegen`], [`setup`], [`demo`], [`power_loss`], [`sim`], [`mod@bench`]. [`sandbox`] runs the real server and the real terminal client
+//! tree, one file each), [`codegen`], [`setup`], [`demo`], [`power_loss`], [`sim`], [`samples`], [`mod@bench`]. [`sandbox`] runs the real server and the real terminal client
 //! in a scratch folder; [`process`] starts programs so that none outlives us.
 #![expect(clippy::print_stdout, reason = "a command-line tool talks on standard output")]
 #![expect(clippy::print_stderr, reason = "a command-line tool reports failures on standard error")]
@@ -11,6 +11,7 @@ mod codegen;
 mod demo;
 mod power_loss;
 mod process;
+mod samples;
 mod sandbox;
 mod setup;
 mod sim;
@@ -66,6 +67,9 @@ enum Command {
     /// Run scenarios of the simulated world, or break its rules and see that they notice
     #[command(after_help = sim::EXAMPLES)]
     Sim(sim::Arguments),
+    /// Write the samples of this version that every later one must read, or read those of all versions
+    #[command(after_help = samples::EXAMPLES)]
+    Samples(samples::Arguments),
     /// Measure the release build: throughput, memory, group operations, sizes
     #[command(after_help = bench::EXAMPLES)]
     Bench(bench::Arguments),
@@ -92,6 +96,7 @@ fn run(command: &Command) -> anyhow::Result<()> {
         Command::Trials(arguments) => trials::run(arguments),
         Command::PowerLoss(arguments) => power_loss::run(arguments),
         Command::Sim(arguments) => sim::run(arguments),
+        Command::Samples(arguments) => samples::run(arguments),
         Command::Bench(arguments) => bench::run(arguments),
     }
 }

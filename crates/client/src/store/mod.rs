@@ -56,4 +56,6 @@ pub enum StoreError {
 }
 
 #[cfg(test)]
+mod frozen;
+#[cfg(test)]
 mod tests;

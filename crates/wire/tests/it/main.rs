@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod codec;
 #[cfg(test)]
+mod frozen;
+#[cfg(test)]
 mod samples;
 #[cfg(test)]
 mod strategies;

@@ -32,6 +32,13 @@ impl Event {
         self.0.get(field).and_then(Value::as_bool).with_context(|| format!("the event lacks `{field}`: {}", self.0))
     }
 
+    /// A field that is a list of texts.
+    pub(crate) fn names(&self, field: &str) -> Result<Vec<String>> {
+        let list = self.0.get(field).and_then(Value::as_array);
+        let names = list.and_then(|list| list.iter().map(|name| name.as_str().map(str::to_owned)).collect());
+        names.with_context(|| format!("the event lacks the list `{field}`: {}", self.0))
+    }
+
     /// A field that is a number.
     pub(crate) fn number(&self, field: &str) -> Result<u64> {
         self.0.get(field).and_then(Value::as_u64).with_context(|| format!("the event lacks `{field}`: {}", self.0))

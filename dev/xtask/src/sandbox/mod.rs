@@ -44,6 +44,8 @@ pub(crate) struct Sandbox {
     binaries: Binaries,
     server: Option<Running>,
     link: Option<String>,
+    /// Where the server listens at its first start; any free port if nothing is said.
+    listen: Option<String>,
     /// Further arguments of the server.
     server_arguments: Vec<String>,
     /// The server's data folder.
@@ -62,6 +64,7 @@ impl Sandbox {
             binaries,
             server: None,
             link: None,
+            listen: None,
             server_arguments: Vec::new(),
             server_dir: scratch.path().join("server"),
             environments: Vec::new(),
@@ -72,6 +75,29 @@ impl Sandbox {
     /// Moves the server's data, which is not there yet, to another folder.
     pub(crate) fn server_lives_in(&mut self, folder: PathBuf) {
         self.server_dir = folder;
+    }
+
+    /// Where the server listens from its first start on.
+    pub(crate) fn server_listens_on(&mut self, address: &str) {
+        self.listen = Some(address.to_owned());
+    }
+
+    /// By how much the clock of programs on the server's data is wrong from now on, as `faketime` takes it (`-30d`).
+    ///
+    /// `faketime` itself would stand between us and the server, and take its signals.
+    pub(crate) fn server_has_clock(&mut self, off: &str) -> Result<()> {
+        let mut command = self.program_by_wrong_clock(Path::new("env"), &self.server_dir, off);
+        let output = capture(&mut command, PATIENCE)?;
+        ensure!(output.status.success(), "faketime ended with {}", output.status);
+        let text = String::from_utf8(output.stdout).context("no UTF-8")?;
+        let set = ["LD_PRELOAD", "FAKETIME", "FAKETIME_DONT_FAKE_MONOTONIC"];
+        let variables = text.lines().filter_map(|line| line.split_once('='));
+        let variables = variables.filter(|(name, _)| set.contains(name));
+        let variables: Vec<(OsString, OsString)> = variables.map(|(name, value)| (name.into(), value.into())).collect();
+        ensure!(variables.len() == set.len(), "faketime sets {variables:?} only");
+        let folder = self.server_dir.clone();
+        self.set_environment(&folder, variables);
+        Ok(())
     }
 
     /// Gives programs whose home or data is below a folder these variables from now on.
@@ -94,6 +120,11 @@ impl Sandbox {
         let folder = self.scratch.path().join("folders").join(name);
         fs::create_dir_all(&folder)?;
         Ok(folder)
+    }
+
+    /// The programs, for another sandbox.
+    pub(crate) fn binaries(&self) -> Binaries {
+        self.binaries.clone()
     }
 
     /// Where the programs are.
@@ -119,7 +150,8 @@ impl Sandbox {
     /// then always on the same one.
     pub(crate) fn start_server(&mut self) -> Result<&str> {
         ensure!(self.server.is_none(), "the server runs already");
-        let listen = self.link.as_deref().map_or(Ok("127.0.0.1:0"), address)?.to_owned();
+        let first = self.listen.as_deref().unwrap_or("127.0.0.1:0");
+        let listen = self.link.as_deref().map_or(Ok(first), address)?.to_owned();
         let log = File::options().create(true).append(true).open(self.server_log())?;
         let mut command = self.program(&self.binaries.server, &self.server_dir);
         command

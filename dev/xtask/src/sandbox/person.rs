@@ -13,7 +13,7 @@ pub(crate) struct Person {
     name: String,
     folder: PathBuf,
     /// By how much the device's clock is wrong, as `faketime` takes it.
-    clock_off: Option<&'static str>,
+    clock_off: Option<String>,
 }
 
 impl Person {
@@ -38,13 +38,13 @@ impl Person {
     }
 
     /// The same device with a clock that is wrong by so much, as `faketime` takes it (`+1d`).
-    pub(crate) fn with_clock(&self, off: &'static str) -> Self {
-        Self { clock_off: Some(off), ..self.clone() }
+    pub(crate) fn with_clock(&self, off: &str) -> Self {
+        Self { clock_off: Some(off.to_owned()), ..self.clone() }
     }
 
     /// By how much their clock is wrong.
-    pub(super) const fn clock_off(&self) -> Option<&'static str> {
-        self.clock_off
+    pub(super) fn clock_off(&self) -> Option<&str> {
+        self.clock_off.as_deref()
     }
 
     /// Their name on the server.

@@ -13,6 +13,7 @@ mod links;
 mod lock;
 mod names;
 mod pure;
+mod samples;
 mod sizes;
 mod source;
 mod sql;
@@ -89,6 +90,7 @@ const CHECKS: &[Check] = &[
     Check { name: "lock", what: "one stack for one job, from one registry", run: lock::check },
     Check { name: "budgets", what: "CONTRIBUTING.md lists every suite with its budget", run: budgets::check },
     Check { name: "fuzz", what: "every fuzz target is built, described and has a corpus", run: fuzz::check },
+    Check { name: "samples", what: "what earlier versions wrote is as they wrote it", run: samples::check },
 ];
 
 /// Makes the checks meant by `arguments`.

@@ -17,6 +17,7 @@ mod offline;
 mod recovery;
 mod repairs;
 mod returned;
+mod samples;
 mod server_backup;
 mod state;
 mod trust;
@@ -72,6 +73,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         crashes::TRIALS,
         returned::TRIALS,
         repairs::TRIALS,
+        samples::TRIALS,
         server_backup::TRIALS,
     ];
     let wanted = |trial: &&Trial| arguments.only.as_ref().is_none_or(|text| trial.0.contains(text.as_str()));
@@ -138,7 +140,7 @@ fn fails(sandbox: &Sandbox, person: &Person, arguments: &[&str], exit: i32, code
 }
 
 /// Syncs until an event of this kind comes.
-fn sync_until(sandbox: &Sandbox, person: &Person, kind: &str) -> Result<Event> {
+pub(crate) fn sync_until(sandbox: &Sandbox, person: &Person, kind: &str) -> Result<Event> {
     for _ in 0..MOST_SYNCS {
         if let Some(event) = done(sandbox, person, &["sync"])?.into_iter().find(|event| event.kind() == kind) {
             return Ok(event);
@@ -148,7 +150,7 @@ fn sync_until(sandbox: &Sandbox, person: &Person, kind: &str) -> Result<Event> {
 }
 
 /// Joins the conversation that a stranger's invitation is waiting for.
-fn accept(sandbox: &Sandbox, person: &Person) -> Result<()> {
+pub(crate) fn accept(sandbox: &Sandbox, person: &Person) -> Result<()> {
     let request = sync_until(sandbox, person, "request")?;
     let events = done(sandbox, person, &["requests", "accept", request.text("request")?])?;
     if !events.iter().any(|event| event.kind() == "joined") {
