@@ -22,7 +22,7 @@ fn homes() -> BTreeMap<PathBuf, Vec<PathBuf>> {
     let folders = |folder: &Path| -> Vec<PathBuf> {
         fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect()
     };
-    let versions = folders(Path::new(SAMPLES)).into_iter();
+    let versions = folders(&Path::new(SAMPLES).canonicalize().unwrap()).into_iter();
     versions.map(|version| (version.clone(), folders(&version.join("homes")))).collect()
 }
 
@@ -39,7 +39,7 @@ fn open(sample: &Path, temp: &Path) -> Store {
 }
 
 #[test]
-fn homes_of_every_version_open_and_those_of_this_one_have_rows_of_every_kind() {
+fn homes_of_every_version_open_and_those_just_made_have_rows_of_every_kind() {
     let homes = homes();
     assert!(!homes.is_empty(), "there are no samples in {SAMPLES}");
     for (version, homes) in homes {
@@ -58,12 +58,13 @@ fn homes_of_every_version_open_and_those_of_this_one_have_rows_of_every_kind() {
             }
         }
         let name = version.file_name().unwrap().to_str().unwrap();
-        if env!("CARGO_PKG_VERSION").strip_prefix(name).is_some_and(|rest| rest.starts_with('.')) {
+        // `cargo xtask samples make` asks when it has written them: a table that was added since is empty in older ones.
+        if std::env::var_os("QPC_SAMPLES_MADE").is_some_and(|made| made == version.as_os_str()) {
             let empty: Vec<&String> =
                 tables.difference(&filled).filter(|table| !PASSING.contains(&table.as_str())).collect();
             assert!(
                 empty.is_empty(),
-                "no home of {name} has rows in {empty:?}; give the samples some and make them anew"
+                "no home of {name} has rows in {empty:?}; have dev/xtask/src/samples/make.rs write some"
             );
         }
     }

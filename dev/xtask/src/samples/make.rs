@@ -50,6 +50,7 @@ fn all(binaries: Binaries, new: &Path) -> Result<Manifest> {
     sandbox.server_listens_on(LISTEN);
     write(&mut sandbox, new)?;
     wire(new)?;
+    stores(new)?;
     let manifest = Manifest::of(&super::version(), new)?;
     let faults = manifest.faults(new)?;
     ensure!(faults.is_empty(), "{}", faults.join("; "));
@@ -163,6 +164,14 @@ fn wire(folder: &Path) -> Result<()> {
     cargo.args(["test", "--quiet", "--package", "quicprochat-wire", "--test", "it", "--", "frozen"]);
     cargo.env("QPC_SAMPLES_TO", folder.join("wire"));
     process::run(&mut cargo, &Deadline::minutes("messages", 30))
+}
+
+/// The homes have rows of every kind; the test that opens them knows the tables.
+fn stores(folder: &Path) -> Result<()> {
+    let mut cargo = workspace::cargo()?;
+    cargo.args(["test", "--quiet", "--package", "quicprochat-client", "--lib", "--", "store::frozen"]);
+    cargo.env("QPC_SAMPLES_MADE", folder.canonicalize()?);
+    process::run(&mut cargo, &Deadline::minutes("stores", 30))
 }
 
 /// What a home shows without a server.
