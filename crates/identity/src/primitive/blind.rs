@@ -1,6 +1,6 @@
 //! A stand-in for VOPRF(ristretto255): hashes in its sizes. It hides nothing; a wrong key, element or proof fails all the same.
 
-use core::marker::PhantomData;
+use core::{marker::PhantomData, ops::Deref};
 
 use rand_core::RngCore;
 
@@ -9,6 +9,23 @@ use super::stand_in::{digest, expand};
 /// In place of the library's errors.
 #[derive(Debug)]
 pub struct Invalid;
+
+/// In place of the library's arrays.
+pub struct Bytes<const N: usize>([u8; N]);
+
+impl<const N: usize> From<Bytes<N>> for [u8; N] {
+    fn from(bytes: Bytes<N>) -> Self {
+        bytes.0
+    }
+}
+
+impl<const N: usize> Deref for Bytes<N> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
 
 /// In place of the group.
 #[derive(Clone)]
@@ -25,8 +42,8 @@ pub trait Group {
 
     /// A public key's bytes.
     #[must_use]
-    fn serialize_elem(element: [u8; 32]) -> [u8; 32] {
-        element
+    fn serialize_elem(element: [u8; 32]) -> Bytes<32> {
+        Bytes(element)
     }
 }
 
@@ -82,19 +99,24 @@ impl<G> VoprfClient<G> {
     /// In place of checking the proof and unblinding a batch.
     ///
     /// Errors:   [`Invalid`] for a proof of something else.
-    pub fn batch_finalize(
-        inputs: &[Vec<u8>],
-        _: &[Self],
-        evaluated: &[EvaluationElement<G>],
+    pub fn batch_finalize<'a, I, C>(
+        inputs: &'a I,
+        _: &'a C,
+        evaluated: &'a [EvaluationElement<G>],
         proof: &Proof<G>,
         public_key: [u8; 32],
-    ) -> Result<impl Iterator<Item = Result<[u8; 64], Invalid>>, Invalid> {
-        let blinded = inputs.iter().map(|input| digest(&[b"blinded", input]));
+    ) -> Result<impl Iterator<Item = Result<[u8; 64], Invalid>>, Invalid>
+    where
+        &'a I: IntoIterator<Item = &'a Vec<u8>>,
+        &'a C: IntoIterator<Item = &'a Self>,
+        G: 'a,
+    {
+        let blinded = inputs.into_iter().map(|input| digest(&[b"blinded", input]));
         let expected = prove(&public_key, blinded.zip(evaluated.iter().map(|element| element.0)));
         if expected != proof.0 {
             return Err(Invalid);
         }
-        Ok(inputs.iter().zip(evaluated).map(|(input, element)| Ok(output(input, &element.0))))
+        Ok(inputs.into_iter().zip(evaluated).map(|(input, element)| Ok(output(input, &element.0))))
     }
 }
 
@@ -129,14 +151,14 @@ impl<G> VoprfServer<G> {
     /// In place of evaluating a batch.
     ///
     /// Errors:   none.
-    pub fn batch_blind_evaluate(
-        &self,
-        _: &mut impl RngCore,
-        blinded: &[BlindedElement<G>],
-    ) -> Result<Evaluated<G>, Invalid> {
-        let messages: Vec<_> = blinded.iter().map(|element| self.evaluated(&element.0)).collect();
-        let proof =
-            prove(&self.get_public_key(), blinded.iter().map(|element| element.0).zip(messages.iter().copied()));
+    pub fn batch_blind_evaluate<'a, I>(&self, _: &mut impl RngCore, blinded: &'a I) -> Result<Evaluated<G>, Invalid>
+    where
+        &'a I: IntoIterator<Item = &'a BlindedElement<G>>,
+        G: 'a,
+    {
+        let blinded: Vec<[u8; 32]> = blinded.into_iter().map(|element| element.0).collect();
+        let messages: Vec<_> = blinded.iter().map(|element| self.evaluated(element)).collect();
+        let proof = prove(&self.get_public_key(), blinded.into_iter().zip(messages.iter().copied()));
         let messages = messages.into_iter().map(|element| EvaluationElement(element, PhantomData)).collect();
         Ok(Evaluated { messages, proof: Proof(proof, PhantomData) })
     }
@@ -144,8 +166,8 @@ impl<G> VoprfServer<G> {
     /// In place of evaluating an input that is not blinded.
     ///
     /// Errors:   none.
-    pub fn evaluate(&self, input: &[u8]) -> Result<[u8; 64], Invalid> {
-        Ok(output(input, &self.evaluated(&digest(&[b"blinded", input]))))
+    pub fn evaluate(&self, input: &[u8]) -> Result<Bytes<64>, Invalid> {
+        Ok(Bytes(output(input, &self.evaluated(&digest(&[b"blinded", input])))))
     }
 
     fn evaluated(&self, blinded: &[u8; 32]) -> [u8; 32] {
