@@ -4,10 +4,11 @@
 //!   ask(subject) ──ticket──▶ call on the look-up link ──▶ Directory::verify ──▶ pin ──▶ take(ticket): Found or CommandError
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, btree_map::Entry};
 
 use quicprochat_identity::{UnverifiedIdentity, VerifiedIdentity};
-use quicprochat_wire::{AccountId, ConnectionKind, ErrorCode, Response, call::directory::Subject};
+use quicprochat_wire::{AccountId, ConnectionKind, Digest, ErrorCode, Response, call::directory::Subject};
+use sha2::{Digest as _, Sha256};
 
 use crate::{
     command::{CommandError, RecordFault},
@@ -20,12 +21,17 @@ use crate::{
     trust::{ContactPin, Directory, PinnedKey, PlainDirectory, TrustError, VerifiedRecord},
 };
 
+/// Verified parts that are kept; about 10 KB each.
+const MOST_VERIFIED: usize = 256;
+
 /// Look-ups on their way, and those whose results were not taken yet.
 #[derive(Default)]
 pub(crate) struct Fetch {
     directory: PlainDirectory,
     asked: BTreeMap<u64, Lookup>,
     last_ticket: u64,
+    /// Stored identity parts that were verified before, by hash: many conversations have the same people in them.
+    verified: BTreeMap<Digest, VerifiedIdentity>,
 }
 
 struct Lookup {
@@ -55,8 +61,12 @@ impl Fetch {
     ///
     /// A record that comes out is verified, and its key is the pinned one.
     pub(crate) fn take(&mut self, cx: &mut Cx<'_>, ticket: Ticket) -> Option<Result<VerifiedRecord, CommandError>> {
+        let lookup = self.asked.get(&ticket.0)?;
+        let same = |other: &Lookup| other.subject == lookup.subject && matches!(other.state, State::Calling);
+        // One answer is for everybody who waits for it.
+        let calling = self.asked.values().any(same);
         let lookup = self.asked.get_mut(&ticket.0)?;
-        if matches!(lookup.state, State::Waiting) {
+        if matches!(lookup.state, State::Waiting) && !calling {
             match cx.link(ConnectionKind::Lookup) {
                 LinkStatus::Ready => {
                     let request = self.directory.lookup(&lookup.subject);
@@ -105,8 +115,26 @@ impl Fetch {
             }
             Err(CallError::Refused(failure)) => Err(CommandError::Refused(failure)),
         };
-        lookup.state = State::Done(Box::new(found));
+        let subject = lookup.subject.clone();
+        lookup.state = State::Done(Box::new(found.clone()));
+        for other in self.asked.values_mut() {
+            if other.subject == subject && matches!(other.state, State::Waiting) {
+                other.state = State::Done(Box::new(found.clone()));
+            }
+        }
         Ok(())
+    }
+
+    /// A stored identity part, verified: once for each that is asked for again and again.
+    pub(crate) fn stored(&mut self, part: &[u8]) -> Result<&VerifiedIdentity, EngineError> {
+        let hash = Digest::new(Sha256::digest(part).into());
+        if self.verified.len() >= MOST_VERIFIED && !self.verified.contains_key(&hash) {
+            self.verified.clear();
+        }
+        match self.verified.entry(hash) {
+            Entry::Occupied(known) => Ok(known.into_mut()),
+            Entry::Vacant(place) => Ok(place.insert(stored_identity(part)?)),
+        }
     }
 }
 

@@ -261,6 +261,9 @@ pub fn members(tx: &dyn StoreTx, conversation: &Conversation) -> Result<Vec<Memb
 
 /// The name of an account, whether the directory vouched for it, and whether the person was verified.
 pub fn name_of(tx: &dyn StoreTx, account: &AccountId) -> Result<(String, bool, bool), StoreFault> {
-    let contact = tx.contacts().contact(account)?;
-    Ok(contact.map_or_else(Default::default, |contact| (contact.name, contact.confirmed, contact.verified)))
+    if let Some(contact) = tx.contacts().contact(account)? {
+        return Ok((contact.name, contact.confirmed, contact.verified));
+    }
+    // Another device of the account has met them; this one has not looked them up.
+    Ok((tx.state().known_contact(account)?.map(|known| known.name).unwrap_or_default(), false, false))
 }

@@ -73,7 +73,7 @@ pub(crate) async fn meet(owner: &Session, other: &mut Session, name: &str, count
 async fn invite(owner: &Session, name: &str, numbers: Range<usize>) -> Result<Vec<ChannelId>> {
     let (mut channels, mut invited) = (Vec::new(), Vec::new());
     for number in numbers {
-        let create = Command::CreateGroup { title: format!("group {number}"), suite: Default::default() };
+        let create = Command::CreateGroup { title: title(number), suite: Default::default() };
         let Outcome::Created { channel } = owner.run(create).await? else { bail!("no group was made") };
         invited.push(owner.submit(Command::Invite { channel, names: vec![name.to_owned()] }).await);
         channels.push(channel);
@@ -101,7 +101,14 @@ async fn joined(session: &mut Session, wanted: &[ChannelId]) -> Result<()> {
     Ok(())
 }
 
-/// How many conversations a person is shown.
-pub(crate) fn listed(client: &mut Client) -> Result<usize> {
-    Ok(client.read(|tx| Ok(views::conversations(tx)?))?.len())
+/// The title of a conversation.
+pub(crate) fn title(number: usize) -> String {
+    format!("group {number}")
+}
+
+/// The titles that a person is shown, in the order of the list.
+pub(crate) fn titles(client: &mut Client) -> Result<Vec<String>> {
+    let mut views = client.read(|tx| Ok(views::conversations(tx)?))?;
+    views::in_order(&mut views);
+    Ok(views.into_iter().map(|view| view.title).collect())
 }

@@ -115,6 +115,12 @@ impl OpenVault {
         &self.identity
     }
 
+    /// The account's state, if there is one that opens.
+    #[must_use]
+    pub fn account_state(&self) -> Option<&[u8]> {
+        self.account_state.as_ref().ok()?.as_ref().map(|content| content.as_slice())
+    }
+
     /// The labels of the account's devices.
     #[must_use]
     pub fn labels(&self) -> &[DeviceLabel] {

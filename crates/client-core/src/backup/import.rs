@@ -305,6 +305,9 @@ fn vault_entry(item: &ConversationItem) -> VaultConversation {
         keys_since: item.keys_since,
         pinned: item.pinned,
         standing: item.standing,
+        title: VaultConversation::listed_title(&item.title),
+        peer: item.peer,
+        active: Timestamp(0),
     }
 }
 

@@ -13,6 +13,7 @@ mod apply;
 pub(crate) mod attach;
 pub(crate) mod commit;
 pub(crate) mod create;
+mod entering;
 pub(crate) mod leave;
 pub(crate) mod merge;
 pub(crate) mod records;
@@ -35,6 +36,7 @@ pub(crate) use session::tests;
 pub(crate) use session::{ChannelCall, Session};
 pub(crate) use tend::spread;
 
+use self::entering::Entering;
 use crate::{
     engine::{Cx, LinkStatus, Mode, Purpose, Stream},
     error::EngineError,
@@ -60,6 +62,7 @@ pub(crate) struct Channels {
     everything: bool,
     /// Whether a keyring held nothing for this account since this was last asked.
     new_doubt: bool,
+    entering: Entering,
 }
 
 impl Channels {
@@ -73,6 +76,7 @@ impl Channels {
     /// Works on a channel from now on.
     pub(crate) fn want(&mut self, channel: ChannelId) {
         self.wanted.insert(channel);
+        self.entering.at_once(channel);
         self.touch(channel);
     }
 
@@ -148,6 +152,7 @@ impl Channels {
 
     pub(crate) fn link_lost(&mut self) {
         self.sessions.clear();
+        self.entering = Entering::default();
         self.touch_all();
     }
 
@@ -171,6 +176,9 @@ impl Channels {
         for channel in core::mem::take(&mut self.touched) {
             self.drive_one(cx, mode, channel, stock, fetch)?;
         }
+        while let Some(channel) = self.entering.next() {
+            self.drive_one(cx, mode, channel, stock, fetch)?;
+        }
         Ok(())
     }
 
@@ -188,11 +196,14 @@ impl Channels {
                 cx.unsubscribe(stream);
             }
             self.wanted.remove(&channel);
+            self.entering.left(&channel);
             return Ok(());
         }
+        let enters = !conversation.is_live() && conversation.state != ConversationState::Creating;
         let session = self.sessions.entry(channel).or_default();
         if let Some(until) = session.rest_until.filter(|until| *until > cx.now) {
             cx.wake(until);
+            self.entering.left(&channel);
             return Ok(());
         }
         if cx.link(ConnectionKind::Channel) != LinkStatus::Ready {
@@ -201,12 +212,20 @@ impl Channels {
         if conversation.state == ConversationState::Creating {
             return create::drive(cx, session, &conversation, stock);
         }
+        if enters && !self.entering.may(cx.tx, channel)? {
+            return Ok(());
+        }
         if !attach::drive(cx, session, &conversation)? {
             return Ok(());
         }
-        if !conversation.is_live() {
-            return rejoin::drive(cx, session, &mut conversation, fetch);
+        if enters {
+            rejoin::drive(cx, session, &mut conversation, fetch)?;
+            if !conversation.is_worked_on() || session.rest_until.is_some_and(|until| until > cx.now) {
+                self.entering.left(&channel);
+            }
+            return Ok(());
         }
+        self.entering.left(&channel);
         if mode.listen && session.stream.is_none() {
             let after = conversation.cursor.position;
             let request = ChannelSubscribe { channel, after };

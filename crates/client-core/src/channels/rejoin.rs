@@ -39,7 +39,7 @@ use crate::{
     deliveries,
     engine::{Cx, Purpose, stored_keys},
     error::EngineError,
-    fetch::{self, Fetch, Ticket},
+    fetch::{Fetch, Ticket},
     repair,
     store::{Conversation, ConversationState, GapRow, LogBody, LogEntry, MessagePurpose, PendingCommit, RejoinReason},
 };
@@ -276,8 +276,8 @@ fn missing_records(
         if cx.tx.records().record_by_hash(&channel, &hash)?.is_some() {
             continue;
         }
-        if let Some(identity) = known_identity(cx, &account, &hash)? {
-            records::put(cx, channel, &identity)?;
+        if let Some(identity) = known_identity(cx, fetch, &account, &hash)? {
+            records::put(cx, channel, identity)?;
             continue;
         }
         if session.rejoin.looked_up.contains(&account) {
@@ -300,17 +300,22 @@ fn missing_records(
     Ok((!waiting).then_some(missing))
 }
 
-fn known_identity(cx: &Cx<'_>, account: &AccountId, hash: &Digest) -> Result<Option<VerifiedIdentity>, EngineError> {
+fn known_identity<'a>(
+    cx: &Cx<'_>,
+    fetch: &'a mut Fetch,
+    account: &AccountId,
+    hash: &Digest,
+) -> Result<Option<&'a VerifiedIdentity>, EngineError> {
     let own = cx.own()?;
     if own.row.account == *account && own.identity_hash() == *hash {
-        return fetch::stored_identity(&own.row.identity).map(Some);
+        return fetch.stored(&own.row.identity).map(Some);
     }
     let Some(contact) = cx.tx.contacts().contact(account)? else { return Ok(None) };
     // Verifying costs much more than hashing, and most often another part is asked for.
     if Digest::new(Sha256::digest(&contact.identity).into()) != *hash {
         return Ok(None);
     }
-    Ok(fetch::stored_identity(&contact.identity).ok().filter(|identity| identity.hash() == *hash))
+    Ok(fetch.stored(&contact.identity).ok().filter(|identity| identity.hash() == *hash))
 }
 
 /// Builds the commit; the group that it makes, its bytes and the attempt are stored in this transaction.

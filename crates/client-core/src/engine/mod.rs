@@ -63,8 +63,8 @@ const NEWS_BATCH: usize = 1024;
 
 /// The pure client engine. See the module for the map, [`Input`] and [`Effect`] for what goes in and out.
 ///
-/// Call order: `handle(Start)` first. After every `handle`, commit the transaction, then drain `poll_effect`, then sleep until
-/// `poll_timeout` or the next input. If `handle` or the commit fails, drop the engine and make a new one on the same store.
+/// Call order: `handle(Start)` first. After every `handle`, or several of answers that have come already, commit the
+/// transaction, then drain `poll_effect`, then sleep until `poll_timeout` or the next input. If `handle` or the commit fails, drop the engine and make a new one on the same store.
 pub struct Engine {
     entropy: Box<dyn Entropy>,
     /// Owner of this engine's leases in the store.

@@ -23,7 +23,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use quicprochat_e2ee::vault::{IDENTITY_RECORD, STATE_RECORDS, StateKey, is_account_state_record};
 use quicprochat_identity::VerifiedIdentity;
 use quicprochat_wire::{
-    AccountId, ConnectionKind, ErrorCode, Response, Timestamp,
+    AccountId, ConnectionKind, Entropy, ErrorCode, Response, Timestamp,
     call::vault::{VaultRecord, VaultStore, VaultSubscribe, VaultVersions},
     entropy::random_below,
     time::Duration,
@@ -41,7 +41,7 @@ use crate::{
     event::{Event, TrustWarning},
     input::{CallError, SubscriptionId},
     own_record::OwnRecord,
-    store::{AccountState, RecordVersion},
+    store::{AccountState, RecordVersion, StoreTx},
     trust::{ContactPin, PinnedKey},
 };
 
@@ -336,6 +336,27 @@ impl State {
         self.rest_until = Some(cx.wake_after(pause));
         self.refused = true;
     }
+}
+
+/// Takes the state that the vault holds over on a device that has none yet, so that its list of conversations is the account's
+/// from the beginning; whether it could be read. The first session compares it with the vault once more.
+///
+/// Errors:   [`EngineError`].
+pub fn take_over(tx: &dyn StoreTx, content: &[u8], entropy: &mut dyn Entropy) -> Result<bool, EngineError> {
+    let (mut row, mut document) = edit::load(tx, entropy)?;
+    let theirs = match Document::decode(content, row.client) {
+        Ok(theirs) if document.is_empty() => theirs,
+        Ok(_) => return Ok(false),
+        Err(error) => {
+            tracing::warn!(%error, "the account's state in the vault");
+            return Ok(false);
+        }
+    };
+    let before = Document::new(row.client);
+    adopt(&mut row, &mut document, &theirs)?;
+    row.content = document.encode();
+    tx.state().put_account_state(&row)?;
+    rows::apply(tx, &before, &document)
 }
 
 /// Takes over what another device wrote.

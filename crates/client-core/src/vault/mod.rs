@@ -9,6 +9,7 @@
 //! The server sees who writes a vault, and not who joins a channel: so a write comes at a random moment after the last change,
 //! is of one size, and names every record.
 
+pub(crate) mod activity;
 mod plan;
 pub(crate) mod rows;
 #[cfg(test)]

@@ -4,11 +4,12 @@ use quicprochat_e2ee::vault::{ConversationList, Standing, VaultConversation};
 use quicprochat_wire::{ChannelId, ServerLink, Timestamp};
 use zeroize::Zeroizing;
 
+use super::activity::Activity;
 use crate::{
     channels,
     engine::Cx,
     error::EngineError,
-    store::{Conversation, ConversationKind, ConversationState, RejoinReason, Secret, StoreFault, StoreTx},
+    store::{Conversation, ConversationKind, ConversationState, LogBody, RejoinReason, Secret, StoreFault, StoreTx},
 };
 
 /// Takes over how far other devices of the account have read: a log that the server shows to be shorter, or with another past,
@@ -43,17 +44,24 @@ pub(super) fn merged(
 ) -> Result<ConversationList, StoreFault> {
     let mut merged = listed.clone();
     for conversation in tx.conversations().all_conversations()? {
-        if let Some(entry) = entry(&conversation, server) {
+        if let Some(entry) = entry(tx, &conversation, server)? {
             merged.add(conversation.channel, entry);
         }
     }
     Ok(merged)
 }
 
+/// Among so many entries the newest message is looked for: commits alone are no activity.
+const RECENT: usize = 16;
+
 /// What the vault is to hold of a conversation; nothing while the server does not have it.
-fn entry(conversation: &Conversation, server: &ServerLink) -> Option<VaultConversation> {
+fn entry(
+    tx: &dyn StoreTx,
+    conversation: &Conversation,
+    server: &ServerLink,
+) -> Result<Option<VaultConversation>, StoreFault> {
     let standing = match conversation.state {
-        ConversationState::Creating => return None,
+        ConversationState::Creating => return Ok(None),
         // This device alone may be stuck; the account is in it.
         ConversationState::Active
         | ConversationState::Leaving
@@ -62,7 +70,10 @@ fn entry(conversation: &Conversation, server: &ServerLink) -> Option<VaultConver
         | ConversationState::Spoilt => Standing::Joined,
         ConversationState::Left | ConversationState::Removed | ConversationState::Gone => Standing::Left,
     };
-    Some(VaultConversation {
+    let recent = tx.messages().last_messages(&conversation.channel, RECENT)?;
+    let newest =
+        recent.iter().rev().find(|entry| matches!(entry.body, LogBody::Content { .. } | LogBody::Relayed { .. }));
+    Ok(Some(VaultConversation {
         server: server.to_string(),
         kind: match conversation.kind {
             ConversationKind::Group => 0,
@@ -72,11 +83,15 @@ fn entry(conversation: &Conversation, server: &ServerLink) -> Option<VaultConver
         keys_since: conversation.keys_since,
         pinned: conversation.last_commit,
         standing,
-    })
+        title: VaultConversation::listed_title(&conversation.title),
+        peer: conversation.peer,
+        active: newest.map_or(Timestamp(0), |entry| entry.time),
+    }))
 }
 
 /// Makes a row for every conversation of the account that this device is not in and that has no row yet, in the state
-/// `NeedsRejoin` for the reason `NewDevice`; returns which they are. Title and members are unknown until it is in.
+/// `NeedsRejoin` for the reason `NewDevice`; returns which they are. The title is that of the list, and members are unknown,
+/// until it is in.
 ///
 /// Channels of other servers than `server` are left alone: no client can reach them yet.
 pub fn adopt_conversations(
@@ -85,7 +100,7 @@ pub fn adopt_conversations(
     listed: &ConversationList,
     now: Timestamp,
 ) -> Result<Vec<ChannelId>, StoreFault> {
-    let mut adopted = Vec::new();
+    let (mut adopted, mut activity) = (Vec::new(), Activity::load(tx)?);
     for (channel, entry) in listed.iter() {
         let here = entry.server.parse::<ServerLink>().is_ok_and(|link| link.fingerprint() == server.fingerprint());
         let kind = match entry.kind {
@@ -99,8 +114,10 @@ pub fn adopt_conversations(
             continue;
         }
         tx.conversations().put_conversation(&row(*channel, kind, entry, now))?;
+        activity.note(*channel, entry.active);
         adopted.push(*channel);
     }
+    activity.store(tx)?;
     Ok(adopted)
 }
 
@@ -113,9 +130,9 @@ pub(crate) fn row(
 ) -> Conversation {
     Conversation {
         channel,
+        title: entry.title.clone(),
+        peer: entry.peer.filter(|_| kind == ConversationKind::Direct),
         kind,
-        title: String::new(),
-        peer: None,
         state: NEW_DEVICE,
         suite: 0,
         cursor: entry.pinned,

@@ -3,13 +3,20 @@
 use std::collections::BTreeSet;
 
 use quicprochat_client_core::{
-    Command, Event, Outcome, StoreTx as _, TrustWarning,
+    Command, Event, Outcome, StoreTx as _, SuiteChoice, TrustWarning,
     auth::{CeremonyError, ConversationList, VaultStanding},
+    command::ConversationChange,
+    state,
     store::{ConversationState, RejoinReason},
+    vault::adopt_conversations,
+    views,
 };
 use quicprochat_wire::{ChannelId, Request, Response, Timestamp, call::vault::VaultStore, time::Duration};
 
-use crate::{groups::group_of, world::World};
+use crate::{
+    groups::group_of,
+    world::{Seeded, World, text_content},
+};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -117,6 +124,92 @@ fn a_new_device_learns_of_the_conversations_and_enters_them() {
     world.set_online("bob", true);
     world.sync("bob");
     assert_eq!(world.texts("bob", channel), ["alice: before", "bob: hello"]);
+}
+
+/// What a person is shown: title and place in the order.
+fn shown(world: &mut World, name: &str) -> Vec<(String, bool, ConversationState)> {
+    let tx = world.client(name).store.begin().expect("opens");
+    let mut views = views::conversations(&tx).expect("reads");
+    views::in_order(&mut views);
+    views.into_iter().map(|view| (view.title, view.settings.pinned, view.main.state)).collect()
+}
+
+#[test]
+fn a_new_device_shows_titles_and_settings_before_it_has_entered_anything() {
+    let (mut world, channel) = group_of(&["alice", "bob"]);
+    let cake = world.create("bob", "cake");
+    let content = text_content("hello");
+    assert!(world.run("bob", Command::Dm { name: "alice".to_owned(), content, suite: SuiteChoice::default() }).is_ok());
+    let pin = ConversationChange::Pinned(true);
+    assert_eq!(world.run("bob", Command::SetConversation { channel, change: pin }), Ok(Outcome::Done));
+    put_down(&mut world, "bob");
+    put_down(&mut world, "bob");
+    world.enrol("bob", "bob's laptop");
+    let (_, vault, _) = world.sign_in("bob");
+    let now = world.now;
+    let client = world.client("bob's laptop");
+    let tx = client.store.begin().expect("opens");
+    let server = tx.account().own_account().expect("reads").expect("enrolled").server;
+    let adopted = adopt_conversations(&tx, &server, vault.conversations(), now).expect("stores");
+    assert_eq!(adopted.len(), 3);
+    let state = vault.account_state().expect("a state");
+    assert_eq!(state::take_over(&tx, state, &mut Seeded::new(7)), Ok(true));
+    assert_eq!(state::take_over(&tx, b"damaged", &mut Seeded::new(7)), Ok(false));
+    tx.commit();
+    let named = |title: &str, pinned, state: &ConversationState| (title.to_owned(), pinned, state.clone());
+    let expected = |state| [named("tea", true, &state), named("alice", false, &state), named("cake", false, &state)];
+    assert_eq!(shown(&mut world, "bob's laptop"), expected(NEW_DEVICE));
+    let before = world.conversation("bob", cake).members;
+    world.sync("bob's laptop");
+    assert_eq!(shown(&mut world, "bob's laptop"), expected(ConversationState::Active));
+    assert!(world.conversation("bob's laptop", cake).members.len() > before.len());
+}
+
+#[test]
+fn a_new_device_enters_what_was_used_last_first_and_asks_for_a_person_once() {
+    const GROUPS: usize = 40;
+    let mut world = World::new(&["alice", "bob"]);
+    let channels: Vec<_> = (0..GROUPS).map(|number| world.create("alice", &format!("tea {number}"))).collect();
+    for channel in &channels {
+        world.invite("alice", *channel, &["bob"]);
+    }
+    put_down(&mut world, "alice");
+    // The last ones by their ids were used last.
+    let mut by_id = channels.clone();
+    by_id.sort();
+    world.pass(HOUR);
+    for channel in &by_id[GROUPS - 4..] {
+        world.send("alice", *channel, "hello").expect("sent");
+        world.pass(MINUTE * 2);
+    }
+    world.pass(HOUR * 31);
+    put_down(&mut world, "alice");
+    put_down(&mut world, "alice");
+    let list = listed(&mut world, "alice");
+    let mut active: Vec<_> = list.iter().map(|(channel, entry)| (entry.active, *channel)).collect();
+    active.sort();
+    assert_eq!(active[GROUPS - 4..].iter().map(|(_, channel)| *channel).collect::<Vec<_>>(), by_id[GROUPS - 4..]);
+    world.enrol("alice", "alice's laptop");
+    world.set_online("alice", false);
+    world.client("alice's laptop").calls.clear();
+    world.sync("alice's laptop");
+    let calls = &world.client("alice's laptop").calls;
+    let mut entered = Vec::new();
+    let mut looked_up = 0;
+    for (_, request) in calls {
+        looked_up += usize::from(matches!(request, Request::Lookup(_)));
+        if let Request::ChannelAttach(attach) = request
+            && !entered.contains(&attach.channel)
+        {
+            entered.push(attach.channel);
+        }
+    }
+    assert_eq!(entered.len(), GROUPS);
+    assert_eq!(entered[..4], by_id[GROUPS - 4..].iter().rev().copied().collect::<Vec<_>>());
+    assert!(looked_up < 5, "{looked_up} look-ups of two people");
+    for channel in channels {
+        assert_eq!(world.conversation("alice's laptop", channel).state, ConversationState::Active);
+    }
 }
 
 #[test]

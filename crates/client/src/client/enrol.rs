@@ -5,6 +5,7 @@
 
 use quicprochat_client_core::{
     auth::{self, CeremonyError, ConversationList, DeviceAccount, Password, RecoveryKey, Registration, WayIn},
+    state,
     store::{KeyPackageState, OwnAccount, OwnKeyPackage, StoreTx, Stored},
     vault::adopt_conversations,
 };
@@ -14,7 +15,7 @@ use quicprochat_transport::{AccountLink, LinkError};
 use quicprochat_wire::{CallFailure, ErrorCode, ServerLink, Timestamp, call::directory::KeyPackagePart};
 
 use super::{Client, SignedIn, blocking};
-use crate::{ClientError, OsEntropy, entropy::now};
+use crate::{ClientError, OsEntropy, entropy::now, session::session_error};
 
 /// Where an account waits whose last request was not answered.
 const PENDING: &str = "pending account";
@@ -67,7 +68,7 @@ impl Client {
         let account = device.to_stored(server.clone(), hello.host)?;
         self.keep_pending(&account, &package(&request.key_package, key_package, at))?;
         self.settle(link.call(request).await)?;
-        Ok(Registered { account: self.promote(None)?, recovery_key })
+        Ok(Registered { account: self.promote(None, None)?, recovery_key })
     }
 
     /// Makes this home a further device of an account, with its password or recovery key.
@@ -97,7 +98,7 @@ impl Client {
                     code: ErrorCode::VersionConflict, ..
                 }))) => {}
                 Err(error) => return Err(error),
-                Ok(()) => return self.promote(Some(vault.conversations())),
+                Ok(()) => return self.promote(Some(vault.conversations()), vault.account_state()),
             }
         }
         Err(ClientError::Contended)
@@ -140,9 +141,13 @@ impl Client {
         Ok(tx.commit()?)
     }
 
-    /// The pending account is the home's account from now on, in the conversations that the vault lists; where they are not
-    /// at hand any more, the engine takes them over with its first session.
-    pub(super) fn promote(&mut self, listed: Option<&ConversationList>) -> Result<OwnAccount, ClientError> {
+    /// The pending account is the home's account from now on, in the conversations that the vault lists, and with the state
+    /// that it holds; where these are not at hand any more, the engine takes them over with its first session.
+    pub(super) fn promote(
+        &mut self,
+        listed: Option<&ConversationList>,
+        state: Option<&[u8]>,
+    ) -> Result<OwnAccount, ClientError> {
         let tx = self.store.begin()?;
         let pending = tx.upkeep().setting(PENDING)?.ok_or(ClientError::NotRegistered)?;
         let account = OwnAccount::decode(&pending).map_err(quicprochat_client_core::StoreFault::from)?;
@@ -150,6 +155,9 @@ impl Client {
         tx.upkeep().put_setting(PENDING, None)?;
         if let Some(listed) = listed {
             adopt_conversations(&tx, &account.server, listed, now())?;
+        }
+        if let Some(state) = state {
+            state::take_over(&tx, state, &mut OsEntropy).map_err(session_error)?;
         }
         tx.commit()?;
         Ok(account)
@@ -174,7 +182,7 @@ impl Client {
         let request =
             auth::authenticate(fingerprint, &hello.challenge, account.account, account.device, &device.device_key);
         match link.call(request).await {
-            Ok(_) => self.promote(None).map(Some),
+            Ok(_) => self.promote(None, None).map(Some),
             Err(error) if error.refusal().is_some() => {
                 self.forget_pending()?;
                 Ok(None)

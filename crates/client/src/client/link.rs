@@ -438,19 +438,20 @@ impl Client {
     /// cannot be had now, the engine takes them over with its first session.
     async fn promote_linked(&mut self, link: &AccountLink, account: &OwnAccount) -> Result<OwnAccount, ClientError> {
         let device = DeviceAccount::from_stored(account)?;
-        let listed = match link.call(VaultFetch { ids: Vec::new() }).await {
-            Ok(vault) => Some(auth::conversations(&device.state_key, account.account, &vault.records)),
+        let records = match link.call(VaultFetch { ids: Vec::new() }).await {
+            Ok(vault) => vault.records,
             Err(error) => {
                 tracing::debug!(%error, "the list of conversations did not come");
-                None
+                return self.promote(None, None);
             }
         };
         // A vault rolled in this moment is not for this key; the engine adopts the new one.
-        let listed = match listed {
-            Some(Err(CeremonyError::RecordSealed { .. })) | None => None,
-            Some(listed) => Some(listed?),
+        let listed = match auth::conversations(&device.state_key, account.account, &records) {
+            Err(CeremonyError::RecordSealed { .. }) => None,
+            listed => Some(listed?),
         };
-        self.promote(listed.as_ref())
+        let state = auth::account_state(&device.state_key, account.account, &records).ok().flatten();
+        self.promote(listed.as_ref(), state.as_ref().map(|state| state.as_slice()))
     }
 }
 

@@ -3,7 +3,7 @@
 //! ```text
 //!   commands ─┐                      ┌─▶ answers, events
 //!   links ────┼─▶ Input ─▶ engine ─▶ commit ─▶ effects ─▶ links
-//!   timer ────┘        one transaction
+//!   timer ────┘        one transaction (of several, if they have come already)
 //! ```
 //!
 //! Effects are carried out only after the commit (DESIGN section 4). When a transaction fails, the engine is dropped and
@@ -25,10 +25,12 @@ use tokio::{
 };
 
 use crate::{entropy, store::Store};
-use links::Links;
+use links::{Arrival, Links};
 
 /// How many inputs may wait for the engine before links are slowed down.
 const QUEUE: usize = 256;
+/// How many answers that have come already share a transaction: syncing it costs more than handling most of them.
+const MOST_TOGETHER: usize = 32;
 
 /// Why a session ended.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -130,20 +132,22 @@ struct Shell {
 }
 
 impl Shell {
-    async fn run(
-        mut self,
-        mut asked: mpsc::Receiver<Ask>,
-        mut arriving: mpsc::Receiver<links::Arrival>,
-    ) -> SessionError {
-        let mut input = Some(Input::Start);
+    async fn run(mut self, mut asked: mpsc::Receiver<Ask>, mut arriving: mpsc::Receiver<Arrival>) -> SessionError {
+        let mut inputs = vec![Input::Start];
+        // What came next, and does not go along with what came before it.
+        let mut next = None;
         loop {
-            if let Some(input) = input.take()
-                && let Err(error) = self.step(input)
+            if !inputs.is_empty()
+                && let Err(error) = self.step(core::mem::take(&mut inputs))
             {
                 return self.fail(error);
             }
             let deadline = self.engine.poll_timeout().map(deadline);
-            input = tokio::select! {
+            if let Some(arrival) = next.take() {
+                inputs.extend(self.links.arrived(arrival));
+                continue;
+            }
+            let input = tokio::select! {
                 ask = asked.recv() => match ask {
                     Some(Ask::Run(command, answer)) => {
                         let id = CommandId(self.next_command);
@@ -156,15 +160,28 @@ impl Shell {
                 Some(arrival) = arriving.recv() => self.links.arrived(arrival),
                 () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => Some(Input::Tick),
             };
+            inputs.extend(input);
+            // Only answers: what a connection that came up or broke means depends on what was carried out before.
+            while inputs.len() < MOST_TOGETHER
+                && next.is_none()
+                && let Ok(arrival) = arriving.try_recv()
+            {
+                match arrival {
+                    arrival @ Arrival::Input(_) => inputs.extend(self.links.arrived(arrival)),
+                    arrival @ (Arrival::Up { .. } | Arrival::Down { .. }) => next = Some(arrival),
+                }
+            }
         }
     }
 
-    /// One input, one transaction, then its effects.
-    fn step(&mut self, input: Input) -> Result<(), SessionError> {
+    /// Some inputs, one transaction, then their effects.
+    fn step(&mut self, inputs: Vec<Input>) -> Result<(), SessionError> {
         tokio::task::block_in_place(|| {
             let mut tx = self.store.begin()?;
-            let handled = self.engine.handle(entropy::now(), input, &mut tx);
-            handled.map_err(|error| tx.cause().map_or_else(|| session_error(error), SessionError::Store))?;
+            for input in inputs {
+                let handled = self.engine.handle(entropy::now(), input, &mut tx);
+                handled.map_err(|error| tx.cause().map_or_else(|| session_error(error), SessionError::Store))?;
+            }
             tx.commit()?;
             Ok::<(), SessionError>(())
         })?;
@@ -203,7 +220,7 @@ impl Shell {
     }
 }
 
-fn session_error(error: EngineError) -> SessionError {
+pub(crate) fn session_error(error: EngineError) -> SessionError {
     if let EngineError::Store(fault) = error {
         return SessionError::Store(fault);
     }

@@ -4,14 +4,14 @@ use core::fmt;
 use std::collections::BTreeMap;
 
 use quicprochat_wire::{
-    AccountId, ChainHash, ChannelId, DecodeError, Entropy, Reader, Writer, call::channel::ChainPoint,
+    AccountId, ChainHash, ChannelId, DecodeError, Entropy, Reader, Timestamp, Writer, call::channel::ChainPoint,
     limits::MAX_VAULT_BYTES,
 };
 use zeroize::Zeroizing;
 
 use super::{
     StateKey,
-    records::{RecordHead, VERSION, open, versioned},
+    records::{RecordHead, open},
 };
 use crate::{
     aead,
@@ -29,6 +29,10 @@ const BUCKETS: [usize; 3] = [4096, 16 * 1024, MAX_VAULT_BYTES - 64];
 const MAX_CONVERSATIONS: usize = 1024;
 /// Longest server link: host, port and fingerprint.
 const MAX_LINK_BYTES: usize = 512;
+/// Longest title in the list: somebody who makes groups with long titles must not fill an account's records.
+pub const MAX_LISTED_TITLE_BYTES: usize = 128;
+/// The version that this program writes. It reads the one before, which has no titles, as well.
+const LIST_VERSION: u8 = 2;
 
 /// Whether the account is in a conversation.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -56,24 +60,45 @@ pub struct VaultConversation {
     pub pinned: ChainPoint,
     /// Whether the account is in it, as of that commit.
     pub standing: Standing,
+    /// Its title as of that commit, or the beginning of it; empty for a direct one, and if it is not known.
+    pub title: String,
+    /// For a direct one: the other account, if it is known.
+    pub peer: Option<AccountId>,
+    /// The server's minute of the newest message that a device of the account knew when it wrote, 0 if there is none. It orders
+    /// conversations, and nothing else.
+    pub active: Timestamp,
 }
 
 impl VaultConversation {
     /// Takes over what the other one knows better: the keys that were derived later, and the state at the later commit. At
-    /// one commit, having left counts. Every choice is the larger of a total order, so that the outcome does not depend on
-    /// who merges what first.
+    /// one commit, having left counts, and a title that is known. Every choice is the larger of a total order, so that the
+    /// outcome does not depend on who merges what first.
     fn merge(&mut self, other: &Self) {
         if (other.keys_since, &*other.keys) > (self.keys_since, &*self.keys) {
             self.keys = other.keys.clone();
             self.keys_since = other.keys_since;
         }
-        let order = |one: &Self| (one.pinned.position, one.standing, one.pinned.hash, one.kind, one.server.clone());
-        if order(other) > order(self) {
+        self.active = self.active.max(other.active);
+        if other.order() > self.order() {
             self.pinned = other.pinned;
             self.standing = other.standing;
             self.kind = other.kind;
             self.server.clone_from(&other.server);
+            self.title.clone_from(&other.title);
+            self.peer = other.peer;
         }
+    }
+
+    fn order(&self) -> impl Ord {
+        let place = (self.pinned.position, self.standing, self.pinned.hash, self.kind);
+        (place, self.server.clone(), self.title.clone(), self.peer)
+    }
+
+    /// The beginning of a title that a list has room for.
+    #[must_use]
+    pub fn listed_title(title: &str) -> String {
+        let end = title.floor_char_boundary(MAX_LISTED_TITLE_BYTES);
+        title.get(..end).unwrap_or_default().to_owned()
     }
 }
 
@@ -171,10 +196,14 @@ impl ConversationList {
         sealed: &[u8],
     ) -> Result<(), E2eeError> {
         let content = open(key.as_bytes(), &RecordHead { account, id, version }, sealed)?;
-        let mut reader = versioned(&content)?;
+        let mut reader = Reader::new(&content);
+        let version = reader.u8()?;
+        if !(1..=LIST_VERSION).contains(&version) {
+            return Err(DecodeError::WrongLabel.into());
+        }
         let entries = reader.list::<_, DecodeError>(MAX_CONVERSATIONS, |item| {
             let channel = ChannelId::new(item.array()?);
-            Ok((channel, decode(item)?))
+            Ok((channel, decode(item, version)?))
         })?;
         reader.finish()?;
         if let Some((channel, _)) = entries.iter().find(|(channel, _)| record_of(channel) != id) {
@@ -188,7 +217,7 @@ impl ConversationList {
 
     fn encode(&self, shard: u32) -> Zeroizing<Vec<u8>> {
         let of_shard: Vec<_> = self.0.iter().filter(|(channel, _)| shard_of(channel) == shard).collect();
-        let writer = Writer::new().u8(VERSION).list(&of_shard, |writer, (channel, conversation)| {
+        let writer = Writer::new().u8(LIST_VERSION).list(&of_shard, |writer, (channel, conversation)| {
             writer
                 .fixed(channel)
                 .text(&conversation.server)
@@ -201,6 +230,9 @@ impl ConversationList {
                     Standing::Joined => 0,
                     Standing::Left => 1,
                 })
+                .text(&VaultConversation::listed_title(&conversation.title))
+                .list(conversation.peer.as_slice(), |writer, peer| writer.fixed(peer))
+                .u64(conversation.active.0)
         });
         // Room for the padding, so that nothing is left behind where the content was before.
         let mut content = Zeroizing::new(Vec::with_capacity(MAX_VAULT_BYTES));
@@ -223,8 +255,8 @@ fn shard_of(channel: &ChannelId) -> u32 {
     channel.as_bytes().first().map_or(0, |byte| u32::from(byte >> 4))
 }
 
-fn decode(item: &mut Reader<'_>) -> Result<VaultConversation, DecodeError> {
-    Ok(VaultConversation {
+fn decode(item: &mut Reader<'_>, version: u8) -> Result<VaultConversation, DecodeError> {
+    let mut conversation = VaultConversation {
         server: item.text(MAX_LINK_BYTES)?.to_owned(),
         kind: item.u8()?,
         keys: Zeroizing::new(item.array()?),
@@ -235,7 +267,16 @@ fn decode(item: &mut Reader<'_>) -> Result<VaultConversation, DecodeError> {
             1 => Standing::Left,
             found => return Err(DecodeError::BadValue { found: found.into() }),
         },
-    })
+        title: String::new(),
+        peer: None,
+        active: Timestamp(0),
+    };
+    if version >= LIST_VERSION {
+        conversation.title = item.text(MAX_LISTED_TITLE_BYTES)?.to_owned();
+        conversation.peer = item.list::<_, DecodeError>(1, |peer| Ok(AccountId::new(peer.array()?)))?.pop();
+        conversation.active = Timestamp(item.u64()?);
+    }
+    Ok(conversation)
 }
 
 #[cfg(test)]
@@ -249,16 +290,18 @@ mod tests {
 
     /// Few values of each field, so that collisions are met.
     fn conversation() -> impl Strategy<Value = VaultConversation> {
-        let point = (0u64..3, 0u8..2);
-        (0u8..2, 0u8..2, 0u8..3, 0u64..3, point, any::<bool>()).prop_map(|(server, kind, keys, since, point, left)| {
-            VaultConversation {
-                server: format!("qpc://chat{server}.example"),
-                kind,
-                keys: Zeroizing::new([keys; 96]),
-                keys_since: since,
-                pinned: ChainPoint { position: point.0, hash: ChainHash::new([point.1; 32]) },
-                standing: if left { Standing::Left } else { Standing::Joined },
-            }
+        let (point, shown) = ((0u64..3, 0u8..2), ("[ab]?", prop::option::of(0u8..2), 0u64..3));
+        let what = (0u8..2, 0u8..2, 0u8..3, 0u64..3, point, any::<bool>(), shown);
+        what.prop_map(|(server, kind, keys, since, point, left, (title, peer, active))| VaultConversation {
+            server: format!("qpc://chat{server}.example"),
+            kind,
+            keys: Zeroizing::new([keys; 96]),
+            keys_since: since,
+            pinned: ChainPoint { position: point.0, hash: ChainHash::new([point.1; 32]) },
+            standing: if left { Standing::Left } else { Standing::Joined },
+            title,
+            peer: peer.map(|peer| AccountId::new([peer; 32])),
+            active: Timestamp(active),
         })
     }
 
@@ -297,7 +340,7 @@ mod tests {
 
         #[test]
         fn bytes_from_outside_are_refused_without_a_panic(bytes in vec(any::<u8>(), 0..600)) {
-            let _ = decode(&mut Reader::new(&bytes));
+            let _ = (decode(&mut Reader::new(&bytes), 1), decode(&mut Reader::new(&bytes), 2));
             let key = StateKey::from_bytes(&[1; 32]);
             prop_assert!(ConversationList::default().open(&key, ALICE, 16, 1, &bytes).is_err());
         }
@@ -319,6 +362,9 @@ mod tests {
             keys_since: 0,
             pinned: ChainPoint { position, hash: ChainHash::new([3; 32]) },
             standing,
+            title: "tea".to_owned(),
+            peer: None,
+            active: Timestamp(60_000),
         }
     }
 
@@ -341,6 +387,48 @@ mod tests {
         let (before, left) = (entry(5, Standing::Joined), entry(6, Standing::Left));
         assert_eq!(of(&[left.clone(), before, entry(6, Standing::Joined)]), of(core::slice::from_ref(&left)));
         assert_eq!(of(&[left, entry(7, Standing::Joined)]), of(&[entry(7, Standing::Joined)]));
+    }
+
+    #[test]
+    fn a_known_title_counts_at_one_commit_and_the_newest_activity_always() {
+        let nameless =
+            VaultConversation { title: String::new(), active: Timestamp(90_000), ..entry(5, Standing::Joined) };
+        let merged = of(&[nameless, entry(5, Standing::Joined)]);
+        assert_eq!(merged, of(&[VaultConversation { active: Timestamp(90_000), ..entry(5, Standing::Joined) }]));
+        let renamed = VaultConversation { title: "coffee".to_owned(), ..entry(6, Standing::Joined) };
+        assert_eq!(of(&[renamed.clone(), entry(5, Standing::Joined)]), of(&[renamed]), "that of the later commit");
+    }
+
+    #[test]
+    fn a_long_title_is_cut_between_two_letters() {
+        let title = "ö".repeat(70);
+        assert_eq!(VaultConversation::listed_title(&title), "ö".repeat(64));
+        assert_eq!(VaultConversation::listed_title("tea"), "tea");
+        let mut entropy = SeededEntropy::new(1);
+        let key = StateKey::from_bytes(&[1; 32]);
+        let titled = |title: &str| VaultConversation { title: title.to_owned(), ..entry(1, Standing::Joined) };
+        let sealed = of(&[titled(&title)]).seal(&key, ALICE, |_| 1, &mut entropy).expect("seals");
+        assert_eq!(opened(&key, &sealed), Ok(of(&[titled(&"ö".repeat(64))])));
+    }
+
+    #[test]
+    fn a_list_of_the_first_version_reads_without_titles() {
+        let known = entry(4, Standing::Joined);
+        let writer = Writer::new().u8(1).list(&[&known], |writer, known| {
+            let writer = writer.fixed([0x0F; 32]).text(&known.server).u8(known.kind).fixed(known.keys.as_slice());
+            writer.u64(known.keys_since).u64(known.pinned.position).fixed(known.pinned.hash).u8(0)
+        });
+        let (mut entropy, key) = (SeededEntropy::new(1), StateKey::from_bytes(&[1; 32]));
+        let mut sealed = |content: &[u8]| {
+            let head = RecordHead { account: ALICE, id: 16, version: 1 };
+            super::super::records::seal(key.as_bytes(), &head, content, &mut entropy).expect("seals")
+        };
+        let (old, later) = (sealed(&writer.finish()), sealed(&[LIST_VERSION + 1, 0, 0, 0, 0]));
+        let mut list = ConversationList::default();
+        list.open(&key, ALICE, 16, 1, &old).expect("is read");
+        let untitled = VaultConversation { title: String::new(), active: Timestamp(0), ..known };
+        assert_eq!(list.iter().collect::<Vec<_>>(), [(&ChannelId::new([0x0F; 32]), &untitled)]);
+        assert_eq!(list.open(&key, ALICE, 16, 1, &later), Err(DecodeError::WrongLabel.into()));
     }
 
     #[test]

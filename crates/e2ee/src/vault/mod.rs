@@ -21,8 +21,8 @@ pub use account_state::{
     MAX_STATE_BYTES, STATE_RECORD_COUNT, STATE_RECORDS, is_account_state_record, open_account_state, seal_account_state,
 };
 pub use conversations::{
-    CONVERSATION_RECORDS, CONVERSATION_SHARDS, ConversationList, SealedShard, Standing, VaultConversation,
-    is_conversation_record,
+    CONVERSATION_RECORDS, CONVERSATION_SHARDS, ConversationList, MAX_LISTED_TITLE_BYTES, SealedShard, Standing,
+    VaultConversation, is_conversation_record,
 };
 pub use handover::{HANDOVER_RECORDS, open_handover, seal_handover};
 pub use keys::{RootKey, StateKey};

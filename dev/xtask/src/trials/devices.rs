@@ -48,6 +48,7 @@ fn a_new_device_lists_the_conversations_of_the_account(sandbox: &mut Sandbox) ->
     let [alice] = cast(sandbox, ["alice"])?;
     let made = done(sandbox, &alice, &["group", "create", "picnic"])?;
     let id = made.first().context("a conversation")?.text("conversation")?.to_owned();
+    done(sandbox, &alice, &["conversation", "pin", "picnic"])?;
     done(sandbox, &alice, &["listen", "--for", WRITTEN_AFTER])?;
     let tablet = sandbox.device(&alice, "tablet")?;
     login(sandbox, &tablet)?;
@@ -56,12 +57,15 @@ fn a_new_device_lists_the_conversations_of_the_account(sandbox: &mut Sandbox) ->
     let listed = listed.first().context("one")?;
     same("id", &listed.text("conversation")?, &id.as_str())?;
     same("state", &listed.text("state")?, &"needs-rejoin")?;
+    same("title", &listed.text("title")?, &"picnic")?;
+    ensure!(listed.flag("pinned")?, "the account pinned it");
     fails(sandbox, &tablet, &["send", id.get(..8).context("an id")?, "hello"], 1, "conversation-ended")?;
     sandbox.stop_server()?;
     let dump = sandbox.dump()?;
     let vault = dump.lines().filter(|line| line.contains("vault_records"));
     ensure!(vault.clone().count() >= 20, "the list is not in the vault");
     ensure!(vault.into_iter().all(|line| !line.contains(&id)), "the vault names the channel");
+    ensure!(!dump.contains("picnic"), "the server knows a title");
     Ok(())
 }
 
