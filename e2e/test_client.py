@@ -93,6 +93,23 @@ async def test_opaque_bytes_come_back_in_order_and_the_chain_holds(link: Link, t
         assert (Point.read(info["at"]), info["sealed"]) == (commit, b"sealed group info")
 
 
+async def test_chunks_of_the_tree_come_with_a_commit_and_group_infos_name_theirs(link: Link, token: Token) -> None:
+    async with new_channel(link, token) as channel:
+        start, ids = Point.start(channel.keys.channel), [os.urandom(32) for _ in range(3)]
+        chunks = [os.urandom(600) for _ in ids]
+        added = [{"id": id, "sealed": chunk} for id, chunk in zip(ids, chunks, strict=True)]
+        tree = {"added": added[:2], "endsAll": True}
+        first = await accepted(channel, start, b"one", {"groupInfo": b"info", "tree": tree})
+        tree = {"added": added[2:], "ended": ids[:1]}
+        await accepted(channel, first, b"two", {"groupInfo": b"info", "tree": tree})
+        assert await channel.chunks([*reversed(ids), bytes(32)]) == [*reversed(chunks), b""]
+        info = await channel.group_info(2**64 - 1)
+        assert Point.read(info["afterCommit"]) == first and len(info["commit"]) == 16
+        with pytest.raises(Refused, match="bad-request"):
+            last = Point.read(info["at"])
+            await channel.enqueue(os.urandom(16), last, b"three", {"groupInfo": b"info", "tree": tree})
+
+
 async def test_the_same_id_is_answered_with_the_same_point(link: Link, token: Token) -> None:
     async with new_channel(link, token) as channel:
         start, id = Point.start(channel.keys.channel), os.urandom(16)

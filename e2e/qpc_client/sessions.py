@@ -117,6 +117,11 @@ class Channel:
     async def group_info(self, position: int) -> dict[str, Any]:
         return await self.connection.call("channelGroupInfo", channel=self.keys.channel, position=position)
 
+    async def chunks(self, ids: list[bytes]) -> list[bytes]:
+        """Chunks of the ratchet tree; empty where there is none."""
+        answer = await self.connection.call("channelChunks", channel=self.keys.channel, ids=ids)
+        return answer["chunks"]
+
     async def keyring(self) -> dict[str, Any]:
         return await self.connection.call("channelKeyring", channel=self.keys.channel)
 

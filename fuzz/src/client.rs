@@ -9,14 +9,15 @@ use quicprochat_client_core::{
         AccountState, AnnouncedRecord, Answered, Attempt, Contact, Conversation, ConversationKind,
         ConversationSettings, ConversationState, Creation, Delivery, DeliveryBody, GapRequest, GapRow, Gaps,
         Invitation, InvitationState, KeyPackageState, KeysAhead, KnownContact, Lease, Leaver, LogBody, LogEntry,
-        MemberDevice, MessagePurpose, OutboxMessage, OwnAccount, OwnKeyPackage, PendingCommit, Positions,
-        RecordVersion, RejoinReason, Relation, Repair, RevocationJob, Roll, Secret, SecretBytes, Standing, StockToken, Stored, UnsentKey,
+        MemberDevice, MessagePurpose, OutboxMessage, OwnAccount, OwnKeyPackage, PendingCommit, PendingGroupInfo,
+        Positions, RecordVersion, RejoinReason, Relation, Repair, RevocationJob, Roll, Secret, SecretBytes, Standing,
+        StockToken, Stored, StoredChunk, UnsentKey,
     },
     tokens::{IssuerPins, PendingBatch},
     trust::ContactPin,
 };
 use quicprochat_wire::{
-    AccessPublicKey, AccountId, ChainHash, ChannelId, DeviceId, Digest, MessageId, ServerLink, Timestamp,
+    AccessPublicKey, AccountId, ChainHash, ChannelId, ChunkId, DeviceId, Digest, MessageId, ServerLink, Timestamp,
     call::{channel::ChainPoint, token::Token},
 };
 
@@ -210,7 +211,12 @@ pub(crate) fn rows_seeds() -> Vec<Vec<u8>> {
             id,
             after: point,
             sealed: vec![1; 9],
-            group_info: vec![2; 9],
+            group_info: PendingGroupInfo::Sealed {
+                sealed: vec![2; 9],
+                added: vec![StoredChunk { id: ChunkId::new([8; 32]), sealed: vec![6; 9] }].into(),
+                ended: vec![ChunkId::new([9; 32])].into(),
+                ends_all: false,
+            },
             roll: Some(Roll { access, keyring: vec![3; 9] }),
             next_keys: Secret::new([4; 96]),
             records: vec![vec![5; 9], Vec::new()].into(),
@@ -291,7 +297,8 @@ pub(crate) fn rows_seeds() -> Vec<Vec<u8>> {
     let mut seeds: Vec<Vec<u8>> = (0..).zip(rows).map(|(number, row)| choice(number, &row)).collect();
     let body = LogBody::Relayed { by: account, content: vec![1; 9] };
     let (time, sent_at) = (NOW, NOW);
-    let relayed = LogEntry { index: 1, channel, seq: 2, id, sender: account, device, time, sent_at, intent: None, body };
+    let relayed =
+        LogEntry { index: 1, channel, seq: 2, id, sender: account, device, time, sent_at, intent: None, body };
     seeds.push(choice(LOG_ENTRY, &relayed.encode()));
     seeds
 }

@@ -1,16 +1,18 @@
 //! What lies around groups: entries, GroupInfo, keyrings, inbox entries, invitations.
 
-use std::sync::OnceLock;
+use std::{collections::BTreeMap, sync::OnceLock};
 
 use quicprochat_e2ee::{
+    E2eeError,
     channel::{
-        ChannelKeys, EntryBody, EntryHead, GroupInfoBody, GroupInfoHead, open_entry, open_group_info, open_keyring,
-        seal_entry, seal_group_info, seal_keyring,
+        ChannelKeys, EntryBody, EntryHead, GroupInfoBody, GroupInfoHead, OpenedGroupInfo, open_entry, open_group_info,
+        open_keyring, seal_chunked_group_info, seal_entry, seal_group_info, seal_keyring, seal_tree,
     },
+    fuzzing::joins_tree,
     sealed::{InboxKind, InboxSender, Invitation, open_inbox, seal_inbox},
 };
 use quicprochat_wire::{
-    ChainHash, ChannelId, MessageId, Reader, ServerLink, Writer,
+    ChainHash, ChannelId, Digest, MessageId, Reader, ServerLink, Writer,
     call::channel::{ChainPoint, EntryKind},
     padding,
 };
@@ -68,9 +70,14 @@ pub fn group_info(bytes: &[u8]) {
     let head = GroupInfoHead { channel: CHANNEL, after_position: 3, commit: ID };
     let text = Writer::labelled("qpc/1 group info").fixed(CHANNEL).u64(3).fixed(ID).finish();
     let sealed = if how & 1 == 0 { bytes.to_vec() } else { sealing::seal_padded(channel_key(), &text, bytes) };
-    let Ok(body) = open_group_info(&keys(), &head, &sealed) else { return };
-    let again = seal_group_info(&keys(), &head, &body, &mut entropy()).expect("what opens keeps the limits");
-    assert_eq!(open_group_info(&keys(), &head, &again), Ok(body));
+    let Ok(opened) = open_group_info(&keys(), &head, &sealed) else { return };
+    let again = match &opened {
+        OpenedGroupInfo::Whole(body) => seal_group_info(&keys(), &head, body, &mut entropy()),
+        OpenedGroupInfo::Chunked { group_info, chunks } => {
+            seal_chunked_group_info(&keys(), &head, group_info, chunks, &mut entropy())
+        }
+    };
+    assert_eq!(open_group_info(&keys(), &head, &again.expect("what opens keeps the limits")), Ok(opened));
 }
 
 pub(crate) fn group_info_seeds() -> Vec<Vec<u8>> {
@@ -78,7 +85,45 @@ pub(crate) fn group_info_seeds() -> Vec<Vec<u8>> {
     let body = GroupInfoBody { group_info: vec![1; 40], ratchet_tree: vec![2; 70] };
     let sealed = seal_group_info(&keys(), &head, &body, &mut entropy()).expect("seals");
     let plaintext = Writer::new().u8(1).bytes(&body.group_info).bytes(&body.ratchet_tree).finish();
-    vec![choice(0, &sealed), choice(1, &plaintext)]
+    let key = |writer: Writer, index: &u8| if *index == 1 { writer.u8(0) } else { writer.u8(1).fixed([*index; 32]) };
+    let chunked =
+        Writer::new().u8(2).bytes(&body.group_info).u32(19).list(&[0, 1, 2, 3], key).list(&[1, 4, 5], key).finish();
+    vec![choice(0, &sealed), choice(1, &plaintext), choice(1, &chunked)]
+}
+
+/// Bit 0: the bytes are a ratchet tree, or the first piece of one of 19 nodes. What is a tree is the same after it was sealed in
+/// chunks.
+pub fn tree_chunks(bytes: &[u8]) {
+    let Some((how, bytes)) = bytes.split_first() else { return };
+    if how & 1 == 1 {
+        joins_tree(19, bytes);
+        return;
+    }
+    let record = |hash: &Digest| Ok::<_, E2eeError>(Some(hash.as_bytes().to_vec()));
+    let Ok(sealed) = seal_tree(&CHANNEL, bytes, None, record, &mut entropy()) else { return };
+    let Some(list) = sealed.list else { return };
+    let chunks: BTreeMap<_, _> = sealed.change.added.into_iter().map(|chunk| (chunk.id, chunk.sealed)).collect();
+    assert_eq!(list.open(&CHANNEL, &chunks).as_deref(), Ok(bytes));
+    for id in list.record_ids(bytes, |_| Ok::<_, E2eeError>(false)).expect("it is a tree") {
+        let records = list.open_records(&CHANNEL, &id, &chunks[&id]).expect("what is sealed opens");
+        assert!((1..=4).contains(&records.len()));
+    }
+}
+
+pub(crate) fn tree_chunks_seeds() -> Vec<Vec<u8>> {
+    let tree = crate::group::genuine_tree();
+    // The nodes of the first four leaves, behind the piece's place.
+    let piece = [&[0; 5], tree.get(2..).unwrap_or_default()].concat();
+    let parent = |content: u8| [&[1, 2, 4][..], &[content; 4], &[0, 0]].concat();
+    let nodes: Vec<u8> = (0..19).flat_map(|index| if index % 2 == 0 { vec![0] } else { parent(index) }).collect();
+    let length = u16::try_from(nodes.len()).expect("short") | 0x4000;
+    let large = [&length.to_be_bytes()[..], &nodes].concat();
+    vec![
+        choice(0, &tree),
+        choice(0, &large),
+        choice(1, &piece),
+        choice(1, &[&[0; 5][..], &nodes[..nodes.len().min(31)]].concat()),
+    ]
 }
 
 /// Bit 0: the bytes are the plaintext of one item, or the keyring. What opens has the access key that was asked for.

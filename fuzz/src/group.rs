@@ -213,6 +213,11 @@ pub fn group_info(bytes: &[u8]) {
     });
 }
 
+/// The ratchet tree of a small group.
+pub(crate) fn genuine_tree() -> Vec<u8> {
+    Play::with(1, |play| play.tree.clone())
+}
+
 pub(crate) fn group_info_seeds() -> Vec<Vec<u8>> {
     let of = |suite: u8| {
         Play::with(usize::from(suite), |play| {

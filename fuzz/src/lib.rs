@@ -61,6 +61,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "profile", check: group::profile, seeds: group::profile_seeds },
     Target { name: "stored_rows", check: client::rows, seeds: client::rows_seeds },
     Target { name: "tokens", check: server::tokens, seeds: server::tokens_seeds },
+    Target { name: "tree_chunks", check: envelope::tree_chunks, seeds: envelope::tree_chunks_seeds },
     Target { name: "vault", check: vault::records, seeds: vault::records_seeds },
 ];
 

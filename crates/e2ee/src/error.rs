@@ -1,7 +1,7 @@
 //! What can fail here.
 
 use quicprochat_identity::IdentityError;
-use quicprochat_wire::DecodeError;
+use quicprochat_wire::{ChunkId, DecodeError};
 
 use crate::mls::{Invalid, StoreFault, Transcript};
 
@@ -37,6 +37,12 @@ pub enum E2eeError {
     CannotOpen {
         /// What was to be opened.
         what: Sealed,
+    },
+    /// A chunk of a ratchet tree is not there.
+    #[error("chunk {id} of the ratchet tree is missing")]
+    MissingChunk {
+        /// Which.
+        id: ChunkId,
     },
     /// The padding of a plaintext is malformed.
     #[error("the padding of {what} is malformed")]
@@ -102,6 +108,8 @@ pub enum Sealed {
     Entry,
     /// A channel's GroupInfo.
     GroupInfo,
+    /// A chunk of a channel's ratchet tree.
+    TreeChunk,
     /// A channel's keyring.
     Keyring,
     /// An inbox entry.
@@ -121,6 +129,7 @@ impl core::fmt::Display for Sealed {
         f.write_str(match self {
             Self::Entry => "the entry",
             Self::GroupInfo => "the GroupInfo",
+            Self::TreeChunk => "the chunk of the ratchet tree",
             Self::Keyring => "the keyring",
             Self::InboxEntry => "the inbox entry",
             Self::Wrap => "the wrap",

@@ -47,9 +47,9 @@ pub struct Limits {
     pub message_bytes: u32,
     /// Largest sealed commit. 2 MiB.
     pub commit_bytes: u32,
-    /// Largest sealed GroupInfo. 4 MiB.
+    /// Largest sealed GroupInfo with the chunks that a commit adds, and all chunks in use. 12 MiB.
     pub group_info_bytes: u32,
-    /// Largest keyring. 1 MiB.
+    /// Largest keyring. 1.5 MiB.
     pub keyring_bytes: u32,
     /// Largest sealed inbox entry. 4 MiB.
     pub inbox_entry_bytes: u32,

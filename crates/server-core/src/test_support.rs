@@ -27,6 +27,7 @@ use quicprochat_wire::{
         },
         channel::{
             AccessRoll, ChainPoint, ChannelAttach, ChannelCreate, ChannelEnqueue, ChannelState, CommitParts, Enqueued,
+            TreeChange,
         },
         directory::{IdentityPart, KeyPackagePart},
         session::{Hello, Registration},
@@ -430,13 +431,18 @@ impl Room {
     }
 
     pub(crate) fn commit(&mut self, content: &[u8]) -> ChannelEnqueue {
-        let parts = CommitParts { group_info: [b"GroupInfo ", content].concat(), roll: None };
+        let parts =
+            CommitParts { group_info: [b"GroupInfo ", content].concat(), roll: None, tree: TreeChange::default() };
         ChannelEnqueue { commit: Some(parts), ..self.message(content) }
     }
 
     pub(crate) fn rolling(&mut self, content: &[u8], next: &AccessSecretKey) -> ChannelEnqueue {
         let roll = AccessRoll { access: next.public(), keyring: [b"keyring ", content].concat() };
-        let parts = CommitParts { group_info: [b"GroupInfo ", content].concat(), roll: Some(roll) };
+        let parts = CommitParts {
+            group_info: [b"GroupInfo ", content].concat(),
+            roll: Some(roll),
+            tree: TreeChange::default(),
+        };
         ChannelEnqueue { commit: Some(parts), ..self.message(content) }
     }
 }

@@ -145,7 +145,8 @@ struct Request {
     channelDelete @55 :ChannelRef;
     # Channel connection, current key attached. Answer: done.
 
-    reserved56 @56 :Void;
+    channelChunks @56 :ChannelChunks;
+    # Channel connection, current key attached. Answer: treeChunks.
     reserved57 @57 :Void;
     reserved58 @58 :Void;
     reserved59 @59 :Void;
@@ -214,6 +215,7 @@ struct Response {
     vaultVersions @20 :VaultVersions;
     linkState @21 :LinkState;
     linkPage @22 :LinkPage;
+    treeChunks @23 :TreeChunks;
   }
 }
 
@@ -840,6 +842,30 @@ struct CommitParts {
 
   roll @1 :AccessRoll;
   # Optional: present for rolling commits.
+
+  tree @2 :TreeChange;
+  # Optional: which chunks of the ratchet tree change.
+}
+
+struct TreeChange {
+  # The chunks that a GroupInfo names beside those that stay (protocol.md section 7).
+
+  added @0 :List(TreeChunk);
+  # At most 640, each with an id that is new to the channel. Together with groupInfo at most ServerLimits.groupInfoBytes.
+
+  ended @1 :List(Data);
+  # At most 640 ids, 32 bytes each: chunks that are in use and that this GroupInfo does not name any more.
+
+  endsAll @2 :Bool;
+  # Ends every chunk that is in use. Then `ended` is empty.
+}
+
+struct TreeChunk {
+  id @0 :Data;
+  # 32 bytes, chosen by the writer.
+
+  sealed @1 :Data;
+  # 512 to 65,536 bytes.
 }
 
 struct AccessRoll {
@@ -927,6 +953,25 @@ struct GroupInfo {
   # The commit that stored it.
 
   sealed @1 :Data;
+
+  commit @2 :Data;
+  # 16 bytes: id of that commit; zero for channelCreate.
+
+  afterCommit @3 :ChainPoint;
+  # The commit that it named; position 0 and h(0) for channelCreate. Known also when the commit's content has expired.
+}
+
+struct ChannelChunks {
+  channel @0 :Data;
+  # 32 bytes.
+
+  ids @1 :List(Data);
+  # 1 to 640 ids, 32 bytes each.
+}
+
+struct TreeChunks {
+  chunks @0 :List(Data);
+  # Those of the first ids asked for, in their order: one at least, and as many as fit a page. Empty where there is none.
 }
 
 struct ChannelRef {

@@ -95,6 +95,10 @@ fixed_bytes!(
     AccessPublicKey, 32, "access"
 );
 fixed_bytes!(
+    /// A sealed piece of a channel's ratchet tree.
+    ChunkId, 32, "chunk"
+);
+fixed_bytes!(
     /// A link of a channel's hash chain (protocol.md, "Chain").
     ChainHash, 32, "h"
 );

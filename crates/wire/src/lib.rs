@@ -29,8 +29,8 @@ pub use encoding::{DecodeError, Reader, Writer};
 pub use entropy::Entropy;
 pub use error::{CallFailure, ErrorCode};
 pub use id::{
-    AccessPublicKey, AccountId, ChainHash, Challenge, ChannelId, DeviceId, DeviceKey, Digest, Fingerprint, LinkId,
-    MessageId, ObjectId,
+    AccessPublicKey, AccountId, ChainHash, Challenge, ChannelId, ChunkId, DeviceId, DeviceKey, Digest, Fingerprint,
+    LinkId, MessageId, ObjectId,
 };
 pub use link::ServerLink;
 pub use time::{Duration, Timestamp};

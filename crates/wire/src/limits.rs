@@ -26,10 +26,17 @@ pub const KEY_PACKAGE_ROW_BYTES: usize = 4096;
 pub const MAX_MESSAGE_BYTES: usize = 256 * 1024;
 /// Largest sealed commit in a channel, after padding.
 pub const MAX_COMMIT_BYTES: usize = 2 * 1024 * 1024;
-/// Largest sealed GroupInfo of a channel, after padding.
-pub const MAX_GROUP_INFO_BYTES: usize = 4 * 1024 * 1024;
-/// Largest keyring of a channel.
-pub const MAX_KEYRING_BYTES: usize = 1024 * 1024;
+/// Largest sealed GroupInfo of a channel, after padding, with the chunks that a commit adds to it; and all chunks in use: the
+/// tree and the records of the largest group.
+pub const MAX_GROUP_INFO_BYTES: usize = 12 * 1024 * 1024;
+/// Smallest and largest sealed chunk of a ratchet tree, or of the records of four leaves.
+pub const MIN_TREE_CHUNK_BYTES: usize = 512;
+/// See [`MIN_TREE_CHUNK_BYTES`].
+pub const MAX_TREE_CHUNK_BYTES: usize = 64 * 1024;
+/// Most chunks that a commit adds or ends, or that one call asks for. The largest tree has 341, and 256 of records.
+pub const MAX_TREE_CHUNKS: usize = 640;
+/// Largest keyring of a channel: 1,024 items of 1,264 bytes, and some.
+pub const MAX_KEYRING_BYTES: usize = 3 * 512 * 1024;
 /// Largest sealed inbox entry, after padding.
 pub const MAX_INBOX_BYTES: usize = 4 * 1024 * 1024;
 /// Largest vault record or wrap.
@@ -64,9 +71,10 @@ pub const TOKEN_PROOF_BYTES: usize = 64;
 /// Most issuer keys in force at a time.
 pub const MAX_ISSUER_KEYS: usize = 8;
 /// Largest group, in leaves (devices), that is supported and tested (DESIGN L12).
-pub const MAX_GROUP_LEAVES: usize = 256;
+pub const MAX_GROUP_LEAVES: usize = 1024;
 
 /// Largest frame on any connection: a commit with its GroupInfo and keyring, and slack for the envelope.
 pub const MAX_FRAME_BYTES: usize = MAX_COMMIT_BYTES + MAX_GROUP_INFO_BYTES + MAX_KEYRING_BYTES + 64 * 1024;
+const _: () = assert!(MAX_FRAME_BYTES >= MAX_PAGE_BYTES + MAX_INBOX_BYTES + 64 * 1024);
 /// Largest frame before `hello` has been answered.
 pub const MAX_FIRST_FRAME_BYTES: usize = 64 * 1024;

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 
 use quicprochat_server_core::store::{
-    ChannelRow, ChannelStore, EntryRow, GroupInfoRow, KeyRow, KeyringRow, LogPoint, Minute, PageLimit, StoreFault,
+    ChannelRow, ChannelStore, ChunkRow, EntryRow, GroupInfoRow, KeyRow, KeyringRow, LogPoint, Minute, PageLimit,
+    StoreFault,
 };
-use quicprochat_wire::{AccessPublicKey, ChannelId, Digest, MessageId, call::channel::ChainPoint};
+use quicprochat_wire::{AccessPublicKey, ChannelId, ChunkId, Digest, MessageId, call::channel::ChainPoint};
 use rusqlite::{Error, Row, params};
 
 use super::{
@@ -178,6 +179,61 @@ impl ChannelStore for SqliteTx<'_> {
         Ok(())
     }
 
+    fn chunk(&mut self, channel: &ChannelId, id: &ChunkId) -> Result<Option<ChunkRow>, StoreFault> {
+        let Some(cached) = self.cached(channel)? else { return Ok(None) };
+        let num = cached.num.column();
+        self.one(
+            "SELECT sealed, until FROM tree_chunks WHERE num = ?1 AND id = ?2",
+            params![num, id.as_bytes()],
+            |row| {
+                let until = if row.get::<_, Option<i64>>(1)?.is_some() { Some(unsigned(row, 1)?) } else { None };
+                Ok(ChunkRow { sealed: row.get(0)?, until })
+            },
+        )
+    }
+
+    fn put_chunk(&mut self, channel: &ChannelId, id: &ChunkId, sealed: Vec<u8>) -> Result<(), StoreFault> {
+        let num = self.num(channel)?.column();
+        let bytes = i64::try_from(sealed.len()).map_err(|_| StoreFault::Full)?;
+        self.write(
+            "INSERT OR REPLACE INTO tree_chunks VALUES (?1, ?2, NULL, ?3, ?4)",
+            params![num, id.as_bytes(), bytes, sealed],
+        )?;
+        Ok(())
+    }
+
+    fn end_chunk(&mut self, channel: &ChannelId, id: &ChunkId, until: u64) -> Result<bool, StoreFault> {
+        let num = self.num(channel)?.column();
+        let ended = self.write(
+            "UPDATE tree_chunks SET until = ?3 WHERE num = ?1 AND id = ?2 AND until IS NULL",
+            params![num, id.as_bytes(), signed(until)?],
+        )?;
+        Ok(ended > 0)
+    }
+
+    fn end_all_chunks(&mut self, channel: &ChannelId, until: u64) -> Result<(), StoreFault> {
+        let num = self.num(channel)?.column();
+        self.write("UPDATE tree_chunks SET until = ?2 WHERE num = ?1 AND until IS NULL", [num, signed(until)?])?;
+        Ok(())
+    }
+
+    fn chunk_bytes(&mut self, channel: &ChannelId) -> Result<u64, StoreFault> {
+        let num = self.num(channel)?.column();
+        let sum = "SELECT coalesce(sum(bytes), 0) FROM tree_chunks WHERE num = ?1 AND until IS NULL";
+        Ok(self.one(sum, [num], |row| unsigned(row, 0))?.unwrap_or(0))
+    }
+
+    fn drop_chunks(&mut self, channel: &ChannelId, through: u64) -> Result<u64, StoreFault> {
+        let num = self.num(channel)?.column();
+        let ended = [num, signed(through)?];
+        let sum = "SELECT coalesce(sum(bytes), 0) FROM tree_chunks WHERE num = ?1 AND until <= ?2";
+        let bytes = self.one(sum, ended, |row| unsigned(row, 0))?.unwrap_or(0);
+        if bytes > 0 {
+            self.write("DELETE FROM tree_chunks WHERE num = ?1 AND until <= ?2", ended)?;
+        }
+        Ok(bytes)
+    }
+
     fn keyring(&mut self, channel: &ChannelId) -> Result<Option<KeyringRow>, StoreFault> {
         let Some(cached) = self.cached(channel)? else { return Ok(None) };
         let num = cached.num.column();
@@ -231,6 +287,7 @@ impl ChannelStore for SqliteTx<'_> {
         let all = [num.at_most(0), num.at_most(u64::MAX)];
         self.write("DELETE FROM entries WHERE at BETWEEN ?1 AND ?2", all)?;
         self.write("DELETE FROM group_infos WHERE at BETWEEN ?1 AND ?2", all)?;
+        self.write("DELETE FROM tree_chunks WHERE num = ?1", [num.column()])?;
         self.write("DELETE FROM entry_ids WHERE num = ?1", [num.column()])?;
         self.write("DELETE FROM access_keys WHERE num = ?1", [num.column()])?;
         self.write("DELETE FROM keyrings WHERE num = ?1", [num.column()])?;

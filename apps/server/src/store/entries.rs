@@ -43,10 +43,17 @@ impl SqliteTx<'_> {
     /// What stands at a key.
     pub(super) fn entry_point(&self, at: i64) -> Result<Option<LogPoint>, StoreFault> {
         if let Some(held) = self.held().find(at) {
-            return Ok(Some(LogPoint { at: held.entry.at, kind: held.entry.kind }));
+            let EntryRow { at, id, kind, after_commit, .. } = held.entry;
+            return Ok(Some(LogPoint { at, id, kind, after_commit }));
         }
-        self.one("SELECT hash, kind FROM entries WHERE at = ?1", [at], |row| {
-            Ok(LogPoint { at: ChainPoint { position: position_of(at), hash: hash(row, 0)? }, kind: kind(row, 1)? })
+        let columns = "SELECT hash, kind, id, after_position, after_hash FROM entries WHERE at = ?1";
+        self.one(columns, [at], |row| {
+            Ok(LogPoint {
+                at: ChainPoint { position: position_of(at), hash: hash(row, 0)? },
+                kind: kind(row, 1)?,
+                id: MessageId::new(row.get(2)?),
+                after_commit: ChainPoint { position: unsigned(row, 3)?, hash: hash(row, 4)? },
+            })
         })
     }
 

@@ -2,14 +2,14 @@
 //!
 //! ```text
 //!   Plan ──▶ Group::stage_commit ─┬─▶ entry (old channel key), with the records it announces
-//!                                 ├─▶ GroupInfo (channel key in force afterwards)
+//!                                 ├─▶ GroupInfo (channel key in force afterwards), with the chunks of its tree that changed
 //!                                 ├─▶ keyring and next access key, if it removes anything
 //!                                 └─▶ one staged delivery for each account it adds
 //! ```
 
 use quicprochat_e2ee::{
     E2eeError,
-    channel::{EntryBody, EntryHead, GroupInfoBody, GroupInfoHead, seal_entry, seal_group_info, seal_keyring},
+    channel::{EntryBody, EntryHead, seal_entry, seal_keyring},
     mls::{self, Change, Group, OwnDevice, welcome_for},
 };
 use quicprochat_identity::InboxPublicKey;
@@ -27,7 +27,7 @@ use crate::{
     deliveries,
     engine::{Cx, keys, stored_keys},
     error::EngineError,
-    store::{Conversation, Delivery, DeliveryBody, PendingCommit, Roll, SecretBytes},
+    store::{Conversation, Delivery, DeliveryBody, PendingCommit, PendingGroupInfo, Roll, SecretBytes},
 };
 
 /// An account to add, as the directory has it.
@@ -153,14 +153,13 @@ pub(super) fn seal(
         _ => current.clone(),
     };
     let body = EntryBody { mls: staged.message.clone(), records: announced.clone() };
-    let info_head = GroupInfoHead { channel, after_position: head.after.position, commit: head.id };
-    let info = GroupInfoBody { group_info: staged.group_info.clone(), ratchet_tree: staged.ratchet_tree.clone() };
-    let sealed = seal_entry(&current, head, &body, cx.entropy);
-    let group_info = seal_group_info(&next, &info_head, &info, cx.entropy);
-    let (sealed, group_info) = match (sealed, group_info) {
-        (Ok(sealed), Ok(group_info)) => (sealed, group_info),
-        (Err(error), _) | (_, Err(error)) => return too_large(error).map(Err),
+    let sealed = match seal_entry(&current, head, &body, cx.entropy) {
+        Ok(sealed) => sealed,
+        Err(error) => return too_large(error).map(Err),
     };
+    // Sealed when it is sent: what of the tree is to be sent depends on what the server has.
+    let group_info =
+        PendingGroupInfo::Open { group_info: staged.group_info.clone(), ratchet_tree: staged.ratchet_tree.clone() };
     let roll = if staged.effect.rolls {
         let removed = |leaf: u32| staged.effect.removed.iter().any(|gone| gone.leaf == leaf);
         let mut staying: Vec<_> = conversation

@@ -20,6 +20,7 @@ pub(crate) mod records;
 mod rejoin;
 mod session;
 mod tend;
+pub(crate) mod tree;
 pub(crate) mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -301,8 +302,14 @@ impl Channels {
                 repair::scan(cx, session, &mut conversation, &page)?;
             }
             (ChannelCall::GroupInfo, Ok(Response::GroupInfo(info))) => session.rejoin.found(info),
-            (ChannelCall::InfoEntry { position }, Ok(Response::ChannelPage(page))) => {
-                rejoin::entry(cx, session, position, &page);
+            (ChannelCall::Chunks, Ok(Response::TreeChunks(chunks))) => session.rejoin.gathered(chunks),
+            (ChannelCall::ChunksInUse { after }, Ok(Response::GroupInfo(info))) => {
+                tree::in_use(cx, session, &conversation, after, Some(&info))?;
+            }
+            (ChannelCall::ChunksInUse { after }, Err(CallError::Refused(failure)))
+                if failure.code == ErrorCode::NotFound =>
+            {
+                tree::in_use(cx, session, &conversation, after, None)?;
             }
             (ChannelCall::Create, Ok(Response::Done(_))) => create::created(cx, &mut conversation)?,
             (ChannelCall::Create, Err(CallError::Refused(failure))) => {
@@ -335,7 +342,8 @@ impl Channels {
                 | ChannelCall::Read
                 | ChannelCall::Scan
                 | ChannelCall::GroupInfo
-                | ChannelCall::InfoEntry { .. }
+                | ChannelCall::Chunks
+                | ChannelCall::ChunksInUse { .. }
                 | ChannelCall::Delete,
                 Err(CallError::Refused(failure)),
             ) => {

@@ -1,10 +1,14 @@
 //! The book of identity parts announced in a conversation: whom keyrings are sealed to, and what joiners are handed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use quicprochat_e2ee::mls::EntryRecords;
+use quicprochat_e2ee::{
+    channel::{LEAVES_OF_A_PIECE, MOST_WHOLE_LEAVES},
+    mls::EntryRecords,
+};
 use quicprochat_identity::{IdentityContent, InboxPublicKey, UnverifiedIdentity};
-use quicprochat_wire::{AccountId, ChannelId};
+use quicprochat_wire::{AccountId, ChannelId, Digest};
+use sha2::{Digest as _, Sha256};
 
 use crate::{
     engine::Cx,
@@ -39,18 +43,33 @@ pub(crate) fn put(cx: &Cx<'_>, channel: ChannelId, identity: &IdentityContent) -
     Ok(cx.tx.records().put_record(&record)?)
 }
 
-/// What somebody who joins needs: the record of every identity hash a leaf names, and each member's newest.
+/// The hash by which leaves name an identity part.
+pub(crate) fn hash_of(part: &[u8]) -> Digest {
+    Digest::new(Sha256::digest(part).into())
+}
+
+/// What somebody who joins needs beside the chunks of the GroupInfo: the record of every identity hash a leaf names, and each
+/// member's newest. Of a large group the former are in the chunks, except where this device does not have them all.
 pub(crate) fn for_joiner(cx: &Cx<'_>, conversation: &Conversation) -> Result<Vec<Vec<u8>>, EngineError> {
-    let members: Vec<AccountId> = conversation.members.iter().map(|member| member.account).collect();
+    let members: BTreeSet<AccountId> = conversation.members.iter().map(|member| member.account).collect();
     let all = cx.tx.records().records_of(&conversation.channel)?;
+    let known: BTreeSet<Digest> = all.iter().map(|record| record.hash).collect();
+    let piece = |leaf: u32| leaf / LEAVES_OF_A_PIECE;
+    let whole = conversation.members.iter().all(|member| member.leaf < MOST_WHOLE_LEAVES);
+    let unknown = conversation.members.iter().filter(|member| !known.contains(&member.identity_hash));
+    let incomplete: BTreeSet<u32> = unknown.map(|member| piece(member.leaf)).collect();
+    let stored = |leaf: u32| !whole && !incomplete.contains(&piece(leaf));
+    let in_chunks: BTreeSet<Digest> =
+        conversation.members.iter().filter(|member| stored(member.leaf)).map(|member| member.identity_hash).collect();
+    let named: BTreeSet<Digest> = conversation.members.iter().map(|member| member.identity_hash).collect();
     let newest = newest(&all);
     let mut parts = Vec::new();
     for record in &all {
-        if !members.contains(&record.account) {
+        if !members.contains(&record.account) || in_chunks.contains(&record.hash) {
             continue;
         }
         let is_newest = newest.get(&record.account).is_some_and(|newest| newest.hash == record.hash);
-        if is_newest || conversation.members.iter().any(|member| member.identity_hash == record.hash) {
+        if is_newest || named.contains(&record.hash) {
             parts.push(record.part.clone());
         }
     }

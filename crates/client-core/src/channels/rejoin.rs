@@ -1,7 +1,7 @@
 //! Entering a group anew by external commit (M2): how `NeedsRejoin` mends itself.
 //!
 //! ```text
-//!   attach ──▶ GroupInfo of the last commit ──▶ the commit's entry, which names it ──▶ whole group checked
+//!   attach ──▶ GroupInfo of the last commit ──▶ the chunks of its tree ──▶ whole group checked
 //!                 ▲            ▲ does not open, or                     │
 //!                 │            │ members did not follow: the one before│ a record for every member: book, contacts, directory
 //!                 │ Stale      └───────────────────────────────────────┤
@@ -13,27 +13,28 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use quicprochat_e2ee::{
     E2eeError,
-    channel::{ChannelKeys, EntryHead, GroupInfoBody, GroupInfoHead, open_group_info},
+    channel::{ChannelKeys, ChunkList, EntryHead, GroupInfoBody},
     mls::{EntryRecords, Group, GroupSummary, Invalid, Member, Transcript, inspect_group_info},
 };
-use quicprochat_identity::VerifiedIdentity;
+use quicprochat_identity::{UnverifiedIdentity, VerifiedIdentity};
 use quicprochat_wire::{
-    AccountId, CallFailure, ConnectionKind, Digest, ErrorCode, MessageId,
+    AccountId, CallFailure, ChannelId, ConnectionKind, Digest, ErrorCode, MessageId,
     call::{
-        channel::{ChainPoint, ChannelGroupInfo, ChannelPage, ChannelRead, Enqueued, EntryKind, GroupInfo},
+        channel::{ChainPoint, ChannelGroupInfo, ChannelRead, Enqueued, EntryKind, GroupInfo, TreeChunks},
         directory::Subject,
     },
     limits::MAX_PAGE_ENTRIES,
     time::Duration,
 };
-use sha2::{Digest as _, Sha256};
 
 use super::{
     attach,
     commit::{self, Plan},
     merge, records,
     session::{ChannelCall, Session},
-    settle, write,
+    settle,
+    tree::{self, Gathering},
+    write,
 };
 use crate::{
     deliveries,
@@ -55,8 +56,8 @@ const MOST_STEPS_BACK: u32 = 3;
 #[derive(Default)]
 pub(crate) struct Rejoin {
     info: Option<GroupInfo>,
-    /// Id of the commit that stored it, and the position of the commit before that.
-    commit: Option<(MessageId, u64)>,
+    /// Its tree, as far as it is there.
+    gathering: Option<Gathering>,
     /// What it holds, once opened and checked: that costs much, and look-ups are awaited afterwards.
     opened: Option<(GroupInfoBody, GroupSummary)>,
     lookups: BTreeMap<AccountId, Ticket>,
@@ -84,6 +85,13 @@ impl Rejoin {
     pub(super) fn found(&mut self, info: GroupInfo) {
         self.info = Some(info);
         self.opened = None;
+        self.gathering = None;
+    }
+
+    pub(super) fn gathered(&mut self, chunks: TreeChunks) {
+        if let Some(gathering) = &mut self.gathering {
+            gathering.take(chunks);
+        }
     }
 
     /// Somebody else's entry counted in the group that was entered.
@@ -175,28 +183,16 @@ pub(super) fn drive(
         conversation.state = ConversationState::Diverged;
         return settle(cx, &before, conversation);
     }
-    if position == 0 {
-        session.rejoin.commit = Some((MessageId::new([0; 16]), 0));
-    }
-    let Some((commit, before)) = session.rejoin.commit else {
-        session.reading = true;
-        let request = ChannelRead { channel, after: position.saturating_sub(1), limit: 1 };
-        cx.call(ConnectionKind::Channel, request, Purpose::Channel(channel, ChannelCall::InfoEntry { position }));
-        return Ok(());
-    };
     let current = attach::newest_keys(conversation);
-    let head = GroupInfoHead { channel, after_position: before, commit };
-    let opened = match session.rejoin.opened.take() {
-        Some(opened) => Some(opened),
-        None => look(cx, &current, &head, &info)?,
+    let looked = match session.rejoin.opened.take() {
+        Some(looked) => Some(looked),
+        None => look(cx, session, conversation, &current, &info)?,
     };
-    let Some((body, group)) = opened else {
-        // Whoever stored it made it useless; the one before may do.
-        if position == 0 || !session.rejoin.step_back(before) {
-            return wait(cx, session, conversation, RejoinReason::GroupInfoGone);
-        }
+    let Some((body, group)) = looked else { return Ok(()) };
+    if !gather_records(cx, session, channel, &body, &group.members)? {
+        session.rejoin.opened = Some((body, group));
         return Ok(());
-    };
+    }
     if let Some(own) = other_past(conversation, &group) {
         tracing::warn!(epoch = own.epoch, "the group at the server has another past than this device");
         let reason = RejoinReason::OtherPast { epoch: own.epoch, transcript: own.hash };
@@ -212,27 +208,88 @@ pub(super) fn drive(
         return wait(cx, session, conversation, RejoinReason::RecordsMissing);
     }
     let after = session.rejoin.last_commit.unwrap_or(info.at);
-    build(cx, session, conversation, &current, &body, &group, after)
+    // The chunks in use at the server are those of the last commit's GroupInfo.
+    let list = session.rejoin.gathering.as_ref().and_then(Gathering::list).filter(|_| after == info.at);
+    let before = list.cloned();
+    build(cx, session, conversation, &current, (&body, before.as_ref()), &group, after)
 }
 
-/// Opens a GroupInfo and checks the whole group; `None` if it is of no use.
+/// Opens a GroupInfo, fetches its tree, and checks the whole group; `None` while that takes, or if it is of no use.
 fn look(
     cx: &mut Cx<'_>,
+    session: &mut Session,
+    conversation: &mut Conversation,
     keys: &ChannelKeys,
-    head: &GroupInfoHead,
     info: &GroupInfo,
 ) -> Result<Option<(GroupInfoBody, GroupSummary)>, EngineError> {
-    let provider = cx.provider();
-    let opened = open_group_info(keys, head, &info.sealed)
-        .and_then(|body| inspect_group_info(&provider, head.channel, &body).map(|group| (body, group)));
-    match opened {
-        Ok(opened) => Ok(Some(opened)),
+    let channel = conversation.channel;
+    let looked = match &session.rejoin.gathering {
+        None => Gathering::begin(keys, channel, info).map(|gathering| {
+            session.rejoin.gathering = Some(gathering);
+        }),
+        Some(_) => Ok(()),
+    };
+    if let Some(request) = session.rejoin.gathering.as_ref().and_then(|gathering| gathering.request(channel)) {
+        session.reading = true;
+        cx.call(ConnectionKind::Channel, request, Purpose::Channel(channel, ChannelCall::Chunks));
+        return Ok(None);
+    }
+    let looked = looked.and_then(|()| match &session.rejoin.gathering {
+        None => Ok(None),
+        Some(gathering) => {
+            let body = gathering.finish(&channel)?;
+            let group = inspect_group_info(&cx.provider(), channel, &body)?;
+            Ok(Some((body, group)))
+        }
+    });
+    match looked {
+        Ok(looked) => Ok(looked),
         Err(error @ E2eeError::Store(_)) => Err(error.into()),
-        Err(error) => {
-            tracing::debug!(?error, at = info.at.position, "a GroupInfo is of no use");
-            Ok(None)
+        Err(error) => useless(cx, session, conversation, info, &error).map(|()| None),
+    }
+}
+
+/// Fetches the records that the book does not have from the channel, as far as it has them; whether that is done. Only what a
+/// leaf names counts: so it was announced in the group.
+fn gather_records(
+    cx: &mut Cx<'_>,
+    session: &mut Session,
+    channel: ChannelId,
+    body: &GroupInfoBody,
+    members: &[Member],
+) -> Result<bool, EngineError> {
+    let Some(gathering) = &mut session.rejoin.gathering else { return Ok(true) };
+    let tx = cx.tx;
+    gathering.want_records(&body.ratchet_tree, |hash| Ok(tx.records().record_by_hash(&channel, hash)?.is_some()))?;
+    if let Some(request) = gathering.request(channel) {
+        session.reading = true;
+        cx.call(ConnectionKind::Channel, request, Purpose::Channel(channel, ChannelCall::Chunks));
+        return Ok(false);
+    }
+    let named: BTreeSet<(AccountId, Digest)> =
+        members.iter().map(|member| (member.credential.account, member.credential.identity_hash)).collect();
+    for part in gathering.records(&channel) {
+        let Ok(identity) = UnverifiedIdentity::parse(&part).and_then(UnverifiedIdentity::verify) else { continue };
+        if named.contains(&(identity.account(), identity.hash())) {
+            records::put(cx, channel, &identity)?;
         }
     }
+    Ok(true)
+}
+
+/// Whoever stored the GroupInfo made it useless; the one before may do.
+fn useless(
+    cx: &mut Cx<'_>,
+    session: &mut Session,
+    conversation: &mut Conversation,
+    info: &GroupInfo,
+    error: &E2eeError,
+) -> Result<(), EngineError> {
+    tracing::debug!(?error, at = info.at.position, "a GroupInfo is of no use");
+    if info.at.position == 0 || !session.rejoin.step_back(info.after_commit.position) {
+        return wait(cx, session, conversation, RejoinReason::GroupInfoGone);
+    }
+    Ok(())
 }
 
 /// L9: what this device computed of the epoch that it could not enter, if the GroupInfo is of that epoch and says otherwise.
@@ -244,18 +301,6 @@ fn other_past(conversation: &Conversation, group: &GroupSummary) -> Option<Trans
     };
     let own = Transcript { epoch: *epoch, hash: *transcript };
     (own.epoch == group.transcript.epoch && own != group.transcript).then_some(own)
-}
-
-/// The page with the entry of the commit that stored the GroupInfo.
-pub(super) fn entry(cx: &mut Cx<'_>, session: &mut Session, position: u64, page: &ChannelPage) {
-    match page.entries.first().filter(|entry| entry.seq == position && entry.kind == EntryKind::Commit) {
-        Some(entry) => session.rejoin.commit = Some((entry.id, entry.after_commit.position)),
-        // It has expired: only the next commit brings a GroupInfo that can be opened.
-        None => {
-            session.rejoin.again();
-            session.back_off(cx, CallFailure::retry(ErrorCode::Unavailable, PAUSE));
-        }
-    }
 }
 
 /// How many leaves name an identity part that nobody shows; `None` while look-ups are on their way.
@@ -312,7 +357,7 @@ fn known_identity<'a>(
     }
     let Some(contact) = cx.tx.contacts().contact(account)? else { return Ok(None) };
     // Verifying costs much more than hashing, and most often another part is asked for.
-    if Digest::new(Sha256::digest(&contact.identity).into()) != *hash {
+    if records::hash_of(&contact.identity) != *hash {
         return Ok(None);
     }
     Ok(fetch.stored(&contact.identity).ok().filter(|identity| identity.hash() == *hash))
@@ -324,7 +369,7 @@ fn build(
     session: &mut Session,
     conversation: &mut Conversation,
     current: &ChannelKeys,
-    body: &GroupInfoBody,
+    (body, before_list): (&GroupInfoBody, Option<&ChunkList>),
     group: &GroupSummary,
     after: ChainPoint,
 ) -> Result<(), EngineError> {
@@ -341,7 +386,8 @@ fn build(
     let staged = match built {
         Ok((_, staged)) => staged,
         Err(error @ E2eeError::Store(_)) => return Err(error.into()),
-        Err(E2eeError::Forbidden(Invalid::NoLeaf | Invalid::RemovedDevice { .. })) => {
+        // In the group of an earlier commit this device may not have been yet.
+        Err(E2eeError::Forbidden(Invalid::NoLeaf | Invalid::RemovedDevice { .. })) if session.rejoin.from.is_none() => {
             conversation.state = ConversationState::Removed;
             merge::clear(cx, conversation, true)?;
             return settle(cx, &before, conversation);
@@ -358,9 +404,15 @@ fn build(
         return wait(cx, session, conversation, RejoinReason::GroupInfoGone);
     }
     settle(cx, &before, conversation)?;
-    match cx.tx.conversations().pending_commit(&channel)? {
-        Some(pending) => write::send_commit(cx, session, pending),
-        None => Err(EngineError::OwnState),
+    let Some(mut pending) = cx.tx.conversations().pending_commit(&channel)? else { return Err(EngineError::OwnState) };
+    let known = before_list.map(|list| (list, body.ratchet_tree.as_slice()));
+    match tree::seal_entry(cx, session, &mut pending, known) {
+        Err(EngineError::Crypto(error)) => {
+            tracing::warn!(?error, "the GroupInfo of the commit to enter with cannot be sealed");
+            discard(cx, conversation)?;
+            wait(cx, session, conversation, RejoinReason::GroupInfoGone)
+        }
+        sealed => sealed.and_then(|()| write::send_commit(cx, session, pending)),
     }
 }
 
@@ -390,7 +442,10 @@ pub(super) fn answered(
     let Some(pending) = pending.filter(|pending| pending.id == *id) else { return Ok(()) };
     session.refused = None;
     match enqueued {
-        Enqueued::Accepted { at } => entered(cx, session, conversation, pending, *at),
+        Enqueued::Accepted { at } => {
+            session.tree.accepted(id, *at);
+            entered(cx, session, conversation, pending, *at)
+        }
         Enqueued::Stale { last_commit } => {
             discard(cx, conversation)?;
             let spread = BACK_OFF * (1 << session.rejoin.losses.min(6));
@@ -498,7 +553,8 @@ fn entered(
         body,
     };
     cx.tx.messages().append_message(&entry)?;
-    let (before, steps_back) = (session.rejoin.commit.map(|(_, before)| before), session.rejoin.steps_back);
+    let before = session.rejoin.info.as_ref().map(|info| info.after_commit.position);
+    let steps_back = session.rejoin.steps_back;
     session.rejoin = Rejoin { unconfirmed: before, steps_back, ..Rejoin::default() };
     session.look_again = true;
     Ok(())

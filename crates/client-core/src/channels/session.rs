@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use quicprochat_wire::{AccessPublicKey, CallFailure, MessageId, Timestamp, time::Duration};
+use quicprochat_wire::{AccessPublicKey, CallFailure, MessageId, Timestamp, call::channel::ChainPoint, time::Duration};
 
-use super::rejoin::Rejoin;
+use super::{rejoin::Rejoin, tree::TreeBook};
 use crate::{engine::Cx, input::SubscriptionId, store::Conversation};
 
 /// Pause after a refusal that names none.
@@ -31,9 +31,11 @@ pub(crate) enum ChannelCall {
     Delete,
     /// The GroupInfo to enter anew with.
     GroupInfo,
-    /// The entry of the commit that stored it.
-    InfoEntry {
-        position: u64,
+    /// The chunks of its tree.
+    Chunks,
+    /// The GroupInfo of the commit that the own one follows.
+    ChunksInUse {
+        after: ChainPoint,
     },
     /// Entries that are passed over by entering anew.
     Scan,
@@ -54,6 +56,8 @@ pub(crate) struct Session {
     pub(crate) access_since: u64,
     /// What is known of a group that is to be entered anew.
     pub(crate) rejoin: Rejoin,
+    /// Which chunks of the ratchet tree the server has.
+    pub(crate) tree: TreeBook,
     /// The end of the log as the server last told.
     pub(crate) head: u64,
     /// How often the server was asked again for the end of the log, which it had told to be further away before.
@@ -94,10 +98,12 @@ impl Session {
         match call {
             ChannelCall::Create => self.creating = false,
             ChannelCall::Attach { .. } | ChannelCall::Keyring(_) => self.attaching = false,
-            ChannelCall::Read | ChannelCall::Scan | ChannelCall::GroupInfo | ChannelCall::InfoEntry { .. } => {
+            ChannelCall::Read | ChannelCall::Scan | ChannelCall::GroupInfo | ChannelCall::Chunks => {
                 self.reading = false
             }
-            ChannelCall::Message { .. } | ChannelCall::Commit { .. } => self.sending = false,
+            ChannelCall::Message { .. } | ChannelCall::Commit { .. } | ChannelCall::ChunksInUse { .. } => {
+                self.sending = false;
+            }
             ChannelCall::Delete => self.deleting = false,
         }
     }

@@ -16,6 +16,7 @@ use super::{
     apply,
     commit::{self, Plan},
     session::{ChannelCall, Session},
+    tree,
 };
 use crate::{
     deliveries,
@@ -82,6 +83,17 @@ pub(super) fn send_commit(
     session: &mut Session,
     mut pending: PendingCommit,
 ) -> Result<(), EngineError> {
+    match tree::ready(cx, session, &mut pending) {
+        Ok(true) => {}
+        Ok(false) => return Ok(()),
+        Err(EngineError::Crypto(E2eeError::TooLarge { .. })) => {
+            let Some(conversation) = cx.tx.conversations().conversation(&pending.channel)? else { return Ok(()) };
+            session.refused = Some(ErrorCode::TooLarge.into());
+            return drop_pending(cx, &conversation, &pending.id);
+        }
+        Err(error) => return Err(error),
+    }
+    let Some((group_info, tree)) = pending.group_info.to_send() else { return Err(EngineError::OwnState) };
     pending.lease = Some(cx.lease());
     cx.tx.conversations().put_pending_commit(&pending)?;
     if is_on(Mutant::MergeOwnCommitEarly) {
@@ -91,9 +103,9 @@ pub(super) fn send_commit(
         }
     }
     session.sending = true;
-    let PendingCommit { channel, id, after, sealed, group_info, roll, .. } = pending;
+    let PendingCommit { channel, id, after, sealed, roll, .. } = pending;
     let roll = roll.map(|roll| AccessRoll { access: roll.access, keyring: roll.keyring });
-    let commit = Some(CommitParts { group_info, roll });
+    let commit = Some(CommitParts { group_info, roll, tree });
     let request = ChannelEnqueue { channel, id, after_commit: after, sealed, commit };
     cx.call(ConnectionKind::Channel, request, Purpose::Channel(channel, ChannelCall::Commit { id }));
     Ok(())
@@ -164,6 +176,7 @@ pub(super) fn enqueued(
     session.refused = None;
     match enqueued {
         Enqueued::Accepted { at } => {
+            session.tree.accepted(id, *at);
             session.head = session.head.max(at.position);
             conversation.head = conversation.head.max(at.position);
             let is_next = at.position == conversation.cursor.position.saturating_add(1);

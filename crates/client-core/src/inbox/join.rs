@@ -2,25 +2,27 @@
 //!
 //! ```text
 //!   attach ──earlier key──▶ keyring ──▶ attach        the keys may have rolled since
-//!      └──▶ the commit's entry ──▶ its GroupInfo ──▶ MLS join, every record checked ──▶ conversation
-//!                                                       └─ the KeyPackage is gone, and this device has a leaf ──▶ enter anew (M2)
+//!      └──▶ the commit's entry ──▶ its GroupInfo ──▶ chunks ──▶ MLS join, every record checked ──▶ conversation
+//!                                                                  └─ the KeyPackage is gone, and this device has a leaf ──▶ enter anew (M2)
 //! ```
+
+use std::collections::BTreeSet;
 
 use quicprochat_e2ee::{
     E2eeError,
-    channel::{ChannelKeys, GroupInfoBody, GroupInfoHead, open_group_info},
+    channel::{ChannelKeys, GroupInfoBody},
     mls::{EntryRecords, Group, inspect_group_info},
     sealed::Invitation as Body,
 };
 use quicprochat_identity::{UnverifiedIdentity, VerifiedIdentity};
 use quicprochat_wire::{
-    AccessPublicKey, ChannelId, ConnectionKind, ErrorCode, MessageId, Response, Timestamp,
-    call::channel::{ChannelGroupInfo, ChannelKeyring, ChannelRead, EntryKind, GroupInfo},
+    AccessPublicKey, AccountId, ChannelId, ConnectionKind, Digest, ErrorCode, MessageId, Response, Timestamp,
+    call::channel::{ChannelGroupInfo, ChannelKeyring, ChannelRead, EntryKind},
 };
 
 use super::{Inbox, InboxCall, PAUSE, open, set_state, unopened};
 use crate::{
-    channels::{self, Channels, attach, merge, records},
+    channels::{self, Channels, attach, merge, records, tree::Gathering},
     engine::{Cx, LinkStatus, Purpose, stored_keys},
     error::EngineError,
     event::Event,
@@ -39,6 +41,7 @@ pub(crate) enum JoinCall {
     Keyring(AccessPublicKey),
     Entry,
     Info,
+    Chunks,
 }
 
 /// A join under way.
@@ -50,9 +53,9 @@ pub(super) struct Join {
     pub(super) doubt: bool,
     next: JoinCall,
     calling: bool,
-    after_position: u64,
     /// When the server took the commit.
     committed: Timestamp,
+    gathering: Option<Gathering>,
 }
 
 /// What an answer leads to.
@@ -70,9 +73,16 @@ impl Join {
     /// `None` if the body is not usable.
     pub(super) fn begin(invitation: &Invitation) -> Option<Self> {
         let body = Body::parse(invitation.body.expose()).ok()?;
-        let (next, committed) = (JoinCall::Attach, Timestamp(u64::MAX));
-        let doubt = false;
-        Some(Self { body, ahead: None, missed: None, doubt, next, calling: false, after_position: 0, committed })
+        Some(Self {
+            body,
+            ahead: None,
+            missed: None,
+            doubt: false,
+            next: JoinCall::Attach,
+            calling: false,
+            committed: Timestamp(u64::MAX),
+            gathering: None,
+        })
     }
 
     fn call(&mut self, cx: &mut Cx<'_>, id: MessageId) -> Result<(), EngineError> {
@@ -93,6 +103,10 @@ impl Join {
                 cx.call(kind, request, purpose);
             }
             JoinCall::Info => cx.call(kind, ChannelGroupInfo { channel, position: start }, purpose),
+            JoinCall::Chunks => match self.gathering.as_ref().and_then(|gathering| gathering.request(channel)) {
+                Some(request) => cx.call(kind, request, purpose),
+                None => return Err(EngineError::OwnState),
+            },
         }
         Ok(())
     }
@@ -234,7 +248,7 @@ fn answer(
                 (JoinCall::Attach, ErrorCode::AccessDenied | ErrorCode::NotFound) => Verdict::Failed,
                 (JoinCall::Info, ErrorCode::NotFound) => Verdict::Rejoin(RejoinReason::GroupInfoGone),
                 // The keys rolled in between.
-                (JoinCall::Entry | JoinCall::Info, ErrorCode::AccessDenied) => {
+                (JoinCall::Entry | JoinCall::Info | JoinCall::Chunks, ErrorCode::AccessDenied) => {
                     join.next = JoinCall::Attach;
                     Verdict::GoOn
                 }
@@ -247,8 +261,12 @@ fn answer(
         (JoinCall::Attach, Response::ChannelState(state)) => {
             join.next = if !state.current {
                 JoinCall::Keyring(state.access)
-            } else if state.first > start.position {
+            } else if state.first > start.position.saturating_add(1) {
+                // What came after the commit cannot be read on.
                 return Ok(Verdict::Rejoin(RejoinReason::GroupInfoGone));
+            } else if state.first > start.position {
+                join.committed = Timestamp(0);
+                JoinCall::Info
             } else {
                 JoinCall::Entry
             };
@@ -268,39 +286,84 @@ fn answer(
             Ok(Verdict::GoOn)
         }
         (JoinCall::Entry, Response::ChannelPage(page)) => {
-            let commit = page.entries.into_iter().find(|entry| entry.seq == start.position);
-            match commit {
+            match page.entries.into_iter().find(|entry| entry.seq == start.position) {
                 Some(entry) if entry.id == join.body.commit && entry.kind == EntryKind::Commit => {
-                    join.after_position = entry.after_commit.position;
                     join.committed = entry.time;
-                    join.next = JoinCall::Info;
-                    Ok(Verdict::GoOn)
                 }
-                Some(_) => Ok(Verdict::Failed),
-                None => Ok(Verdict::Rejoin(RejoinReason::GroupInfoGone)),
+                Some(_) => return Ok(Verdict::Failed),
+                // It has expired since.
+                None => join.committed = Timestamp(0),
+            }
+            join.next = JoinCall::Info;
+            Ok(Verdict::GoOn)
+        }
+        (JoinCall::Info, Response::GroupInfo(info)) => {
+            if info.at != start || info.commit != join.body.commit {
+                return Ok(Verdict::Failed);
+            }
+            match Gathering::begin(&join.body.keys, join.body.channel, &info) {
+                Ok(gathering) => go_on(cx, join, invitation, gathering),
+                Err(_) => Ok(Verdict::Failed),
             }
         }
-        (JoinCall::Info, Response::GroupInfo(info)) => enter(cx, join, invitation, &info),
+        (JoinCall::Chunks, Response::TreeChunks(chunks)) => {
+            let Some(mut gathering) = join.gathering.take() else { return Ok(Verdict::Later) };
+            gathering.take(chunks);
+            go_on(cx, join, invitation, gathering)
+        }
         _ => Ok(Verdict::Later),
     }
 }
 
+/// Fetches what is missing of the tree and then of the members' records, or enters.
+fn go_on(
+    cx: &mut Cx<'_>,
+    join: &mut Join,
+    invitation: &Invitation,
+    mut gathering: Gathering,
+) -> Result<Verdict, EngineError> {
+    let channel = join.body.channel;
+    if gathering.request(channel).is_none() {
+        let opened = match gathering.finish(&channel) {
+            Ok(opened) => opened,
+            Err(error) => {
+                // A later GroupInfo, by somebody else, may lead in.
+                tracing::debug!(?error, "the tree of a GroupInfo is not whole");
+                return Ok(Verdict::Rejoin(RejoinReason::GroupInfoGone));
+            }
+        };
+        let brought: BTreeSet<Digest> = join.body.records.iter().map(|part| records::hash_of(part)).collect();
+        gathering.want_records(&opened.ratchet_tree, |hash| Ok(brought.contains(hash)))?;
+        if gathering.request(channel).is_none() {
+            let stored = gathering.records(&channel);
+            return enter(cx, join, invitation, &opened, stored);
+        }
+    }
+    join.gathering = Some(gathering);
+    join.next = JoinCall::Chunks;
+    Ok(Verdict::GoOn)
+}
+
 /// The last step: everything is here.
-fn enter(cx: &mut Cx<'_>, join: &Join, invitation: &Invitation, info: &GroupInfo) -> Result<Verdict, EngineError> {
+fn enter(
+    cx: &mut Cx<'_>,
+    join: &Join,
+    invitation: &Invitation,
+    opened: &GroupInfoBody,
+    stored: Vec<Vec<u8>>,
+) -> Result<Verdict, EngineError> {
     let body = &join.body;
     let channel = body.channel;
-    if info.at != body.start {
-        return Ok(Verdict::Failed);
-    }
-    let head = GroupInfoHead { channel, after_position: join.after_position, commit: body.commit };
-    let Ok(opened) = open_group_info(&body.keys, &head, &info.sealed) else { return Ok(Verdict::Failed) };
     let verified: Option<Vec<VerifiedIdentity>> = body
         .records
         .iter()
         .map(|part| UnverifiedIdentity::parse(part).and_then(UnverifiedIdentity::verify).ok())
         .collect();
-    let Some(verified) = verified else { return Ok(Verdict::Failed) };
-    let book = EntryRecords::check(&body.records);
+    let Some(mut verified) = verified else { return Ok(Verdict::Failed) };
+    // Any member may have stored these: what does not verify is missing, and the join says so.
+    let from_channel: Vec<VerifiedIdentity> =
+        stored.iter().filter_map(|part| UnverifiedIdentity::parse(part).ok()?.verify().ok()).collect();
+    let book = EntryRecords::check(&[body.records.clone(), stored].concat());
     let provider = cx.provider();
     Group::discard(&provider, channel)?;
     let joined = Group::join(&provider, channel, &body.welcome, &opened.ratchet_tree, &book).and_then(|group| {
@@ -315,7 +378,7 @@ fn enter(cx: &mut Cx<'_>, join: &Join, invitation: &Invitation, info: &GroupInfo
             tracing::debug!(?error, "the Welcome does not open the group");
             // Made for other devices only: what this device never had cannot be broken here.
             let known = cx.tx.conversations().conversation(&channel)?.is_some();
-            if !known && !open::is_for_this_device(cx, body)? && !has_leaf(cx, channel, &opened)? {
+            if !known && !open::is_for_this_device(cx, body)? && !has_leaf(cx, channel, opened)? {
                 unopened::count(cx)?;
                 return Ok(Verdict::Failed);
             }
@@ -328,6 +391,9 @@ fn enter(cx: &mut Cx<'_>, join: &Join, invitation: &Invitation, info: &GroupInfo
     if body.since == body.start.position && derived != body.keys {
         return Ok(Verdict::Failed);
     }
+    let named: BTreeSet<(AccountId, Digest)> =
+        group.members()?.iter().map(|member| (member.credential.account, member.credential.identity_hash)).collect();
+    verified.extend(from_channel.into_iter().filter(|identity| named.contains(&(identity.account(), identity.hash()))));
     for identity in &verified {
         records::put(cx, channel, identity)?;
         fetch::remember(cx, identity)?;

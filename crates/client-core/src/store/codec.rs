@@ -4,8 +4,8 @@
 //! because a damaged database is input like any other.
 
 use quicprochat_wire::{
-    AccessPublicKey, AccountId, ChainHash, ChannelId, DecodeError, DeviceId, DeviceKey, Digest, Fingerprint, MessageId,
-    Reader, ServerLink, Timestamp, Writer,
+    AccessPublicKey, AccountId, ChainHash, ChannelId, ChunkId, DecodeError, DeviceId, DeviceKey, Digest, Fingerprint,
+    MessageId, Reader, ServerLink, Timestamp, Writer,
     call::{channel::ChainPoint, token::Token},
 };
 
@@ -137,7 +137,18 @@ macro_rules! id_fields {
     )* };
 }
 
-id_fields!(AccessPublicKey, AccountId, ChainHash, ChannelId, DeviceId, DeviceKey, Digest, Fingerprint, MessageId);
+id_fields!(
+    AccessPublicKey,
+    AccountId,
+    ChainHash,
+    ChannelId,
+    ChunkId,
+    DeviceId,
+    DeviceKey,
+    Digest,
+    Fingerprint,
+    MessageId
+);
 
 impl<const N: usize> Field for [u8; N] {
     fn write(&self, writer: Writer) -> Writer {

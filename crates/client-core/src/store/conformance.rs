@@ -12,8 +12,8 @@ use super::{
     AccountState, AnnouncedRecord, Attempt, Contact, Conversation, ConversationKind, ConversationSettings,
     ConversationState, Creation, Delivery, DeliveryBody, Invitation, InvitationState, KeyPackageState, KeysAhead,
     KnownContact, Lease, Leaver, LogBody, LogEntry, MemberDevice, MessagePurpose, OutboxMessage, OwnAccount,
-    OwnKeyPackage, PendingCommit, RecordVersion, RejoinReason, Relation, RevocationJob, Roll, Secret, SecretBytes,
-    Standing, StockToken, StoreTx, Stored, UnsentKey,
+    OwnKeyPackage, PendingCommit, PendingGroupInfo, RecordVersion, RejoinReason, Relation, RevocationJob, Roll, Secret,
+    SecretBytes, Standing, StockToken, StoreTx, Stored, UnsentKey,
 };
 
 /// A backend under test.
@@ -175,7 +175,7 @@ fn conversations(backend: &mut dyn Backend) {
         id: message_id(1),
         after: point(1),
         sealed: vec![1; 2000],
-        group_info: vec![2],
+        group_info: PendingGroupInfo::Open { group_info: vec![2], ratchet_tree: vec![3; 4000] },
         roll: Some(Roll { access: AccessPublicKey::new([7; 32]), keyring: vec![8] }),
         next_keys: Secret::new([5; 96]),
         records: vec![vec![1, 2], vec![]].into(),

@@ -10,14 +10,13 @@
 //! ```
 
 use quicprochat_wire::{
-    AccessPublicKey, AccountId, ChannelId, DeviceId, Digest, MessageId, Timestamp, call::channel::ChainPoint,
-    call::token::Token,
+    AccessPublicKey, AccountId, ChannelId, DeviceId, Digest, Timestamp, call::channel::ChainPoint, call::token::Token,
 };
 
 use super::{
     StoreFault,
     codec::{List, stored_enum, stored_rows, stored_struct},
-    outbox::Lease,
+    pending_commit::PendingCommit,
     secret::Secret,
 };
 
@@ -201,32 +200,7 @@ stored_struct! {
     }
 }
 
-stored_struct! {
-    /// A commit of this device that is on its way (L3 to L6): at most one a channel. It is sent again as it stands until the
-    /// log shows what became of it.
-    PendingCommit {
-        /// Which channel.
-        channel: ChannelId,
-        /// Entry id.
-        id: MessageId,
-        /// The commit it follows.
-        after: ChainPoint,
-        /// The entry.
-        sealed: Vec<u8>,
-        /// Sealed GroupInfo of the epoch it begins.
-        group_info: Vec<u8>,
-        /// For a rolling commit.
-        roll: Option<Roll>,
-        /// Keys in force after it.
-        next_keys: Secret<96>,
-        /// Identity parts that the entry announces.
-        records: List<Vec<u8>>,
-        /// Which process is sending it.
-        lease: Option<Lease>,
-    }
-}
-
-stored_rows! { Conversation = 1, Creation = 1, PendingCommit = 1, }
+stored_rows! { Conversation = 1, Creation = 1, }
 
 /// Where conversations are kept.
 pub trait ConversationStore {

@@ -177,6 +177,18 @@ impl MemoryTx<'_> {
         rows.into_iter().map(|(key, value)| (key.get(1..).unwrap_or_default().to_vec(), value)).collect()
     }
 
+    /// The first key with that prefix which is sought. Values are left alone: a table may have a thousand large ones.
+    fn find(&self, table: Table, prefix: &[u8], sought: impl Fn(&[u8]) -> bool) -> Option<Vec<u8>> {
+        let start = full_key(table, prefix);
+        let overlay = self.overlay.borrow();
+        let shared = lock(&self.store.shared);
+        let stored = shared.rows.range(start.clone()..).map(|(key, _)| key).take_while(|key| key.starts_with(&start));
+        let stored = stored.filter(|key| !overlay.contains_key(*key));
+        let new = overlay.range(start.clone()..).take_while(|(key, _)| key.starts_with(&start));
+        let new = new.filter_map(|(key, value)| value.as_ref().map(|_| key));
+        stored.chain(new).filter_map(|key| key.get(1..)).find(|key| sought(key)).map(<[u8]>::to_vec)
+    }
+
     fn row<T: Stored>(&self, table: Table, key: &[u8]) -> Result<Option<T>, StoreFault> {
         self.get(table, key).map(|bytes| T::decode(&bytes).map_err(StoreFault::from)).transpose()
     }
@@ -357,7 +369,8 @@ impl RecordStore for MemoryTx<'_> {
     }
 
     fn record_by_hash(&self, channel: &ChannelId, hash: &Digest) -> Result<Option<AnnouncedRecord>, StoreFault> {
-        Ok(self.records_of(channel)?.into_iter().find(|record| record.hash == *hash))
+        let key = self.find(Table::Record, channel.as_ref(), |key| key.ends_with(hash.as_ref()));
+        key.map_or(Ok(None), |key| self.row(Table::Record, &key))
     }
 }
 

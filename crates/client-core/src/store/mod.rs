@@ -24,6 +24,7 @@ pub mod inbox;
 pub mod memory;
 pub mod message;
 pub mod outbox;
+pub mod pending_commit;
 pub mod repair;
 pub mod secret;
 pub mod state;
@@ -35,13 +36,14 @@ pub use codec::{List, Stored};
 pub use contact::{Contact, ContactStore, Relation};
 pub use conversation::{
     AnnouncedRecord, Conversation, ConversationKind, ConversationState, ConversationStore, Creation, KeysAhead, Leaver,
-    MemberDevice, PendingCommit, RecordStore, RejoinReason, Roll,
+    MemberDevice, RecordStore, RejoinReason, Roll,
 };
 pub use gaps::{Answered, GapRequest, GapRow, Gaps, Positions};
 pub use inbox::{InboxStore, Invitation, InvitationState};
 pub use memory::MemoryStore;
 pub use message::{LogBody, LogEntry, MessageStore};
 pub use outbox::{Attempt, Delivery, DeliveryBody, Lease, MessagePurpose, OutboxMessage, OutboxStore};
+pub use pending_commit::{PendingCommit, PendingGroupInfo, StoredChunk};
 pub use quicprochat_e2ee::mls::{MlsStore, StoreFault as MlsStoreFault};
 pub use repair::Repair;
 pub use secret::{Secret, SecretBytes};

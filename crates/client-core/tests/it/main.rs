@@ -8,6 +8,7 @@ mod delays;
 mod devices;
 mod gaps;
 mod groups;
+mod large;
 mod processes;
 mod rejoin;
 mod repeats;

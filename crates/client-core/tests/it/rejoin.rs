@@ -23,7 +23,7 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// The device's group state is gone; the rest of its store is there.
-fn lose_group(world: &mut World, name: &str, channel: ChannelId) {
+pub(crate) fn lose_group(world: &mut World, name: &str, channel: ChannelId) {
     let tx = world.client(name).store.begin().expect("opens");
     let mut entropy = Seeded::new(5);
     let provider = Provider::new(tx.mls(), &mut entropy);
@@ -31,7 +31,7 @@ fn lose_group(world: &mut World, name: &str, channel: ChannelId) {
     tx.commit();
 }
 
-fn set_state(world: &mut World, name: &str, channel: ChannelId, reason: RejoinReason) {
+pub(crate) fn set_state(world: &mut World, name: &str, channel: ChannelId, reason: RejoinReason) {
     let mut conversation = world.conversation(name, channel);
     conversation.state = ConversationState::NeedsRejoin { reason };
     let tx = world.client(name).store.begin().expect("opens");
@@ -70,7 +70,7 @@ fn who_was_removed_and_invited_again_while_away_is_in_once_more() {
 }
 
 /// The same account and device on an empty disk, but for what leads to one channel: its keys.
-fn empty_disk(world: &mut World, of: &str, name: &'static str, channel: ChannelId) {
+pub(crate) fn empty_disk(world: &mut World, of: &str, name: &'static str, channel: ChannelId) {
     let seed = world.next_seed();
     let mut conversation = world.conversation(of, channel);
     conversation.state = ConversationState::NeedsRejoin { reason: RejoinReason::GroupLost };
@@ -89,7 +89,7 @@ fn empty_disk(world: &mut World, of: &str, name: &'static str, channel: ChannelI
     world.clients.push(Client::new(name, store, seed));
 }
 
-fn assert_all_is_well(world: &mut World, channel: ChannelId, names: &[&str]) {
+pub(crate) fn assert_all_is_well(world: &mut World, channel: ChannelId, names: &[&str]) {
     for name in names {
         assert_eq!(world.conversation(name, channel).state, ConversationState::Active, "{name}");
     }
@@ -364,6 +364,20 @@ fn another_past_is_said_and_waited_out() {
     assert!(world.client("bob").events.iter().any(told));
     world.run("alice", Command::Rename { channel, title: "coffee".to_owned() }).expect("renamed");
     world.sync("bob");
+    world.sync("alice");
+    assert_all_is_well(&mut world, channel, &["alice", "bob"]);
+}
+
+#[test]
+fn a_device_enters_by_a_group_info_whose_commit_has_expired() {
+    let (mut world, channel) = group_of(&["alice", "bob"]);
+    world.send("bob", channel, "long ago").expect("sent");
+    world.pass(DAY * 91);
+    block_on(world.server.sweep(world.now)).expect("sweeps");
+    lose_group(&mut world, "bob", channel);
+    set_state(&mut world, "bob", channel, RejoinReason::GroupLost);
+    world.sync("bob");
+    assert_eq!(world.conversation("bob", channel).state, ConversationState::Active);
     world.sync("alice");
     assert_all_is_well(&mut world, channel, &["alice", "bob"]);
 }

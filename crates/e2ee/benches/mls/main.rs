@@ -29,7 +29,7 @@ const AIM: f64 = 1.1;
 /// The content of a message.
 const CONTENT: [u8; 200] = [b'x'; 200];
 
-/// Members, and how often each operation is measured. Above the largest group that the rules allow, only bare OpenMLS runs.
+/// Members, and how often each operation is measured.
 const SIZES: &[(usize, usize)] = &[(2, 60), (10, 60), (100, 20), (256, 12), (1000, 5)];
 const QUICK_SIZES: &[(usize, usize)] = &[(2, 5), (10, 3)];
 
@@ -56,7 +56,6 @@ fn main() -> Result<()> {
     }
     let notes = [
         "Medians. Both sides run in turns over the same provider of crypto, randomness and storage (in memory).",
-        "1,000 members are above the largest group that the rules allow (256 leaves; a commit that would exceed it counts for nobody), so only bare OpenMLS has a figure there.",
         "The tree is as after creation: nobody but the creator has updated, so a path is encrypted to every member, which is the dearest case.",
         "\"build\" is creating the group and adding all others, 32 a commit, each merged; KeyPackages are made before. \"commit\" is an own update with GroupInfo and tree: staged, recognised when it comes back, merged. \"process\" is somebody else's commit, judged and merged. Messages have 200 bytes of content.",
     ];

@@ -2,8 +2,10 @@
 
 use quicprochat_identity::InboxPublicKey;
 use quicprochat_wire::{
-    AccessPublicKey, ChannelId, DecodeError, Entropy, Reader, Writer, entropy::random_array, entropy::random_below,
-    limits::MAX_KEYRING_BYTES,
+    AccessPublicKey, ChannelId, DecodeError, Entropy, Reader, Writer,
+    entropy::random_array,
+    entropy::random_below,
+    limits::{MAX_GROUP_LEAVES, MAX_KEYRING_BYTES},
 };
 use zeroize::Zeroizing;
 
@@ -19,7 +21,9 @@ const VERSION: u8 = 1;
 const PLAINTEXT_BYTES: usize = 128;
 const CIPHERTEXT_BYTES: usize = PLAINTEXT_BYTES + 16;
 const MIN_ITEMS: usize = 4;
-const MAX_ITEMS: usize = 512;
+const MAX_ITEMS: usize = 1024;
+const _: () = assert!(5 + MAX_ITEMS * (XWING_OUTPUT_BYTES + CIPHERTEXT_BYTES) <= MAX_KEYRING_BYTES);
+const _: () = assert!(MAX_GROUP_LEAVES <= MAX_ITEMS, "an item for each account of the largest group");
 
 /// Seals a channel's keys to the inbox keys of accounts, as the group knows them (never from the directory alone).
 ///
@@ -151,7 +155,7 @@ mod tests {
         let keyring = seal_keyring(&channel, &keys, 0, &[], &mut entropy).expect("seals");
         assert_eq!(keyring.len(), 1 + 4 + 4 * (1120 + 144));
         let public = InboxSecretKey::generate(&mut entropy).public();
-        let refused = seal_keyring(&channel, &keys, 0, &vec![&public; 513], &mut entropy);
+        let refused = seal_keyring(&channel, &keys, 0, &vec![&public; 1025], &mut entropy);
         assert!(matches!(refused, Err(E2eeError::TooLarge { what: Sealed::Keyring, .. })));
     }
 }

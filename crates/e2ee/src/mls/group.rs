@@ -31,6 +31,9 @@ const MAX_FORWARD: u32 = 2000;
 /// How far a sender's entries may be out of the order in which they were encrypted (retries).
 const MAX_BEHIND: u32 = 16;
 
+/// How an MLSMessage with a GroupInfo begins: version mls10 and its wire format.
+const GROUP_INFO_MESSAGE: [u8; 4] = [0, 1, 0, 4];
+
 /// A member of a group: a leaf, which is a device.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Member {
@@ -222,6 +225,21 @@ impl Group {
         let info = info.to_bytes().map_err(|error| refusal(&error, refused.clone()))?;
         let tree = self.inner.export_ratchet_tree().tls_serialize_detached();
         Ok((info, tree.map_err(|error| refusal(&error, refused))?))
+    }
+
+    /// The ratchet tree of the epoch in force.
+    pub fn ratchet_tree(&self) -> Result<Vec<u8>, E2eeError> {
+        let tree = self.inner.export_ratchet_tree().tls_serialize_detached();
+        tree.map_err(|error| refusal(&error, E2eeError::Mls { step: MlsStep::Export }))
+    }
+
+    /// Whether a GroupInfo (MLSMessage) is of the epoch in force: it has the same context, and so the same tree.
+    ///
+    /// A commit that counts for nobody stores a GroupInfo, too.
+    pub fn is_described_by(&self, group_info: &[u8]) -> Result<bool, E2eeError> {
+        let context = self.inner.public_group().group_context().tls_serialize_detached();
+        let context = context.map_err(|error| refusal(&error, E2eeError::Mls { step: MlsStep::Export }))?;
+        Ok(group_info.strip_prefix(&GROUP_INFO_MESSAGE).is_some_and(|content| content.starts_with(&context)))
     }
 
     /// Whether every member's identity hash has a record.

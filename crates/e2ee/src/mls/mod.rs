@@ -26,6 +26,7 @@ mod suite;
 #[cfg(test)]
 mod tests;
 mod transcript;
+pub(crate) mod tree;
 mod welcome;
 
 pub use aad::Aad;
@@ -43,6 +44,7 @@ pub use rules::Invalid;
 pub use store::{MemoryMlsStore, MlsStore, StoreFault};
 pub use suite::Suite;
 pub use transcript::Transcript;
+pub(crate) use tree::{CutTree, MAX_NODES, Slot, named_identities};
 pub use welcome::welcome_for;
 
 #[cfg(feature = "fuzzing")]

@@ -91,7 +91,7 @@ pub enum Invalid {
     /// An account would have more than eight leaves.
     #[error("an account would have too many devices")]
     TooManyDevices,
-    /// The group would have more than 256 leaves.
+    /// The group would have more than 1,024 leaves.
     #[error("the group would have too many leaves")]
     TooManyLeaves,
     /// A removed device would come back.
@@ -483,17 +483,17 @@ mod tests {
     }
 
     #[test]
-    fn a_group_has_at_most_256_leaves() {
-        let (full, mut almost) = (roster_of(32), roster_of(32));
+    fn a_group_has_at_most_1024_leaves() {
+        let (full, mut almost) = (roster_of(128), roster_of(128));
         almost.members.pop();
-        let one_more = Proposed { added: vec![added(31, 1000)], ..Proposed::default() };
-        assert_eq!(judge(&almost, &one_more, &NoRecords).map(|verdict| verdict.added[0].leaf), Ok(255));
+        let one_more = Proposed { added: vec![added(127, 5000)], ..Proposed::default() };
+        assert_eq!(judge(&almost, &one_more, &NoRecords).map(|verdict| verdict.added[0].leaf), Ok(1023));
         assert_eq!(judge(&full, &one_more, &NoRecords).err(), Some(Invalid::TooManyLeaves));
         // Making room in the same commit is enough: the leaf is taken over.
         let mut profile = full.profile.clone();
-        profile.removed.push(full.members[255].credential.device);
-        let replaced = Proposed { removed: vec![255], profile: Some(profile), ..one_more };
-        assert_eq!(judge(&full, &replaced, &NoRecords).map(|verdict| verdict.added[0].leaf), Ok(255));
+        profile.removed.push(full.members[1023].credential.device);
+        let replaced = Proposed { removed: vec![1023], profile: Some(profile), ..one_more };
+        assert_eq!(judge(&full, &replaced, &NoRecords).map(|verdict| verdict.added[0].leaf), Ok(1023));
     }
 
     #[test]
@@ -503,33 +503,33 @@ mod tests {
             leaf.key = DeviceKey::new([7; 32]);
             Proposed { committer: Committer::Outside, path: Some(leaf), removed, ..Proposed::default() }
         };
-        let full = roster_of(32);
+        let full = roster_of(128);
         let mut room = full.clone();
         room.members.retain(|member| member.leaf != 17);
-        let verdict = judge(&room, &entering(2, 1000, vec![]), &NoRecords).expect("counts");
+        let verdict = judge(&room, &entering(2, 5000, vec![]), &NoRecords).expect("counts");
         assert_eq!((verdict.enters, verdict.committer.leaf), (true, 17), "the leftmost free place");
-        assert_eq!(judge(&full, &entering(2, 1000, vec![]), &NoRecords).err(), Some(Invalid::TooManyLeaves));
+        assert_eq!(judge(&full, &entering(2, 5000, vec![]), &NoRecords).err(), Some(Invalid::TooManyLeaves));
         let resync = judge(&full, &entering(2, 18, vec![18]), &NoRecords).expect("counts");
         assert_eq!((resync.committer.leaf, resync.profile), (18, None), "it goes onto no removed list");
         let mut gone = room.clone();
-        gone.profile.removed.push(member(0, 2, 1000).credential.device);
-        let mut same_key = entering(2, 1000, vec![]);
+        gone.profile.removed.push(member(0, 2, 5000).credential.device);
+        let mut same_key = entering(2, 5000, vec![]);
         same_key.path.iter_mut().for_each(|leaf| leaf.key = DeviceKey::new([0; 32]));
-        let mut incapable = entering(2, 1000, vec![]);
+        let mut incapable = entering(2, 5000, vec![]);
         incapable.path.iter_mut().for_each(|leaf| leaf.capable = false);
         let device = |index| member(0, 2, index).credential.device;
         let cases = [
-            (&room, entering(40, 1000, vec![]), Invalid::MissingRecord),
-            (&room, entering(2, 1000, vec![18]), Invalid::OtherLeaf),
+            (&room, entering(200, 5000, vec![]), Invalid::MissingRecord),
+            (&room, entering(2, 5000, vec![18]), Invalid::OtherLeaf),
             (&room, entering(2, 18, vec![19]), Invalid::OtherLeaf),
             (&room, entering(2, 18, vec![18, 19]), Invalid::OtherLeaf),
-            (&room, entering(2, 18, vec![999]), Invalid::Mls),
+            (&room, entering(2, 18, vec![9000]), Invalid::Mls),
             (&room, entering(2, 18, vec![]), Invalid::DuplicateDevice { device: device(18) }),
-            (&room, entering(3, 1000, vec![]), Invalid::TooManyDevices),
-            (&gone, entering(2, 1000, vec![]), Invalid::RemovedDevice { device: device(1000) }),
+            (&room, entering(3, 5000, vec![]), Invalid::TooManyDevices),
+            (&gone, entering(2, 5000, vec![]), Invalid::RemovedDevice { device: device(5000) }),
             (&room, same_key, Invalid::Mls),
             (&room, incapable, Invalid::Capabilities),
-            (&room, Proposed { path: None, ..entering(2, 1000, vec![]) }, Invalid::Mls),
+            (&room, Proposed { path: None, ..entering(2, 5000, vec![]) }, Invalid::Mls),
         ];
         for (index, (roster, proposed, reason)) in cases.into_iter().enumerate() {
             assert_eq!(judge(roster, &proposed, &NoRecords).err(), Some(reason), "case {index}");

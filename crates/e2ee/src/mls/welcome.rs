@@ -106,7 +106,7 @@ impl<'a> TlsReader<'a> {
     }
 }
 
-fn write_length(out: &mut Vec<u8>, len: usize) {
+pub(super) fn write_length(out: &mut Vec<u8>, len: usize) {
     let len = u32::try_from(len).unwrap_or(u32::MAX);
     let [a, b, c, d] = len.to_be_bytes();
     match len {

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod groups;
 #[cfg(test)]
+mod large;
+#[cfg(test)]
 mod rejoin;
 #[cfg(test)]
 #[path = "../../src/testing"]

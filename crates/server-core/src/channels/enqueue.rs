@@ -7,7 +7,10 @@ use quicprochat_wire::{
     mutant::{Mutant, is_on},
 };
 
-use super::authorise::{Reach, reach};
+use super::{
+    authorise::{Reach, reach},
+    tree,
+};
 use crate::{
     config::Limits,
     connection::ChannelConnection,
@@ -55,9 +58,11 @@ fn check_sizes(request: &ChannelEnqueue, limits: &Limits) -> Result<(), ErrorCod
     }
     let fit = match &request.commit {
         None => fits(&request.sealed, limits.message_bytes),
-        Some(CommitParts { group_info, roll }) => {
+        Some(CommitParts { group_info, roll, tree }) => {
+            tree::check(tree)?;
+            let info_bytes = length(group_info).saturating_add(tree::added_bytes(tree));
             fits(&request.sealed, limits.commit_bytes)
-                && fits(group_info, limits.group_info_bytes)
+                && info_bytes <= u64::from(limits.group_info_bytes)
                 && roll.as_ref().is_none_or(|roll| fits(&roll.keyring, limits.keyring_bytes))
         }
     };
@@ -117,6 +122,7 @@ struct Quota {
     commit_bytes: u64,
     commit_entries: u64,
     group_infos_bytes: u64,
+    tree_bytes: u64,
     retention: Duration,
     now: Timestamp,
 }
@@ -129,6 +135,7 @@ impl Quota {
             commit_bytes: limits.channel_bytes.saturating_add(limits.channel_commit_room_bytes),
             commit_entries: limits.channel_entries.saturating_add(limits.channel_commit_room_entries),
             group_infos_bytes: limits.channel_group_infos_bytes,
+            tree_bytes: limits.announced().group_info_bytes.into(),
             retention: limits.retention,
             now,
         }
@@ -172,8 +179,9 @@ fn append(
     row.bytes = row.bytes.saturating_add(length(&sealed));
     row.oldest = row.oldest.or(Some(time));
     let mut next_access = None;
-    if let Some(CommitParts { group_info, roll }) = commit {
+    if let Some(CommitParts { group_info, roll, tree }) = commit {
         row.last_commit = at;
+        tree::change(tx, &channel, &mut row, position, tree, quota.tree_bytes)?;
         store_group_info(tx, &channel, &mut row, GroupInfoRow { at, sealed: group_info }, quota)?;
         if let Some(roll) = roll {
             roll_access(tx, &channel, &mut row, roll.access, position)?;
@@ -221,7 +229,8 @@ fn store_group_info(
     trim_group_infos(tx, channel, row, |_, bytes| bytes > quota.group_infos_bytes)
 }
 
-/// Drops the oldest GroupInfos as long as `drop` says so of (position, bytes of all) and more than the last 32 are kept.
+/// Drops the oldest GroupInfos as long as `drop` says so of (position, bytes of all) and more than the last 32 are kept, and
+/// with each the chunks that only it and older ones may name.
 pub(super) fn trim_group_infos(
     tx: &mut dyn StoreTx,
     channel: &ChannelId,
@@ -236,6 +245,9 @@ pub(super) fn trim_group_infos(
         tx.channels().remove_group_info(channel, position)?;
         row.group_infos = row.group_infos.saturating_sub(1);
         row.group_info_bytes = row.group_info_bytes.saturating_sub(bytes);
+        if let Some((oldest, _)) = tx.channels().oldest_group_info(channel)? {
+            tree::drop_unnamed(tx, channel, row, oldest)?;
+        }
     }
     Ok(())
 }

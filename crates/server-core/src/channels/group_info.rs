@@ -1,7 +1,7 @@
-//! `channel-group-info`: the sealed GroupInfo that a commit stored.
+//! `channel-group-info`: the sealed GroupInfo that a commit stored, and what that commit named, which outlives its content.
 
 use quicprochat_wire::{
-    ErrorCode,
+    ErrorCode, MessageId,
     call::channel::{ChannelGroupInfo, GroupInfo},
 };
 
@@ -22,7 +22,13 @@ pub(crate) async fn group_info(
         let row = current(tx, &request.channel, &attached)?;
         let position = if request.position == u64::MAX { row.last_commit.position } else { request.position };
         let found = tx.channels().group_info(&request.channel, position)?.ok_or(ErrorCode::NotFound)?;
-        Ok(GroupInfo { at: found.at, sealed: found.sealed })
+        let (commit, after_commit) = if position == 0 {
+            (MessageId::new([0; 16]), found.at)
+        } else {
+            let point = tx.channels().point(&request.channel, position)?.ok_or(ErrorCode::NotFound)?;
+            (point.id, point.after_commit)
+        };
+        Ok(GroupInfo { at: found.at, sealed: found.sealed, commit, after_commit })
     })
     .await
 }

@@ -14,6 +14,7 @@ mod keyring;
 mod page;
 mod read;
 mod subscribe;
+mod tree;
 
 pub(crate) use attach::attach;
 pub(crate) use create::create;
@@ -24,8 +25,11 @@ pub(crate) use group_info::group_info;
 pub(crate) use keyring::keyring;
 pub(crate) use read::read;
 pub(crate) use subscribe::subscribe;
+pub(crate) use tree::chunks;
 
 #[cfg(test)]
 mod model_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tree_tests;

@@ -5,8 +5,11 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use quicprochat_identity::AccessSecretKey;
 use quicprochat_wire::{
-    ConnectionKind, ErrorCode, MessageId,
-    call::channel::{AccessRoll, ChainPoint, ChannelEnqueue, ChannelRead, CommitParts, Enqueued, EntryKind},
+    ChunkId, ConnectionKind, ErrorCode, MessageId,
+    call::channel::{
+        AccessRoll, ChainPoint, ChannelChunks, ChannelEnqueue, ChannelGroupInfo, ChannelRead, CommitParts, Enqueued,
+        EntryKind, TreeChange, TreeChunk,
+    },
     chain,
 };
 
@@ -53,6 +56,9 @@ struct Entry {
     kind: EntryKind,
     sealed: Vec<u8>,
     written: u64,
+    after_commit: ChainPoint,
+    /// Chunks that the newest GroupInfo names.
+    chunks: Vec<ChunkId>,
 }
 
 /// The log as a list.
@@ -68,6 +74,10 @@ struct Model {
 impl Model {
     fn last(&self) -> ChainPoint {
         self.entries.last().map_or(self.start, |entry| entry.at)
+    }
+
+    fn chunks(&self) -> Vec<ChunkId> {
+        self.entries.last().map_or_else(Vec::new, |entry| entry.chunks.clone())
     }
 
     /// Every commit, the empty log first.
@@ -106,7 +116,13 @@ impl Model {
         let position = self.last().position + 1;
         let hash = chain::link(&self.last().hash, position, &request.id, kind, &request.after_commit, &request.sealed);
         let at = ChainPoint { position, hash };
-        self.entries.push(Entry { at, id: request.id, kind, sealed: request.sealed.clone(), written: now });
+        let mut chunks = self.chunks();
+        if let Some(tree) = request.commit.as_ref().map(|parts| &parts.tree) {
+            chunks.retain(|id| !tree.ends_all && !tree.ended.contains(id));
+            chunks.extend(tree.added.iter().map(|chunk| chunk.id));
+        }
+        let (after_commit, sealed) = (request.after_commit, request.sealed.clone());
+        self.entries.push(Entry { at, id: request.id, kind, sealed, written: now, after_commit, chunks });
         if let Some(roll) = request.commit.as_ref().and_then(|parts| parts.roll.as_ref()) {
             let next = self.keys.last().expect("a key").0 + 1;
             assert_eq!(roll.access, secret(next).public());
@@ -191,6 +207,7 @@ fn run(steps: &[Step]) {
     }
     if let Some(line) = lines.get(&model.keys.last().expect("a key").0) {
         check_page(line, &model, room.channel, 0, 512);
+        check_group_infos(line, &model, room.channel);
         let state = attach_with(line, room.channel, &secret(model.keys.last().expect("a key").0)).expect("attaches");
         assert_eq!((state.last, state.first), (model.last(), model.first));
         assert_eq!(Some(&state.last_commit), model.commits().last());
@@ -200,13 +217,38 @@ fn run(steps: &[Step]) {
 fn written(model: &mut Model, kind: Kind, after_commit: ChainPoint, content: u8, newest: u8) -> ChannelEnqueue {
     model.next_id += 1;
     let roll = (kind == Kind::Roll).then(|| AccessRoll { access: secret(newest + 1).public(), keyring: vec![content] });
-    let commit = (kind != Kind::Message).then(|| CommitParts { group_info: vec![content; 3], roll });
+    let commit = (kind != Kind::Message).then(|| CommitParts {
+        group_info: vec![content; 3],
+        roll,
+        tree: change(model, content),
+    });
     ChannelEnqueue {
         channel: quicprochat_wire::ChannelId::new([1; 32]),
         id: MessageId::new([model.next_id; 16]),
         after_commit,
         sealed: vec![content; usize::from(content % 7) + 1],
         commit,
+    }
+}
+
+/// Adds a chunk, and ends some or all of those that the model has in use.
+fn change(model: &Model, content: u8) -> TreeChange {
+    let added = vec![TreeChunk { id: ChunkId::new([model.next_id; 32]), sealed: vec![content; 512] }];
+    let ended: Vec<ChunkId> = model.chunks().into_iter().take(usize::from(content % 3)).collect();
+    let ends_all = content % 5 == 4;
+    TreeChange { added, ended: if ends_all { Vec::new() } else { ended }, ends_all }
+}
+
+/// Every GroupInfo that is kept says which commit stored it, and every chunk that it may name is there.
+fn check_group_infos(line: &Line<'_>, model: &Model, channel: quicprochat_wire::ChannelId) {
+    for entry in model.entries.iter().filter(|entry| entry.kind == EntryKind::Commit) {
+        let Ok(info) = line.call(ChannelGroupInfo { channel, position: entry.at.position }) else { continue };
+        assert_eq!((info.at, info.commit, info.after_commit), (entry.at, entry.id, entry.after_commit));
+        if !entry.chunks.is_empty() {
+            let found = line.call(ChannelChunks { channel, ids: entry.chunks.clone() }).expect("chunks");
+            assert_eq!(found.chunks.len(), entry.chunks.len());
+            assert!(found.chunks.iter().all(|chunk| chunk.len() == 512), "a chunk that may be named is gone");
+        }
     }
 }
 

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// A channel, made and attached on a connection of its own.
-fn room(sam: &Sam) -> (Room, Line<'_>) {
+pub(super) fn room(sam: &Sam) -> (Room, Line<'_>) {
     let mut alice = Person::new("alice", 1);
     alice.register(sam).expect("registers");
     let token = alice.tokens(&alice.line(sam)).expect("tokens").remove(0);

@@ -1,7 +1,7 @@
-//! Channels: a row, a log, the access keys there ever were, GroupInfos, and one keyring.
+//! Channels: a row, a log, the access keys there ever were, GroupInfos with the chunks of their trees, and one keyring.
 
 use quicprochat_wire::{
-    AccessPublicKey, ChannelId, Digest, MessageId,
+    AccessPublicKey, ChannelId, ChunkId, Digest, MessageId,
     call::channel::{ChainPoint, EntryKind},
 };
 
@@ -26,7 +26,7 @@ pub struct ChannelRow {
     pub bytes: u64,
     /// GroupInfos kept.
     pub group_infos: u32,
-    /// Their bytes.
+    /// Their bytes, and those of all chunks kept.
     pub group_info_bytes: u64,
     /// Digest of what the channel was created with, so that a repeated creation is known as such.
     pub created_with: Digest,
@@ -56,8 +56,12 @@ pub struct EntryRow {
 pub struct LogPoint {
     /// Position and chain value.
     pub at: ChainPoint,
+    /// As chosen by the writer.
+    pub id: MessageId,
     /// Message or commit.
     pub kind: EntryKind,
+    /// The commit it named.
+    pub after_commit: ChainPoint,
 }
 
 /// An access key that the channel has or had.
@@ -76,6 +80,15 @@ pub struct GroupInfoRow {
     pub at: ChainPoint,
     /// The sealed bytes.
     pub sealed: Vec<u8>,
+}
+
+/// A sealed piece of a ratchet tree.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ChunkRow {
+    /// The sealed bytes.
+    pub sealed: Vec<u8>,
+    /// The commit whose GroupInfo does not name it any more; `None` as long as it is in use.
+    pub until: Option<u64>,
 }
 
 /// The current keyring.
@@ -133,6 +146,18 @@ pub trait ChannelStore {
     fn oldest_group_info(&mut self, channel: &ChannelId) -> Result<Option<(u64, u64)>, StoreFault>;
     /// Removes a GroupInfo.
     fn remove_group_info(&mut self, channel: &ChannelId, position: u64) -> Result<(), StoreFault>;
+    /// A chunk, in use or not.
+    fn chunk(&mut self, channel: &ChannelId, id: &ChunkId) -> Result<Option<ChunkRow>, StoreFault>;
+    /// Adds a chunk, in use from now on. The caller has looked that the id is free.
+    fn put_chunk(&mut self, channel: &ChannelId, id: &ChunkId, sealed: Vec<u8>) -> Result<(), StoreFault>;
+    /// Ends a chunk's use with the commit at a position; says whether it was in use.
+    fn end_chunk(&mut self, channel: &ChannelId, id: &ChunkId, until: u64) -> Result<bool, StoreFault>;
+    /// Ends the use of every chunk of the channel.
+    fn end_all_chunks(&mut self, channel: &ChannelId, until: u64) -> Result<(), StoreFault>;
+    /// Bytes of the chunks in use.
+    fn chunk_bytes(&mut self, channel: &ChannelId) -> Result<u64, StoreFault>;
+    /// Removes chunks whose use ended at or before a position; says how many bytes they were.
+    fn drop_chunks(&mut self, channel: &ChannelId, through: u64) -> Result<u64, StoreFault>;
     /// The keyring.
     fn keyring(&mut self, channel: &ChannelId) -> Result<Option<KeyringRow>, StoreFault>;
     /// Stores or replaces the keyring.

@@ -24,7 +24,9 @@ mod vault;
 
 pub use account::{AccountRow, AccountStore, PasswordRow, WayRow};
 pub use archive::{ArchiveRow, ArchiveStore};
-pub use channel::{ChannelRow, ChannelStore, EntryRow, GroupInfoRow, KeyRow, KeyringRow, LogPoint, PageLimit};
+pub use channel::{
+    ChannelRow, ChannelStore, ChunkRow, EntryRow, GroupInfoRow, KeyRow, KeyringRow, LogPoint, PageLimit,
+};
 pub use directory::{DeviceRow, DirectoryStore};
 pub use fault::StoreFault;
 pub use inbox::{InboxEntryRow, InboxRow, InboxStore};

@@ -12,7 +12,7 @@ use quicprochat_wire::{
     call::{
         Done,
         auth::SignInStart,
-        channel::{AccessRoll, ChainPoint, ChannelEnqueue, CommitParts},
+        channel::{AccessRoll, ChainPoint, ChannelEnqueue, CommitParts, TreeChange},
         directory::{Lookup, OwnRecord, Subject},
         inbox::InboxSubscribe,
         token::TokenKeys,
@@ -161,6 +161,7 @@ fn largest_commit() -> ChannelEnqueue {
                 access: AccessPublicKey::new([6; 32]),
                 keyring: vec![5; limits::MAX_KEYRING_BYTES],
             }),
+            tree: TreeChange::default(),
         }),
     }
 }

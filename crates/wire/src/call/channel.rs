@@ -2,7 +2,7 @@
 
 use super::token::Token;
 use crate::{
-    id::{AccessPublicKey, ChainHash, ChannelId, MessageId},
+    id::{AccessPublicKey, ChainHash, ChannelId, ChunkId, MessageId},
     time::Timestamp,
 };
 
@@ -91,6 +91,28 @@ pub struct CommitParts {
     pub group_info: Vec<u8>,
     /// For a rolling commit: the next access key, in force for every later entry, and the keyring that goes with it.
     pub roll: Option<AccessRoll>,
+    /// Which chunks of the ratchet tree change.
+    pub tree: TreeChange,
+}
+
+/// How the chunks that a GroupInfo names differ from those that the one before names.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct TreeChange {
+    /// Chunks that are new; their ids are new to the channel.
+    pub added: Vec<TreeChunk>,
+    /// Chunks in use that it does not name any more. They are kept as long as a GroupInfo that may name them.
+    pub ended: Vec<ChunkId>,
+    /// Ends all chunks in use, whichever they are; `ended` is empty.
+    pub ends_all: bool,
+}
+
+/// A sealed piece of a ratchet tree.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TreeChunk {
+    /// As chosen by the writer.
+    pub id: ChunkId,
+    /// Its bytes.
+    pub sealed: Vec<u8>,
 }
 
 /// What a rolling commit changes (DESIGN L7).
@@ -189,6 +211,26 @@ pub struct GroupInfo {
     pub at: ChainPoint,
     /// Sealed under the channel key in force after that commit.
     pub sealed: Vec<u8>,
+    /// Id of that commit; zero for `channel-create`.
+    pub commit: MessageId,
+    /// The commit that it named; the empty log for `channel-create`. Known also when the commit's content has expired.
+    pub after_commit: ChainPoint,
+}
+
+/// Fetches chunks of the ratchet tree, as a GroupInfo names them.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ChannelChunks {
+    /// Which channel; its current key must be attached.
+    pub channel: ChannelId,
+    /// Which chunks; one at least.
+    pub ids: Vec<ChunkId>,
+}
+
+/// Chunks of a ratchet tree.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TreeChunks {
+    /// Those of the first ids asked for, in their order: one at least, and as many as fit a page. Empty where there is none.
+    pub chunks: Vec<Vec<u8>>,
 }
 
 /// Fetches the current keyring; any key the channel ever had may (DESIGN L7).

@@ -225,6 +225,7 @@ methods! {
     ChannelGroupInfo = 53, "channel-group-info": channel::ChannelGroupInfo => GroupInfo(channel::GroupInfo), Channel;
     ChannelKeyring = 54, "channel-keyring": channel::ChannelKeyring => Keyring(channel::Keyring), Channel;
     ChannelDelete = 55, "channel-delete": channel::ChannelDelete => Done(Done), Channel;
+    ChannelChunks = 56, "channel-chunks": channel::ChannelChunks => TreeChunks(channel::TreeChunks), Channel;
 
     ArchivePut = 64, "archive-put": archive::ArchivePut => Done(Done), AccountDevice;
     ArchiveGet = 65, "archive-get": archive::ArchiveGet => ArchiveObject(archive::ArchiveObject), AccountDevice;
@@ -258,4 +259,5 @@ responses! {
     VaultVersions = 20: vault::VaultVersions;
     LinkState = 21: linking::LinkState;
     LinkPage = 22: linking::LinkPage;
+    TreeChunks = 23: channel::TreeChunks;
 }

@@ -1,6 +1,7 @@
 //! Channels.
 
 use super::{
+    channel_tree,
     error::CodecError,
     field::{bytes, exact_bytes, id, known, limited, sized, structs, write_structs},
     token,
@@ -9,6 +10,7 @@ use crate::{
     call::channel::{
         AccessRoll, ChainPoint, ChannelAttach, ChannelCreate, ChannelEnqueue, ChannelEntry, ChannelGroupInfo,
         ChannelPage, ChannelRead, ChannelState, ChannelSubscribe, CommitParts, Enqueued, EntryKind, GroupInfo, Keyring,
+        TreeChange,
     },
     id::{AccessPublicKey, ChainHash, ChannelId, MessageId},
     limits::{
@@ -121,9 +123,13 @@ pub(super) fn read_enqueue(from: channel_enqueue::Reader<'_>) -> Result<ChannelE
 
 fn write_commit(commit: &CommitParts, mut out: commit_parts::Builder<'_>) -> Result<(), CodecError> {
     out.set_group_info(limited("groupInfo", &commit.group_info, MAX_GROUP_INFO_BYTES)?);
-    match &commit.roll {
-        Some(roll) => write_roll(roll, out.init_roll()),
-        None => Ok(()),
+    if let Some(roll) = &commit.roll {
+        write_roll(roll, out.reborrow().init_roll())?;
+    }
+    if commit.tree == TreeChange::default() {
+        Ok(())
+    } else {
+        channel_tree::write_change(&commit.tree, out.init_tree())
     }
 }
 
@@ -134,6 +140,7 @@ fn read_commit(from: commit_parts::Reader<'_>) -> Result<CommitParts, CodecError
             true => Some(read_roll(from.get_roll()?)?),
             false => None,
         },
+        tree: channel_tree::read_change(from.get_tree()?)?,
     })
 }
 
@@ -260,6 +267,8 @@ pub(super) fn read_group_info_of(from: channel_group_info::Reader<'_>) -> Result
 pub(super) fn write_group_info(info: &GroupInfo, mut out: group_info::Builder<'_>) -> Result<(), CodecError> {
     write_point(&info.at, out.reborrow().init_at());
     out.set_sealed(limited("groupInfo", &info.sealed, MAX_GROUP_INFO_BYTES)?);
+    out.set_commit(info.commit.as_bytes());
+    write_point(&info.after_commit, out.init_after_commit());
     Ok(())
 }
 
@@ -267,6 +276,8 @@ pub(super) fn read_group_info(from: group_info::Reader<'_>) -> Result<GroupInfo,
     Ok(GroupInfo {
         at: read_point(from.get_at())?,
         sealed: bytes("groupInfo", from.get_sealed(), MAX_GROUP_INFO_BYTES)?,
+        commit: id("commit", from.get_commit(), MessageId::new)?,
+        after_commit: read_point(from.get_after_commit())?,
     })
 }
 

@@ -1,6 +1,8 @@
 //! The union of all requests.
 
-use super::{archive, auth, channel, directory, error::CodecError, inbox, linking, session, token, vault};
+use super::{
+    archive, auth, channel, channel_tree, directory, error::CodecError, inbox, linking, session, token, vault,
+};
 use crate::{
     call::{
         Request,
@@ -48,6 +50,7 @@ pub(super) fn write(request: &Request, out: Builder<'_>) -> Result<(), CodecErro
         Request::ChannelGroupInfo(call) => channel::write_group_info_of(call, out.init_channel_group_info()),
         Request::ChannelKeyring(call) => channel::write_ref(&call.channel, out.init_channel_keyring()),
         Request::ChannelDelete(call) => channel::write_ref(&call.channel, out.init_channel_delete()),
+        Request::ChannelChunks(call) => channel_tree::write_chunks_of(call, out.init_channel_chunks())?,
         Request::ArchivePut(call) => archive::write_put(call, out.init_archive_put())?,
         Request::ArchiveGet(call) => archive::write_get(call, out.init_archive_get()),
         Request::ArchiveList(call) => archive::write_list(call, out.init_archive_list()),
@@ -93,6 +96,7 @@ pub(super) fn read(from: Reader<'_>) -> Result<Request, CodecError> {
         Which::ChannelGroupInfo(call) => channel::read_group_info_of(call?)?.into(),
         Which::ChannelKeyring(call) => ChannelKeyring { channel: channel::read_ref(call?)? }.into(),
         Which::ChannelDelete(call) => ChannelDelete { channel: channel::read_ref(call?)? }.into(),
+        Which::ChannelChunks(call) => channel_tree::read_chunks_of(call?)?.into(),
         Which::ArchivePut(call) => archive::read_put(call?)?.into(),
         Which::ArchiveGet(call) => archive::read_get(call?)?.into(),
         Which::ArchiveList(call) => archive::read_list(call?)?.into(),
@@ -125,7 +129,6 @@ pub(super) fn read(from: Reader<'_>) -> Result<Request, CodecError> {
         | Which::Reserved45(())
         | Which::Reserved46(())
         | Which::Reserved47(())
-        | Which::Reserved56(())
         | Which::Reserved57(())
         | Which::Reserved58(())
         | Which::Reserved59(())

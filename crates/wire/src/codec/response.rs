@@ -1,7 +1,8 @@
 //! The union of all responses, with refusals.
 
 use super::{
-    Answer, archive, auth, channel, directory, error::CodecError, field::millis, inbox, linking, session, token, vault,
+    Answer, archive, auth, channel, channel_tree, directory, error::CodecError, field::millis, inbox, linking, session,
+    token, vault,
 };
 use crate::{
     call::{Done, Response},
@@ -44,6 +45,7 @@ pub(super) fn write(answer: &Answer, out: Builder<'_>) -> Result<(), CodecError>
         Response::VaultVersions(answer) => vault::write_versions(answer, out.init_vault_versions())?,
         Response::LinkState(answer) => linking::write_state(answer, out.init_link_state()),
         Response::LinkPage(answer) => linking::write_page(answer, out.init_link_page())?,
+        Response::TreeChunks(answer) => channel_tree::write_chunks(answer, out.init_tree_chunks())?,
     }
     Ok(())
 }
@@ -73,6 +75,7 @@ pub(super) fn read(from: Reader<'_>) -> Result<Answer, CodecError> {
         Which::VaultVersions(answer) => vault::read_versions(answer?)?.into(),
         Which::LinkState(answer) => linking::read_state(answer?).into(),
         Which::LinkPage(answer) => linking::read_page(answer?)?.into(),
+        Which::TreeChunks(answer) => channel_tree::read_chunks(answer?)?.into(),
         Which::Error(failure) => return Ok(Err(read_failure(failure?)?)),
     }))
 }

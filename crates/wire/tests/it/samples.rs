@@ -8,7 +8,7 @@ use quicprochat_wire::{
         auth::{Authenticate, RegisterStart},
         channel::{
             AccessRoll, ChainPoint, ChannelDelete, ChannelEnqueue, ChannelEntry, ChannelPage, CommitParts, Enqueued,
-            EntryKind,
+            EntryKind, TreeChange,
         },
         directory::{IdentityPart, Lookup, PublishIdentity, Subject},
         session::{Hello, HelloReply, Registration, ServerLimits},
@@ -69,6 +69,7 @@ fn requests() -> Vec<(&'static str, Request)> {
     let commit = CommitParts {
         group_info: vec![3],
         roll: Some(AccessRoll { access: AccessPublicKey::new([9; 32]), keyring: vec![4] }),
+        tree: TreeChange::default(),
     };
     vec![
         ("hello", Hello { version: 1, kind: ConnectionKind::Lookup }.into()),

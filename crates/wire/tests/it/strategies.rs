@@ -7,8 +7,8 @@ use proptest::{
     prelude::*,
 };
 use quicprochat_wire::{
-    AccessPublicKey, AccountId, Answer, CallFailure, ChainHash, Challenge, ChannelId, ConnectionKind, DeviceId,
-    Duration, ErrorCode, LinkId, MessageId, ObjectId, Request, Response, Timestamp,
+    AccessPublicKey, AccountId, Answer, CallFailure, ChainHash, Challenge, ChannelId, ChunkId, ConnectionKind,
+    DeviceId, Duration, ErrorCode, LinkId, MessageId, ObjectId, Request, Response, Timestamp,
     call::{Done, archive::*, auth::*, channel::*, directory::*, inbox::*, linking::*, session::*, token::*, vault::*},
 };
 
@@ -120,13 +120,27 @@ prop_compose! {
 prop_compose! {
     fn enqueue()(
         channel in channel(), id in message_id(), after_commit in point(), sealed in data(2000),
-        commit in option::of((data(2000), option::of((access(), data(2000))))),
+        commit in option::of((data(2000), option::of((access(), data(2000))), tree_change())),
     ) -> ChannelEnqueue {
-        let commit = commit.map(|(group_info, roll)| CommitParts {
+        let commit = commit.map(|(group_info, roll, tree)| CommitParts {
             group_info,
             roll: roll.map(|(access, keyring)| AccessRoll { access, keyring }),
+            tree,
         });
         ChannelEnqueue { channel, id, after_commit, sealed, commit }
+    }
+}
+
+fn chunk_id() -> impl Strategy<Value = ChunkId> {
+    uniform32(any::<u8>()).prop_map(ChunkId::new)
+}
+
+prop_compose! {
+    fn tree_change()(
+        added in vec((chunk_id(), data(700)), 0..=5), ended in vec(chunk_id(), 0..=9), ends_all: bool,
+    ) -> TreeChange {
+        let added = added.into_iter().map(|(id, sealed)| TreeChunk { id, sealed }).collect();
+        TreeChange { added, ended, ends_all }
     }
 }
 
@@ -191,6 +205,7 @@ pub(crate) fn requests() -> Vec<BoxedStrategy<Request>> {
         (channel(), any::<u64>()).prop_map(|(channel, position)| ChannelGroupInfo { channel, position }.into()).boxed(),
         channel().prop_map(|channel| ChannelKeyring { channel }.into()).boxed(),
         channel().prop_map(|channel| ChannelDelete { channel }.into()).boxed(),
+        (channel(), vec(chunk_id(), 0..=40)).prop_map(|(channel, ids)| ChannelChunks { channel, ids }.into()).boxed(),
         (object(), data(2000)).prop_map(|(id, sealed)| ArchivePut { id, sealed }.into()).boxed(),
         object().prop_map(|id| ArchiveGet { id }.into()).boxed(),
         (option::of(object()), any::<u16>()).prop_map(|(after, limit)| ArchiveList { after, limit }.into()).boxed(),
@@ -293,7 +308,13 @@ pub(crate) fn answers() -> Vec<BoxedStrategy<Answer>> {
             (point(), point()).prop_map(|(last_commit, last)| Enqueued::Diverged { last_commit, last }),
         ]),
         ok((vec(channel_entry(), 0..=60), any::<bool>()).prop_map(|(entries, more)| ChannelPage { entries, more })),
-        ok((point(), data(3000)).prop_map(|(at, sealed)| GroupInfo { at, sealed })),
+        ok((point(), data(3000), message_id(), point()).prop_map(|(at, sealed, commit, after_commit)| GroupInfo {
+            at,
+            sealed,
+            commit,
+            after_commit,
+        })),
+        ok(vec(data(700), 0..=20).prop_map(|chunks| TreeChunks { chunks })),
         ok((point(), data(3000)).prop_map(|(at, keyring)| Keyring { at, keyring })),
         ok(data(3000).prop_map(|sealed| ArchiveObject { sealed })),
         ok(archive_page()),

@@ -146,6 +146,6 @@ fn mls(programs: &Programs, quick: bool) -> Result<Report> {
 }
 
 fn bytes(programs: &Programs, quick: bool) -> Result<Report> {
-    let members = if quick { "2,10" } else { "2,10,100,256" };
+    let members = if quick { "2,10" } else { "2,10,100,1000" };
     load::run(&programs.load, &["bytes", "--members", members])
 }

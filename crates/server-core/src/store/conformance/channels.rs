@@ -1,14 +1,14 @@
 //! Channels.
 
 use quicprochat_wire::{
-    AccessPublicKey, ChainHash, ChannelId, Digest, MessageId,
+    AccessPublicKey, ChainHash, ChannelId, ChunkId, Digest, MessageId,
     call::channel::{ChainPoint, EntryKind},
 };
 
 use super::{NonConformance, ensure};
 use crate::store::{
-    ChannelRow, EntryRow, GroupInfoRow, KeyRow, KeyringRow, LogPoint, Minute, PageLimit, Refusal, Store, StoreTx, read,
-    write,
+    ChannelRow, ChunkRow, EntryRow, GroupInfoRow, KeyRow, KeyringRow, LogPoint, Minute, PageLimit, Refusal, Store,
+    StoreTx, read, write,
 };
 
 const TEAM: ChannelId = ChannelId::new([1; 32]);
@@ -19,6 +19,7 @@ pub(super) async fn check(store: &dyn Store) -> Result<(), NonConformance> {
     pages(store).await?;
     keys(store).await?;
     group_infos(store).await?;
+    chunks(store).await?;
     retention(store).await?;
     removal(store).await
 }
@@ -55,7 +56,7 @@ async fn log(store: &dyn Store) -> Result<(), NonConformance> {
     })
     .await?;
     ensure!(here == Some(entry(4).at) && elsewhere.is_none(), "an id is found in its own channel");
-    ensure!(point == Some(LogPoint { at: entry(4).at, kind: EntryKind::Commit }), "a position has its point and kind");
+    ensure!(point == Some(log_point(4)), "a position has its point and kind");
     ensure!(beyond.is_none(), "there is nothing beyond the end");
     Ok(())
 }
@@ -136,6 +137,52 @@ async fn group_infos(store: &dyn Store) -> Result<(), NonConformance> {
     Ok(())
 }
 
+async fn chunks(store: &dyn Store) -> Result<(), NonConformance> {
+    let id = |number: u8| ChunkId::new([number; 32]);
+    let in_use = |number: u8| Some(ChunkRow { sealed: vec![number; 600], until: None });
+    let ended = |number: u8, until| Some(ChunkRow { sealed: vec![number; 600], until: Some(until) });
+    let firsts = write(store, move |tx| {
+        let channels = tx.channels();
+        for number in 1..=4 {
+            channels.put_chunk(&TEAM, &id(number), vec![number; 600])?;
+        }
+        channels.put_chunk(&PAIR, &id(1), vec![1; 600])?;
+        let ends = (
+            channels.end_chunk(&TEAM, &id(1), 4)?,
+            channels.end_chunk(&TEAM, &id(1), 5)?,
+            channels.end_chunk(&TEAM, &id(9), 4)?,
+        );
+        Ok((ends, channels.chunk_bytes(&TEAM)?, channels.chunk_bytes(&PAIR)?))
+    })
+    .await?;
+    ensure!(firsts == ((true, false, false), 1800, 600), "a chunk in use ends once, and then does not count as in use");
+    write(store, move |tx| {
+        tx.channels().end_chunk(&TEAM, &id(2), 6)?;
+        tx.channels().end_all_chunks(&TEAM, 8)?;
+        Ok(tx.channels().put_chunk(&TEAM, &id(5), vec![5; 600])?)
+    })
+    .await?;
+    let found = read(store, move |tx| {
+        let channels = tx.channels();
+        let team: Result<Vec<_>, _> = (1..=5).map(|number| channels.chunk(&TEAM, &id(number))).collect();
+        Ok((team?, channels.chunk(&PAIR, &id(1))?, channels.chunk(&PAIR, &id(2))?))
+    })
+    .await?;
+    let expected = vec![ended(1, 4), ended(2, 6), ended(3, 8), ended(4, 8), in_use(5)];
+    ensure!(found == (expected, in_use(1), None), "chunks are kept by channel, each with its end");
+    let dropped =
+        write(store, |tx| Ok((tx.channels().drop_chunks(&TEAM, 3)?, tx.channels().drop_chunks(&TEAM, 6)?))).await?;
+    let left = read(store, move |tx| {
+        let channels = tx.channels();
+        let team: Result<Vec<_>, _> = (1..=5).map(|number| channels.chunk(&TEAM, &id(number))).collect();
+        Ok((team?, channels.chunk_bytes(&PAIR)?))
+    })
+    .await?;
+    ensure!(dropped == (0, 1200), "what ended by then is dropped, and says its bytes");
+    ensure!(left == (vec![None, None, ended(3, 8), ended(4, 8), in_use(5)], 600), "the rest is kept");
+    Ok(())
+}
+
 async fn retention(store: &dyn Store) -> Result<(), NonConformance> {
     let (due, none, not_yet) = read(store, |tx| {
         let channels = tx.channels();
@@ -158,7 +205,7 @@ async fn retention(store: &dyn Store) -> Result<(), NonConformance> {
     .await?;
     ensure!(page == [4, 5, 6].map(entry) && ages == 3, "dropped content is not shown");
     ensure!(id == Some(entry(1).at), "an id is known beyond retention");
-    ensure!(point == Some(LogPoint { at: entry(2).at, kind: EntryKind::Commit }), "a point is known beyond retention");
+    ensure!(point == Some(log_point(2)), "a point is known beyond retention");
     Ok(())
 }
 
@@ -173,6 +220,7 @@ async fn removal(store: &dyn Store) -> Result<(), NonConformance> {
             && channels.point(&TEAM, 1)?.is_none()
             && channels.key(&TEAM, &AccessPublicKey::new([1; 32]))?.is_none()
             && channels.keyring(&TEAM)?.is_none()
+            && channels.chunk(&TEAM, &ChunkId::new([5; 32]))?.is_none()
             && channels.oldest_group_info(&TEAM)?.is_none())
     })
     .await?;
@@ -208,6 +256,11 @@ fn entry(seq: u64) -> EntryRow {
         next_access: (seq == 4).then_some(AccessPublicKey::new([2; 32])),
         time: Minute(100 + u32::from(byte(seq))),
     }
+}
+
+fn log_point(seq: u64) -> LogPoint {
+    let EntryRow { at, id, kind, after_commit, .. } = entry(seq);
+    LogPoint { at, id, kind, after_commit }
 }
 
 fn point(position: u64) -> ChainPoint {

@@ -1,10 +1,11 @@
 //! Channels in memory.
 
-use quicprochat_wire::{AccessPublicKey, ChannelId, MessageId, call::channel::ChainPoint};
+use quicprochat_wire::{AccessPublicKey, ChannelId, ChunkId, MessageId, call::channel::ChainPoint};
 
 use super::tables::Tables;
 use crate::store::{
-    ChannelRow, ChannelStore, EntryRow, GroupInfoRow, KeyRow, KeyringRow, LogPoint, Minute, PageLimit, StoreFault,
+    ChannelRow, ChannelStore, ChunkRow, EntryRow, GroupInfoRow, KeyRow, KeyringRow, LogPoint, Minute, PageLimit,
+    StoreFault,
 };
 
 impl ChannelStore for Tables {
@@ -27,7 +28,12 @@ impl ChannelStore for Tables {
     }
 
     fn point(&mut self, channel: &ChannelId, position: u64) -> Result<Option<LogPoint>, StoreFault> {
-        Ok(self.entries.get(&(*channel, position)).map(|entry| LogPoint { at: entry.at, kind: entry.kind }))
+        Ok(self.entries.get(&(*channel, position)).map(|entry| LogPoint {
+            at: entry.at,
+            id: entry.id,
+            kind: entry.kind,
+            after_commit: entry.after_commit,
+        }))
     }
 
     fn append(&mut self, channel: &ChannelId, row: &ChannelRow, entry: EntryRow) -> Result<(), StoreFault> {
@@ -92,6 +98,46 @@ impl ChannelStore for Tables {
         Ok(())
     }
 
+    fn chunk(&mut self, channel: &ChannelId, id: &ChunkId) -> Result<Option<ChunkRow>, StoreFault> {
+        Ok(self.chunks.get(&(*channel, *id)).cloned())
+    }
+
+    fn put_chunk(&mut self, channel: &ChannelId, id: &ChunkId, sealed: Vec<u8>) -> Result<(), StoreFault> {
+        self.check_writable()?;
+        self.chunks.insert((*channel, *id), ChunkRow { sealed, until: None });
+        Ok(())
+    }
+
+    fn end_chunk(&mut self, channel: &ChannelId, id: &ChunkId, until: u64) -> Result<bool, StoreFault> {
+        self.check_writable()?;
+        let row = self.chunks.get(&(*channel, *id)).filter(|row| row.until.is_none()).cloned();
+        let Some(row) = row else { return Ok(false) };
+        self.chunks.insert((*channel, *id), ChunkRow { until: Some(until), ..row });
+        Ok(true)
+    }
+
+    fn end_all_chunks(&mut self, channel: &ChannelId, until: u64) -> Result<(), StoreFault> {
+        let ids: Vec<ChunkId> = self.chunks.range(chunks_of(channel)).map(|((_, id), _)| *id).collect();
+        for id in ids {
+            self.end_chunk(channel, &id, until)?;
+        }
+        Ok(())
+    }
+
+    fn chunk_bytes(&mut self, channel: &ChannelId) -> Result<u64, StoreFault> {
+        let in_use = self.chunks.range(chunks_of(channel)).filter(|(_, row)| row.until.is_none());
+        Ok(in_use.map(|(_, row)| length(&row.sealed)).sum())
+    }
+
+    fn drop_chunks(&mut self, channel: &ChannelId, through: u64) -> Result<u64, StoreFault> {
+        self.check_writable()?;
+        let ended = |row: &ChunkRow| row.until.is_some_and(|until| until <= through);
+        let rows = self.chunks.range(chunks_of(channel)).filter(|(_, row)| ended(row));
+        let bytes = rows.map(|(_, row)| length(&row.sealed)).sum();
+        self.chunks.remove_where(chunks_of(channel), |_, row| ended(row));
+        Ok(bytes)
+    }
+
     fn keyring(&mut self, channel: &ChannelId) -> Result<Option<KeyringRow>, StoreFault> {
         Ok(self.keyrings.get(channel).cloned())
     }
@@ -133,6 +179,7 @@ impl ChannelStore for Tables {
         self.keyrings.remove(channel);
         self.entries.remove_where(positions_of(channel), |_, _| true);
         self.group_infos.remove_where(positions_of(channel), |_, _| true);
+        self.chunks.remove_where(chunks_of(channel), |_, _| true);
         let ids = (*channel, MessageId::new([0; 16]))..=(*channel, MessageId::new([u8::MAX; 16]));
         self.entry_ids.remove_where(ids, |_, _| true);
         let keys = (*channel, AccessPublicKey::new([0; 32]))..=(*channel, AccessPublicKey::new([u8::MAX; 32]));
@@ -149,6 +196,10 @@ impl Tables {
 
 fn positions_of(channel: &ChannelId) -> core::ops::RangeInclusive<(ChannelId, u64)> {
     (*channel, 0)..=(*channel, u64::MAX)
+}
+
+fn chunks_of(channel: &ChannelId) -> core::ops::RangeInclusive<(ChannelId, ChunkId)> {
+    (*channel, ChunkId::new([0; 32]))..=(*channel, ChunkId::new([u8::MAX; 32]))
 }
 
 fn length(bytes: &[u8]) -> u64 {

@@ -104,6 +104,10 @@ impl Tables {
                 cells.push(bytes(&row.sealed));
                 cells
             }),
+            table("tree_chunks", 2, "channel id sealed until", &self.chunks, |(channel, id), row| {
+                let until = row.until.map_or(Cell::Null, Cell::Number);
+                vec![bytes(channel), bytes(id), bytes(&row.sealed), until]
+            }),
             table("keyrings", 1, "channel position hash keyring", &self.keyrings, |channel, row| {
                 let mut cells = with_point(vec![bytes(channel)], &row.at);
                 cells.push(bytes(&row.keyring));

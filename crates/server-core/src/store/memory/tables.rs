@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use quicprochat_wire::{
-    AccessPublicKey, AccountId, ChannelId, DeviceId, MessageId, ObjectId,
+    AccessPublicKey, AccountId, ChannelId, ChunkId, DeviceId, MessageId, ObjectId,
     call::{
         channel::ChainPoint,
         vault::{VaultRecord, VaultWrap},
@@ -12,9 +12,9 @@ use quicprochat_wire::{
 
 use super::table::Table;
 use crate::store::{
-    AccountRow, AccountStore, ArchiveRow, ArchiveStore, ChannelRow, ChannelStore, Day, DeviceRow, DirectoryStore,
-    EntryRow, GroupInfoRow, InboxEntryRow, InboxRow, InboxStore, InviteRow, InviteStore, KeyRow, KeyringRow, StateKey,
-    StateStore, StoreFault, StoreTx, TokenStore, VaultStore, WayRow,
+    AccountRow, AccountStore, ArchiveRow, ArchiveStore, ChannelRow, ChannelStore, ChunkRow, Day, DeviceRow,
+    DirectoryStore, EntryRow, GroupInfoRow, InboxEntryRow, InboxRow, InboxStore, InviteRow, InviteStore, KeyRow,
+    KeyringRow, StateKey, StateStore, StoreFault, StoreTx, TokenStore, VaultStore, WayRow,
 };
 
 /// Whether a write is open, and every table.
@@ -41,6 +41,7 @@ pub(super) struct Tables {
     pub(super) entry_ids: Table<(ChannelId, MessageId), ChainPoint>,
     pub(super) keys: Table<(ChannelId, AccessPublicKey), KeyRow>,
     pub(super) group_infos: Table<(ChannelId, u64), GroupInfoRow>,
+    pub(super) chunks: Table<(ChannelId, ChunkId), ChunkRow>,
     pub(super) keyrings: Table<ChannelId, KeyringRow>,
     pub(super) state: Table<StateKey, Vec<u8>>,
 }
@@ -67,6 +68,7 @@ macro_rules! every_table {
         $self.entry_ids.$method();
         $self.keys.$method();
         $self.group_infos.$method();
+        $self.chunks.$method();
         $self.keyrings.$method();
         $self.state.$method();
     }};

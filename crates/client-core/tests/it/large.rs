@@ -1,0 +1,270 @@
+//! Groups whose tree is stored in chunks: more than eight leaves.
+
+use quicprochat_client_core::{
+    CallError, Command, Outcome, StoreTx as _,
+    store::{ConversationState, PendingGroupInfo, RejoinReason},
+};
+use quicprochat_e2ee::channel::{ChannelKeys, GroupInfoBody, GroupInfoHead, seal_group_info};
+use quicprochat_wire::{ChannelId, Request, Response, call::channel::TreeChange, time::Duration};
+
+use crate::{
+    groups::group_of,
+    rejoin::{assert_all_is_well, empty_disk, lose_group, set_state},
+    world::{Seeded, World},
+};
+
+const NAMES: [&str; 10] = ["alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi", "ivan", "judy"];
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// What a client asked the server to change of the tree, with each commit.
+fn changes(world: &mut World, name: &str) -> Vec<TreeChange> {
+    let change = |(_, request): &(_, Request)| {
+        let Request::ChannelEnqueue(call) = request else { return None };
+        call.commit.as_ref().map(|commit| commit.tree.clone())
+    };
+    world.client(name).calls.iter().filter_map(change).collect()
+}
+
+fn asked(world: &mut World, name: &str, what: &str) -> usize {
+    world.client(name).calls.iter().filter(|(_, request)| request.name() == what).count()
+}
+
+fn rename(world: &mut World, name: &str, channel: ChannelId, title: &str) {
+    let result = world.run(name, Command::Rename { channel, title: title.to_owned() });
+    assert!(matches!(result, Ok(Outcome::Committed { .. })), "{result:?}");
+}
+
+#[test]
+fn a_commit_in_a_large_group_sends_what_changed_of_the_tree() {
+    let (mut world, channel) = group_of(&NAMES);
+    let first = changes(&mut world, "alice");
+    let built = first.last().expect("the commit that added everybody");
+    let parts = built.added.len();
+    assert!(built.ends_all && parts == 3 + 3, "tree and records, everything, as there was none: {parts}");
+    assert_eq!(asked(&mut world, "judy", "channel-chunks"), 2, "who joins fetches the tree, then the records");
+    assert_all_is_well(&mut world, channel, &NAMES);
+
+    let infos = asked(&mut world, "alice", "channel-group-info");
+    rename(&mut world, "alice", channel, "coffee");
+    assert_eq!(asked(&mut world, "alice", "channel-group-info"), infos + 1, "others have committed since");
+    rename(&mut world, "alice", channel, "water");
+    assert_eq!(asked(&mut world, "alice", "channel-group-info"), infos + 1, "what it wrote itself it knows");
+    let all = changes(&mut world, "alice");
+    for change in &all[all.len() - 2..] {
+        assert!(!change.ends_all);
+        assert_eq!((change.added.len(), change.ended.len()), (2, 2), "a chunk of leaves and one above it");
+    }
+    assert_eq!(asked(&mut world, "alice", "channel-chunks"), 0, "a member has the tree");
+
+    // Bob lost his group: he enters by the chunks that others wrote, and what he sends is what changed. The records he has.
+    lose_group(&mut world, "bob", channel);
+    set_state(&mut world, "bob", channel, RejoinReason::GroupLost);
+    let fetched = asked(&mut world, "bob", "channel-chunks");
+    world.sync("bob");
+    assert_eq!(asked(&mut world, "bob", "channel-chunks"), fetched + 1);
+    let entry = changes(&mut world, "bob").pop().expect("a commit");
+    assert_eq!((entry.ends_all, entry.added.len(), entry.ended.len()), (false, 2, 2));
+    for name in NAMES {
+        world.sync(name);
+    }
+    assert_all_is_well(&mut world, channel, &NAMES);
+
+    // The group becomes small: its tree is stored whole again, and one can still enter.
+    for name in ["judy", "ivan"] {
+        world.run("carol", Command::Remove { channel, name: name.to_owned() }).expect("removed");
+    }
+    let last = changes(&mut world, "carol").pop().expect("a commit");
+    assert_eq!((last.ends_all, last.added.len()), (true, 0));
+    lose_group(&mut world, "dave", channel);
+    set_state(&mut world, "dave", channel, RejoinReason::GroupLost);
+    let chunks = asked(&mut world, "dave", "channel-chunks");
+    for name in &NAMES[..8] {
+        world.sync(name);
+    }
+    for name in &NAMES[..8] {
+        world.sync(name);
+    }
+    assert_eq!(asked(&mut world, "dave", "channel-chunks"), chunks);
+    assert_all_is_well(&mut world, channel, &NAMES[..8]);
+}
+
+#[test]
+fn chunks_that_are_not_whole_let_nobody_in_until_they_are() {
+    let (mut world, channel) = group_of(&NAMES);
+    let damaged = |chunk: &mut Vec<u8>| chunk.iter_mut().for_each(|byte| *byte ^= 1);
+    let missing = |chunk: &mut Vec<u8>| chunk.clear();
+    let spoils: [fn(&mut Vec<u8>); 2] = [damaged, missing];
+    for spoil in spoils {
+        lose_group(&mut world, "bob", channel);
+        set_state(&mut world, "bob", channel, RejoinReason::GroupLost);
+        let tamper = move |result: &mut Result<Response, CallError>| {
+            if let Ok(Response::TreeChunks(answer)) = result {
+                answer.chunks.iter_mut().take(1).for_each(spoil);
+            }
+        };
+        world.tamper = Some(("bob", Box::new(tamper)));
+        world.sync("bob");
+        let state = ConversationState::NeedsRejoin { reason: RejoinReason::GroupInfoGone };
+        assert_eq!(world.conversation("bob", channel).state, state);
+        world.tamper = None;
+        world.pass(MINUTE * 6);
+        world.sync("bob");
+        world.sync("alice");
+        assert_eq!(world.conversation("bob", channel).state, ConversationState::Active);
+    }
+    for name in NAMES {
+        world.sync(name);
+    }
+    assert_all_is_well(&mut world, channel, &NAMES);
+}
+
+#[test]
+fn an_invitation_to_a_large_group_has_no_records_and_a_device_with_an_empty_disk_looks_nobody_up() {
+    let (mut world, channel) = group_of(&NAMES);
+    world.run("carol", Command::Remove { channel, name: "judy".to_owned() }).expect("removed");
+    for name in ["alice", "judy"] {
+        world.sync(name);
+    }
+    world.invite("alice", channel, &["judy"]);
+    let delivered = world.client("alice").calls.iter().rev().find_map(|(_, request)| {
+        let Request::InboxDeliver(call) = request else { return None };
+        Some(call.sealed.len())
+    });
+    let bytes = delivered.expect("an invitation");
+    assert!(bytes < 20_000, "ten records are 67,000 bytes: {bytes}");
+    for name in NAMES {
+        world.sync(name);
+    }
+    assert_eq!(world.conversation("judy", channel).state, ConversationState::Active, "alice is a contact of hers");
+    empty_disk(&mut world, "bob", "bob's new disk", channel);
+    world.set_online("bob", false);
+    world.sync("bob's new disk");
+    let looked_up = asked(&mut world, "bob's new disk", "lookup");
+    assert_eq!(looked_up, 0, "every record is in the chunks");
+    for name in NAMES.into_iter().filter(|name| *name != "bob") {
+        world.sync(name);
+    }
+    assert_eq!(world.conversation("bob's new disk", channel).state, ConversationState::Active);
+}
+
+#[test]
+fn a_group_info_with_its_whole_tree_lets_in_and_the_next_commit_stores_chunks() {
+    let (mut world, channel) = group_of(&NAMES);
+    // Alice does not know the chunks of somebody else's commit.
+    rename(&mut world, "bob", channel, "soup");
+    world.sync("alice");
+    // As clients did that knew no chunks. The tree stays open as long as it is not known what the server has.
+    let lost = |result: &mut Result<Response, CallError>| {
+        if matches!(result, Ok(Response::GroupInfo(_))) {
+            *result = Err(CallError::LinkLost);
+        }
+    };
+    world.tamper = Some(("alice", Box::new(lost)));
+    world.begin("alice", Command::Rename { channel, title: "before chunks".to_owned() });
+    let mut pending = loop {
+        world.step();
+        let tx = world.client("alice").store.begin().expect("opens");
+        if let Some(pending) = tx.conversations().pending_commit(&channel).expect("reads") {
+            break pending;
+        }
+    };
+    let PendingGroupInfo::Open { group_info, ratchet_tree } = pending.group_info else { panic!("sealed too early") };
+    let head = GroupInfoHead { channel, after_position: pending.after.position, commit: pending.id };
+    let keys = ChannelKeys::from_bytes(pending.next_keys.expose());
+    let body = GroupInfoBody { group_info, ratchet_tree };
+    let whole = seal_group_info(&keys, &head, &body, &mut Seeded::new(9)).expect("seals");
+    pending.group_info = PendingGroupInfo::sealed(whole, TreeChange::default());
+    {
+        let tx = world.client("alice").store.begin().expect("opens");
+        tx.conversations().put_pending_commit(&pending).expect("put");
+        tx.commit();
+    }
+    world.tamper = None;
+    world.sync("alice");
+    assert_eq!(changes(&mut world, "alice").pop(), Some(TreeChange::default()));
+    assert_eq!(world.conversation("alice", channel).title, "before chunks");
+
+    lose_group(&mut world, "bob", channel);
+    set_state(&mut world, "bob", channel, RejoinReason::GroupLost);
+    let chunks = asked(&mut world, "bob", "channel-chunks");
+    world.sync("bob");
+    assert_eq!(asked(&mut world, "bob", "channel-chunks"), chunks, "the tree is in the GroupInfo");
+    let entry = changes(&mut world, "bob").pop().expect("a commit");
+    assert_eq!((entry.ends_all, entry.added.len()), (true, 4 + 3), "all of the tree, and the records");
+    lose_group(&mut world, "carol", channel);
+    set_state(&mut world, "carol", channel, RejoinReason::GroupLost);
+    for name in NAMES {
+        world.sync(name);
+    }
+    for name in NAMES {
+        world.sync(name);
+    }
+    assert_all_is_well(&mut world, channel, &NAMES);
+}
+
+#[test]
+fn records_that_somebody_spoilt_are_looked_up() {
+    let (mut world, channel) = group_of(&NAMES);
+    empty_disk(&mut world, "bob", "bob's new disk", channel);
+    world.set_online("bob", false);
+    let mut answers = 0;
+    let tamper = move |result: &mut Result<Response, CallError>| {
+        if let Ok(Response::TreeChunks(answer)) = result {
+            answers += 1;
+            // The first has the tree.
+            if answers == 2 {
+                answer.chunks.iter_mut().for_each(|chunk| chunk.iter_mut().for_each(|byte| *byte ^= 1));
+            }
+        }
+    };
+    world.tamper = Some(("bob's new disk", Box::new(tamper)));
+    world.sync("bob's new disk");
+    assert!(asked(&mut world, "bob's new disk", "lookup") >= 9);
+    assert_eq!(world.conversation("bob's new disk", channel).state, ConversationState::Active);
+}
+
+#[test]
+fn commits_of_two_at_once_and_deaths_at_every_effect_leave_a_tree_to_enter_by() {
+    let (mut world, channel) = group_of(&NAMES);
+    for round in 0..3 {
+        let title = |name: &str| Command::Rename { channel, title: format!("{name} {round}") };
+        let first = world.begin("alice", title("alice"));
+        let second = world.begin("bob", title("bob"));
+        for (name, id) in [("alice", first), ("bob", second)] {
+            let result = world.wait(name, id);
+            assert!(matches!(result, Ok(Outcome::Committed { .. })), "{name}: {result:?}");
+        }
+    }
+    world.sync("carol");
+    let begin = world.client("carol").effects;
+    rename(&mut world, "carol", channel, "quiet");
+    let effects = world.client("carol").effects - begin;
+    assert!(effects >= 3, "{effects}");
+    for at in 0..effects {
+        // Somebody else's commit, so that carol does not know the chunks.
+        world.sync("alice");
+        rename(&mut world, "alice", channel, &format!("before {at}"));
+        world.sync("carol");
+        let starts = world.client("carol").starts();
+        let effects = world.client("carol").effects;
+        world.client("carol").crash_at = Some(effects + at);
+        let id = world.begin("carol", Command::Rename { channel, title: format!("carol {at}") });
+        for _ in 0..5_000 {
+            if world.client("carol").done.remove(&id).is_some() || world.client("carol").starts() != starts {
+                break;
+            }
+            world.step();
+        }
+        world.client("carol").crash_at = None;
+        world.sync("carol");
+    }
+    lose_group(&mut world, "dave", channel);
+    set_state(&mut world, "dave", channel, RejoinReason::GroupLost);
+    for name in NAMES {
+        world.sync(name);
+    }
+    for name in NAMES {
+        world.sync(name);
+    }
+    assert_all_is_well(&mut world, channel, &NAMES);
+}
