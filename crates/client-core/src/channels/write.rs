@@ -243,7 +243,8 @@ fn pause_message(cx: &mut Cx<'_>, conversation: &Conversation, row: u64) -> Resu
         let spread = BACK_OFF * 1_u32.checked_shl(row.tries).unwrap_or(LONGEST_BACK_OFF).clamp(1, LONGEST_BACK_OFF);
         row.not_before = cx.jittered(spread);
         // Whoever entered anew does not read the commit that it lost against.
-        if row.attempt.as_ref().is_some_and(|attempt| attempt.after != conversation.last_commit) {
+        let outdated = row.attempt.as_ref().is_some_and(|attempt| attempt.after != conversation.last_commit);
+        if outdated && !is_on(Mutant::KeepLostAttempt) {
             row.attempt = None;
             row.tries = row.tries.saturating_add(1);
         }
