@@ -351,6 +351,12 @@ pub enum CommandError {
         /// How often it was tried.
         tries: u32,
     },
+    /// New keys cannot be handed to everybody who stays.
+    #[error("the records of {missing} members cannot be had now, so nobody can be removed; try again later")]
+    RecordsMissing {
+        /// How many have none.
+        missing: usize,
+    },
     /// The cryptography refused, which no well-formed state does.
     #[error("the conversation's state does not allow the operation")]
     Crypto,

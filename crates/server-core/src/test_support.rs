@@ -460,7 +460,7 @@ pub(crate) fn attach_with(
 /// Where an accepted entry stands.
 pub(crate) fn accepted(outcome: Result<Enqueued, CallFailure>) -> ChainPoint {
     match outcome {
-        Ok(Enqueued::Accepted { at }) => at,
+        Ok(Enqueued::Accepted { at, .. }) => at,
         other => panic!("not accepted: {other:?}"),
     }
 }

@@ -887,6 +887,9 @@ struct Enqueued {
     diverged @2 :Diverged;
     # The server does not know the commit that was named.
   }
+
+  time @3 :UInt64;
+  # With accepted: the entry's time, as its readers are told; 0 if it has expired.
 }
 
 struct Diverged {

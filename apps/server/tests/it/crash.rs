@@ -51,7 +51,7 @@ async fn what_was_acknowledged_is_there_after_kill_9_and_nothing_stands_twice() 
                 loop {
                     let id = id(next_id.fetch_add(1, Ordering::Relaxed));
                     match channel.enqueue(&link, id).await {
-                        Ok(Enqueued::Accepted { at }) => {
+                        Ok(Enqueued::Accepted { at, .. }) => {
                             let before = acknowledged.lock().expect("sound").insert(id, at.position);
                             assert_eq!(before, None);
                         }
@@ -86,7 +86,7 @@ async fn what_was_acknowledged_is_there_after_kill_9_and_nothing_stands_twice() 
                 assert_eq!(by_id.get(&id), Some(&position), "round {round}: an acknowledged entry is lost or moved");
                 if round + 1 == ROUNDS && position % 16 == 0 {
                     let again = channel.enqueue(&link, id).await.expect("answered");
-                    assert!(matches!(again, Enqueued::Accepted { at } if at.position == position), "{again:?}");
+                    assert!(matches!(again, Enqueued::Accepted { at, .. } if at.position == position), "{again:?}");
                 }
             }
         }

@@ -52,6 +52,12 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
+    /// Whether the commit removes anybody, and so replaces the channel's keys.
+    pub(crate) fn rolls(&self, conversation: &Conversation) -> bool {
+        let leaves = |account: &AccountId| conversation.leavers.iter().any(|leaver| leaver.account == *account);
+        !self.remove.is_empty() || conversation.members.iter().any(|member| leaves(&member.account))
+    }
+
     /// Renews the own leaf.
     pub(crate) fn update() -> Self {
         Self { update: true, ..Self::default() }
@@ -177,7 +183,7 @@ pub(super) fn seal(
         let recipients = records::inbox_keys(cx, &channel, &accounts, &announced)?;
         if recipients.len() < accounts.len() {
             // A device that entered without every record leaves rolls to others: nobody is to be left without the keys.
-            return Ok(Err(CommandError::Crypto));
+            return Ok(Err(CommandError::RecordsMissing { missing: accounts.len().saturating_sub(recipients.len()) }));
         }
         let recipients: Vec<&InboxPublicKey> = recipients.iter().collect();
         match seal_keyring(&channel, &next, staged.effect.epoch, &recipients, cx.entropy) {

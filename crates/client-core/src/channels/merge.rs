@@ -2,7 +2,7 @@
 
 use quicprochat_e2ee::mls::{self, CommitEffect, EntryRecords, Group, Member};
 use quicprochat_wire::{
-    AccountId,
+    AccountId, ErrorCode,
     call::channel::{ChainPoint, ChannelEntry},
     mutant::{Mutant, is_on},
 };
@@ -12,8 +12,11 @@ use crate::{
     deliveries,
     engine::{Cx, stored_keys},
     error::EngineError,
+    event::Event,
     fetch,
-    store::{Conversation, ConversationKind, ConversationState, List, LogBody, MemberDevice, RejoinReason},
+    store::{
+        Conversation, ConversationKind, ConversationState, List, LogBody, MemberDevice, MessagePurpose, RejoinReason,
+    },
 };
 
 /// Takes over what a merged commit did. `group` is of the epoch it began.
@@ -82,7 +85,7 @@ pub(super) fn merged(
     Ok(())
 }
 
-/// This device's own wish to leave stands in the log: nothing more is read or written here.
+/// The account's wish to leave stands in the log: nothing more is read or written here.
 pub(super) fn leave(cx: &mut Cx<'_>, conversation: &mut Conversation) -> Result<(), EngineError> {
     conversation.state = ConversationState::Left;
     clear(cx, conversation, false)
@@ -99,6 +102,9 @@ pub(crate) fn clear(cx: &mut Cx<'_>, conversation: &Conversation, keep_outbox: b
     if !keep_outbox {
         for row in cx.tx.outbox().outbox_of(&channel)? {
             cx.tx.outbox().delete_outbox(row.row)?;
+            if row.purpose == MessagePurpose::Content {
+                cx.notify(Event::Rejected { channel, intent: row.intent, code: ErrorCode::AccessDenied });
+            }
         }
     }
     Ok(())

@@ -110,11 +110,28 @@ impl Channels {
         self.sessions.get(channel).is_some_and(Session::is_calling)
     }
 
+    /// Looks for the records of members that this device was never shown, whom it could not hand new keys: how many are still
+    /// missing, or `None` while look-ups are on their way.
+    pub(crate) fn complete_book(
+        &mut self,
+        cx: &mut Cx<'_>,
+        conversation: &Conversation,
+        fetch: &mut Fetch,
+    ) -> Result<Option<usize>, EngineError> {
+        self.sessions.entry(conversation.channel).or_default().book.complete(cx, conversation, fetch)
+    }
+
+    /// Whether a member's record is awaited.
+    pub(crate) fn is_looking(&self, channel: &ChannelId) -> bool {
+        self.sessions.get(channel).is_some_and(|session| session.book.is_looking())
+    }
+
     /// Forgets what an earlier command was refused.
     pub(crate) fn forgive(&mut self, channel: &ChannelId) {
         if let Some(session) = self.sessions.get_mut(channel) {
             session.refused = None;
             session.rest_until = None;
+            session.book = records::Search::default();
         }
     }
 
@@ -123,6 +140,8 @@ impl Channels {
         self.everything = true;
         for session in self.sessions.values_mut() {
             session.look_again = true;
+            // How the log ends is asked anew: what expired on a long link is not pushed, and would not be missed.
+            session.attached = None;
             session.refused = None;
             session.rest_until = None;
         }
@@ -164,8 +183,12 @@ impl Channels {
         stock: &mut Stock,
         fetch: &mut Fetch,
     ) -> Result<(), EngineError> {
-        let looking = self.sessions.iter().filter(|(_, session)| session.rejoin.is_looking());
-        self.touched.extend(looking.map(|(channel, _)| *channel));
+        for (channel, session) in &mut self.sessions {
+            if session.is_looking() {
+                session.book.poll(cx, fetch);
+                self.touched.insert(*channel);
+            }
+        }
         if core::mem::take(&mut self.everything) {
             if mode.active() {
                 let all = cx.tx.conversations().all_conversations()?;
@@ -263,7 +286,7 @@ impl Channels {
         session.rechecks = 0;
         write::drive(cx, session, &mut conversation)?;
         if mode.active() && !session.sending && conversation.is_live() {
-            tend::drive(cx, session, &mut conversation)?;
+            tend::drive(cx, session, &mut conversation, fetch)?;
             if repair::drive(cx, &conversation)? {
                 write::drive(cx, session, &mut conversation)?;
             }

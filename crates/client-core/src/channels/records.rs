@@ -6,15 +6,160 @@ use quicprochat_e2ee::{
     channel::{LEAVES_OF_A_PIECE, MOST_WHOLE_LEAVES},
     mls::EntryRecords,
 };
-use quicprochat_identity::{IdentityContent, InboxPublicKey, UnverifiedIdentity};
-use quicprochat_wire::{AccountId, ChannelId, Digest};
+use quicprochat_identity::{IdentityContent, InboxPublicKey, UnverifiedIdentity, VerifiedIdentity};
+use quicprochat_wire::{AccountId, ChannelId, Digest, Timestamp, call::directory::Subject, time::Duration};
 use sha2::{Digest as _, Sha256};
 
 use crate::{
     engine::Cx,
     error::EngineError,
+    fetch::{Fetch, Ticket},
     store::{AnnouncedRecord, Conversation},
 };
+
+/// Pause after a search that did not find everything.
+const PAUSE: Duration = Duration::from_secs(300);
+
+/// The search for records that a device which entered by its own commit was never shown (M2): in the book, among the contacts,
+/// in the directory.
+#[derive(Default)]
+pub(crate) struct Search {
+    lookups: BTreeMap<AccountId, Ticket>,
+    /// Accounts that were looked up, and what there was.
+    found: BTreeMap<AccountId, Option<Box<VerifiedIdentity>>>,
+    rest_until: Option<Timestamp>,
+}
+
+impl Search {
+    /// Whether a look-up is awaited.
+    pub(crate) fn is_looking(&self) -> bool {
+        !self.lookups.is_empty()
+    }
+
+    /// Finds the record of every leaf named by account and hash; returns how many have none, or `None` while look-ups are on
+    /// their way.
+    ///
+    /// What the directory says under another hash was not announced in the group; it is signed by the account all the same, and
+    /// says under which inbox key the account reads.
+    pub(super) fn find(
+        &mut self,
+        cx: &mut Cx<'_>,
+        channel: ChannelId,
+        named: &BTreeSet<(AccountId, Digest)>,
+        fetch: &mut Fetch,
+    ) -> Result<Option<usize>, EngineError> {
+        self.poll(cx, fetch);
+        loop {
+            let missing = self.look(cx, channel, named, fetch)?;
+            let known = self.found.len();
+            // What fails at once is known at once.
+            self.poll(cx, fetch);
+            if self.is_looking() {
+                return Ok(None);
+            }
+            if self.found.len() == known {
+                return Ok(Some(missing));
+            }
+        }
+    }
+
+    /// Takes what is at hand into the book, and asks for the rest; returns for how many the directory has nothing.
+    fn look(
+        &mut self,
+        cx: &Cx<'_>,
+        channel: ChannelId,
+        named: &BTreeSet<(AccountId, Digest)>,
+        fetch: &mut Fetch,
+    ) -> Result<usize, EngineError> {
+        let mut missing = 0;
+        for (account, hash) in named {
+            if cx.tx.records().record_by_hash(&channel, hash)?.is_some() {
+                continue;
+            }
+            if let Some(identity) = known_identity(cx, fetch, account, hash)? {
+                put(cx, channel, identity)?;
+                continue;
+            }
+            match self.found.get(account) {
+                Some(Some(identity)) => put_newer(cx, channel, identity, hash)?,
+                Some(None) => missing += 1,
+                None => {
+                    self.lookups.entry(*account).or_insert_with(|| fetch.ask(Subject::Account(*account)));
+                }
+            }
+        }
+        Ok(missing)
+    }
+
+    /// Takes the answers that came.
+    pub(super) fn poll(&mut self, cx: &mut Cx<'_>, fetch: &mut Fetch) {
+        let found = &mut self.found;
+        self.lookups.retain(|account, ticket| {
+            let Some(answer) = fetch.take(cx, *ticket) else { return true };
+            let identity = answer.inspect_err(|error| tracing::debug!(%error, "a member's record is not found"));
+            found.insert(*account, identity.ok().map(|record| Box::new(record.identity)));
+            false
+        });
+    }
+
+    /// Completes the book of a conversation that this device is in: how many accounts of members have no record, or `None` while
+    /// look-ups are on their way.
+    pub(super) fn complete(
+        &mut self,
+        cx: &mut Cx<'_>,
+        conversation: &Conversation,
+        fetch: &mut Fetch,
+    ) -> Result<Option<usize>, EngineError> {
+        let known: BTreeSet<AccountId> =
+            cx.tx.records().records_of(&conversation.channel)?.into_iter().map(|record| record.account).collect();
+        let without = conversation.members.iter().filter(|member| !known.contains(&member.account));
+        let named: BTreeSet<_> = without.map(|member| (member.account, member.identity_hash)).collect();
+        if named.is_empty() {
+            return Ok(Some(0));
+        }
+        if let Some(until) = self.rest_until {
+            if cx.now < until {
+                cx.wake(until);
+                return Ok(Some(named.len()));
+            }
+            *self = Self::default();
+        }
+        let missing = self.find(cx, conversation.channel, &named, fetch)?;
+        if missing.is_some_and(|missing| missing > 0) {
+            self.rest_until = Some(cx.wake_after(PAUSE));
+        }
+        Ok(missing)
+    }
+}
+
+/// Adds what the directory says of an account if the group names it, or if it is newer than anything that was announced.
+fn put_newer(cx: &Cx<'_>, channel: ChannelId, identity: &VerifiedIdentity, named: &Digest) -> Result<(), EngineError> {
+    let announced = cx.tx.records().records_of(&channel)?;
+    let of_account = announced.iter().filter(|record| record.account == identity.account());
+    let newest = of_account.map(|record| record.serial).max();
+    if identity.hash() == *named || newest.is_none_or(|newest| newest < identity.serial()) {
+        put(cx, channel, identity)?;
+    }
+    Ok(())
+}
+
+fn known_identity<'a>(
+    cx: &Cx<'_>,
+    fetch: &'a mut Fetch,
+    account: &AccountId,
+    hash: &Digest,
+) -> Result<Option<&'a VerifiedIdentity>, EngineError> {
+    let own = cx.own()?;
+    if own.row.account == *account && own.identity_hash() == *hash {
+        return fetch.stored(&own.row.identity).map(Some);
+    }
+    let Some(contact) = cx.tx.contacts().contact(account)? else { return Ok(None) };
+    // Verifying costs much more than hashing, and most often another part is asked for.
+    if Digest::new(Sha256::digest(&contact.identity).into()) != *hash {
+        return Ok(None);
+    }
+    Ok(fetch.stored(&contact.identity).ok().filter(|identity| identity.hash() == *hash))
+}
 
 /// Adds the records of an entry that counted. Only those of members matter, and only members' commits bring any.
 pub(crate) fn announce(

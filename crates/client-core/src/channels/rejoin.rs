@@ -9,20 +9,17 @@
 //!                                    └──Accepted──▶ cursor at the commit, the span before it is a gap ──▶ Active
 //! ```
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use quicprochat_e2ee::{
     E2eeError,
     channel::{ChannelKeys, ChunkList, EntryHead, GroupInfoBody},
     mls::{EntryRecords, Group, GroupSummary, Invalid, Member, Transcript, inspect_group_info},
 };
-use quicprochat_identity::{UnverifiedIdentity, VerifiedIdentity};
+use quicprochat_identity::UnverifiedIdentity;
 use quicprochat_wire::{
-    AccountId, CallFailure, ChannelId, ConnectionKind, Digest, ErrorCode, MessageId,
-    call::{
-        channel::{ChainPoint, ChannelGroupInfo, ChannelRead, Enqueued, EntryKind, GroupInfo, TreeChunks},
-        directory::Subject,
-    },
+    AccountId, CallFailure, ChannelId, ConnectionKind, Digest, ErrorCode, MessageId, Timestamp,
+    call::channel::{ChainPoint, ChannelGroupInfo, ChannelRead, Enqueued, EntryKind, GroupInfo, TreeChunks},
     limits::MAX_PAGE_ENTRIES,
     time::Duration,
 };
@@ -30,7 +27,8 @@ use quicprochat_wire::{
 use super::{
     attach,
     commit::{self, Plan},
-    merge, records,
+    merge,
+    records::{self, Search},
     session::{ChannelCall, Session},
     settle,
     tree::{self, Gathering},
@@ -40,7 +38,7 @@ use crate::{
     deliveries,
     engine::{Cx, Purpose, stored_keys},
     error::EngineError,
-    fetch::{Fetch, Ticket},
+    fetch::Fetch,
     repair,
     store::{Conversation, ConversationState, GapRow, LogBody, LogEntry, MessagePurpose, PendingCommit, RejoinReason},
 };
@@ -60,8 +58,7 @@ pub(crate) struct Rejoin {
     gathering: Option<Gathering>,
     /// What it holds, once opened and checked: that costs much, and look-ups are awaited afterwards.
     opened: Option<(GroupInfoBody, GroupSummary)>,
-    lookups: BTreeMap<AccountId, Ticket>,
-    looked_up: BTreeSet<AccountId>,
+    search: Search,
     /// The last commit of the log, where the GroupInfo is of an earlier one.
     last_commit: Option<ChainPoint>,
     /// The commit whose GroupInfo to take; the last one if `None`.
@@ -79,7 +76,7 @@ pub(crate) struct Rejoin {
 impl Rejoin {
     /// Whether a look-up is awaited.
     pub(crate) fn is_looking(&self) -> bool {
-        !self.lookups.is_empty()
+        self.search.is_looking()
     }
 
     pub(super) fn found(&mut self, info: GroupInfo) {
@@ -198,7 +195,9 @@ pub(super) fn drive(
         let reason = RejoinReason::OtherPast { epoch: own.epoch, transcript: own.hash };
         return wait(cx, session, conversation, reason);
     }
-    let Some(missing) = missing_records(cx, session, conversation, &group.members, fetch)? else {
+    let named: BTreeSet<_> =
+        group.members.iter().map(|member| (member.credential.account, member.credential.identity_hash)).collect();
+    let Some(missing) = session.rejoin.search.find(cx, channel, &named, fetch)? else {
         session.rejoin.opened = Some((body, group));
         return Ok(());
     };
@@ -303,66 +302,6 @@ fn other_past(conversation: &Conversation, group: &GroupSummary) -> Option<Trans
     (own.epoch == group.transcript.epoch && own != group.transcript).then_some(own)
 }
 
-/// How many leaves name an identity part that nobody shows; `None` while look-ups are on their way.
-///
-/// Whatever the directory says counts only where its hash is the one that the leaf names: so it was announced in the group.
-fn missing_records(
-    cx: &mut Cx<'_>,
-    session: &mut Session,
-    conversation: &Conversation,
-    members: &[Member],
-    fetch: &mut Fetch,
-) -> Result<Option<usize>, EngineError> {
-    let channel = conversation.channel;
-    let named: BTreeSet<(AccountId, Digest)> =
-        members.iter().map(|member| (member.credential.account, member.credential.identity_hash)).collect();
-    let (mut missing, mut waiting) = (0, false);
-    for (account, hash) in named {
-        if cx.tx.records().record_by_hash(&channel, &hash)?.is_some() {
-            continue;
-        }
-        if let Some(identity) = known_identity(cx, fetch, &account, &hash)? {
-            records::put(cx, channel, identity)?;
-            continue;
-        }
-        if session.rejoin.looked_up.contains(&account) {
-            missing += 1;
-            continue;
-        }
-        let ticket = *session.rejoin.lookups.entry(account).or_insert_with(|| fetch.ask(Subject::Account(account)));
-        match fetch.take(cx, ticket) {
-            None => waiting = true,
-            Some(found) => {
-                session.rejoin.lookups.remove(&account);
-                session.rejoin.looked_up.insert(account);
-                match found {
-                    Ok(record) if record.identity.hash() == hash => records::put(cx, channel, &record.identity)?,
-                    Ok(_) | Err(_) => missing += 1,
-                }
-            }
-        }
-    }
-    Ok((!waiting).then_some(missing))
-}
-
-fn known_identity<'a>(
-    cx: &Cx<'_>,
-    fetch: &'a mut Fetch,
-    account: &AccountId,
-    hash: &Digest,
-) -> Result<Option<&'a VerifiedIdentity>, EngineError> {
-    let own = cx.own()?;
-    if own.row.account == *account && own.identity_hash() == *hash {
-        return fetch.stored(&own.row.identity).map(Some);
-    }
-    let Some(contact) = cx.tx.contacts().contact(account)? else { return Ok(None) };
-    // Verifying costs much more than hashing, and most often another part is asked for.
-    if records::hash_of(&contact.identity) != *hash {
-        return Ok(None);
-    }
-    Ok(fetch.stored(&contact.identity).ok().filter(|identity| identity.hash() == *hash))
-}
-
 /// Builds the commit; the group that it makes, its bytes and the attempt are stored in this transaction.
 fn build(
     cx: &mut Cx<'_>,
@@ -442,9 +381,9 @@ pub(super) fn answered(
     let Some(pending) = pending.filter(|pending| pending.id == *id) else { return Ok(()) };
     session.refused = None;
     match enqueued {
-        Enqueued::Accepted { at } => {
+        Enqueued::Accepted { at, time } => {
             session.tree.accepted(id, *at);
-            entered(cx, session, conversation, pending, *at)
+            entered(cx, session, conversation, pending, *at, *time)
         }
         Enqueued::Stale { last_commit } => {
             discard(cx, conversation)?;
@@ -509,6 +448,7 @@ fn entered(
     conversation: &mut Conversation,
     pending: PendingCommit,
     at: ChainPoint,
+    time: Option<Timestamp>,
 ) -> Result<(), EngineError> {
     let channel = conversation.channel;
     let Some(group) = Group::load(&cx.provider(), channel)? else { return Err(EngineError::OwnState) };
@@ -539,7 +479,7 @@ fn entered(
         }
         _ => LogBody::Joined,
     };
-    let time = cx.server_minute();
+    let time = time.unwrap_or(cx.server_minute());
     let entry = LogEntry {
         index: 0,
         channel,

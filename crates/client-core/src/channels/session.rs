@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use quicprochat_wire::{AccessPublicKey, CallFailure, MessageId, Timestamp, call::channel::ChainPoint, time::Duration};
 
-use super::{rejoin::Rejoin, tree::TreeBook};
+use super::{records::Search, rejoin::Rejoin, tree::TreeBook};
 use crate::{engine::Cx, input::SubscriptionId, store::Conversation};
 
 /// Pause after a refusal that names none.
@@ -70,6 +70,8 @@ pub(crate) struct Session {
     /// Whether an entry is on its way: one at a time, so that the order is kept.
     pub(crate) sending: bool,
     pub(crate) stream: Option<SubscriptionId>,
+    /// Records of members that this device was never shown.
+    pub(crate) book: Search,
     /// Whether a commit that was due could not be built: not tried again on this link.
     pub(crate) tended: bool,
     /// Nothing is tried before.
@@ -91,6 +93,11 @@ impl Session {
 
     pub(crate) const fn is_calling(&self) -> bool {
         self.attaching || self.reading || self.creating || self.deleting || self.sending
+    }
+
+    /// Whether a member's record is awaited.
+    pub(crate) fn is_looking(&self) -> bool {
+        self.rejoin.is_looking() || self.book.is_looking()
     }
 
     /// The call is over, whatever came of it.

@@ -15,6 +15,7 @@ use super::{
 use crate::{
     engine::Cx,
     error::EngineError,
+    fetch::Fetch,
     store::{Conversation, ConversationState},
 };
 
@@ -32,6 +33,7 @@ pub(super) fn drive(
     cx: &mut Cx<'_>,
     session: &mut Session,
     conversation: &mut Conversation,
+    fetch: &mut Fetch,
 ) -> Result<(), EngineError> {
     if session.tended
         || conversation.state != ConversationState::Active
@@ -40,6 +42,10 @@ pub(super) fn drive(
         return Ok(());
     }
     let Some(plan) = due(cx, conversation)? else { return Ok(()) };
+    if plan.rolls(conversation) && session.book.complete(cx, conversation, fetch)? != Some(0) {
+        // The next keys are sealed to everybody who stays.
+        return Ok(());
+    }
     match commit::stage(cx, conversation, &plan)? {
         Ok(_) => write::drive(cx, session, conversation),
         Err(error) => {

@@ -175,18 +175,22 @@ pub(super) fn enqueued(
 ) -> Result<(), EngineError> {
     session.refused = None;
     match enqueued {
-        Enqueued::Accepted { at } => {
+        Enqueued::Accepted { at, time } => {
             session.tree.accepted(id, *at);
             session.head = session.head.max(at.position);
             conversation.head = conversation.head.max(at.position);
             let is_next = at.position == conversation.cursor.position.saturating_add(1);
-            if is_next && let Some(entry) = own_entry(cx, conversation, id, at.position)? {
+            // What is not known of it is read from the log.
+            if is_next
+                && let Some(time) = time
+                && let Some(entry) = own_entry(cx, conversation, id, at.position, *time)?
+            {
                 apply::entry(cx, conversation, &mut apply::Carried::default(), &entry)?;
                 if conversation.cursor != *at && conversation.is_live() {
                     conversation.state = ConversationState::Diverged;
                 }
             } else if at.position <= conversation.cursor.position
-                && let Some(entry) = own_entry(cx, conversation, id, at.position)?
+                && let Some(entry) = own_entry(cx, conversation, id, at.position, time.unwrap_or(cx.server_minute()))?
                 && entry.kind == EntryKind::Message
             {
                 // It stands where this device did not read on, having entered anew behind it.
@@ -216,6 +220,7 @@ fn own_entry(
     conversation: &Conversation,
     id: &MessageId,
     seq: u64,
+    time: Timestamp,
 ) -> Result<Option<ChannelEntry>, EngineError> {
     let channel = conversation.channel;
     let entry = |kind, after_commit, sealed, next_access| ChannelEntry {
@@ -225,7 +230,7 @@ fn own_entry(
         after_commit,
         sealed,
         next_access,
-        time: cx.server_minute(),
+        time,
     };
     if let Some(pending) = cx.tx.conversations().pending_commit(&channel)?.filter(|pending| pending.id == *id) {
         let next_access = pending.roll.as_ref().map(|roll| roll.access);

@@ -254,6 +254,13 @@ impl Commit {
             Ok(plan) => plan,
             Err(error) => return Ok(error.into()),
         };
+        if plan.rolls(&conversation) {
+            match parts.channels.complete_book(cx, &conversation, &mut parts.fetch)? {
+                Some(0) => {}
+                Some(missing) => return Ok(CommandError::RecordsMissing { missing }.into()),
+                None => return Ok(Step::Wait),
+            }
+        }
         self.added = plan.add.iter().map(|addition| addition.account).collect();
         if !self.added.is_empty() {
             parts.stock.want(self.added.len());

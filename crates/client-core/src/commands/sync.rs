@@ -87,7 +87,8 @@ fn settled(cx: &mut Cx<'_>, parts: &Parts, conversation: &Conversation) -> Resul
         || repair::is_due_soon(cx, conversation)?
         || cx.tx.conversations().pending_commit(&channel)?.is_some()
         || cx.tx.conversations().creation(&channel)?.is_some()
-        || !parts.channels.caught_up(conversation);
+        || !parts.channels.caught_up(conversation)
+        || parts.channels.is_looking(&channel);
     Ok(if busy { None } else { Some(0) })
 }
 

@@ -185,7 +185,10 @@ impl Engine {
             Input::Push(id, item) => match cx.net.stream(id) {
                 Some(Stream::Channel(channel)) => parts.channels.push(&mut cx, channel, item)?,
                 Some(Stream::Inbox) => parts.inbox.push(&mut cx, item)?,
-                Some(Stream::Vault) => parts.state.push(item, &mut parts.own_record),
+                Some(Stream::Vault) => {
+                    parts.vault.told(&item);
+                    parts.state.push(item, &mut parts.own_record);
+                }
                 None => {}
             },
             Input::Ended(id, error) if is_revoked::<()>(&Err(error.clone())) => {

@@ -3,7 +3,7 @@
 //! ```text
 //!   joined, created, left ──5 to 60 s──▶ vault-fetch ──merge──▶ vault-store ──version-conflict──▶ vault-fetch
 //!   once a day, if keys or commits moved ─▶│
-//!   first session of a device ─────────────┴──▶ rows for conversations that this device is not in
+//!   first session, or another device wrote ┴──▶ rows for conversations that this device is not in
 //! ```
 //!
 //! The server sees who writes a vault, and not who joins a channel: so a write comes at a random moment after the last change,
@@ -15,10 +15,10 @@ pub(crate) mod rows;
 #[cfg(test)]
 mod tests;
 
-use quicprochat_e2ee::vault::{ConversationList, StateKey};
+use quicprochat_e2ee::vault::{CONVERSATION_RECORDS, CONVERSATION_SHARDS, ConversationList, StateKey};
 use quicprochat_wire::{
     ConnectionKind, ErrorCode, Response, Timestamp,
-    call::vault::{VaultRecord, VaultStore},
+    call::vault::{VaultRecord, VaultStore, VaultVersions},
     entropy::random_below,
     time::Duration,
 };
@@ -62,6 +62,10 @@ pub(crate) struct Vault {
     writing: Option<Timestamp>,
     /// Version of the records that are on their way.
     version: u64,
+    /// Highest version of the records that the server has told of.
+    told: u64,
+    /// Whether what another device wrote is to be taken over from the answer on its way.
+    adopting: bool,
     rest_until: Option<Timestamp>,
     refused: bool,
     warned: bool,
@@ -74,9 +78,16 @@ impl Vault {
         self.refused = false;
     }
 
+    /// Takes the versions that the server tells.
+    pub(crate) fn told(&mut self, item: &Response) {
+        let Response::VaultVersions(VaultVersions { versions }) = item else { return };
+        let ours = versions.iter().filter(|version| is_conversation_record(version.id));
+        self.told = ours.map(|version| version.version).fold(self.told, u64::max);
+    }
+
     /// Whether nothing is due now, or nothing can be done.
     pub(crate) fn is_idle(&self, cx: &Cx<'_>) -> Result<bool, EngineError> {
-        Ok(!self.calling && (self.refused || !Plan::load(cx.tx)?.is_due(cx.now, true)))
+        Ok(!self.calling && (self.refused || !Plan::load(cx.tx)?.is_due(cx.now, true, self.told)))
     }
 
     /// Does what is due. `inbox_read`: an invitation that this device can join by comes before what the vault says.
@@ -106,7 +117,7 @@ impl Vault {
         if let Some(due) = plan.due {
             cx.is_to_come(due, DELAY_FROM + DELAY_SPREAD);
         }
-        if !plan.is_due(cx.now, inbox_read) {
+        if !plan.is_due(cx.now, inbox_read, self.told) {
             return Ok(());
         }
         match cx.link(ConnectionKind::Account) {
@@ -119,6 +130,7 @@ impl Vault {
         }
         self.refused = false;
         self.calling = true;
+        self.adopting = inbox_read;
         self.writing = plan.due.filter(|due| *due <= cx.now);
         cx.call(ConnectionKind::Account, auth::conversations_request(), Purpose::Vault(VaultCall::Fetch));
         Ok(())
@@ -174,8 +186,9 @@ impl Vault {
             self.warn(cx, CeremonyError::VaultRolledBack { vault_version });
         }
         plan.version = newest;
+        self.told = newest;
         rows::take_pins(cx, &listed)?;
-        if !plan.imported {
+        if core::mem::take(&mut self.adopting) {
             for channel in adopt_conversations(cx.tx, &server, &listed, cx.now)? {
                 let state = rows::NEW_DEVICE;
                 cx.notify(Event::State { channel, state });
@@ -238,6 +251,10 @@ impl Vault {
         self.rest_until = Some(cx.wake_after(pause.unwrap_or(PAUSE)));
         self.refused = true;
     }
+}
+
+fn is_conversation_record(id: u32) -> bool {
+    (CONVERSATION_RECORDS..CONVERSATION_RECORDS + CONVERSATION_SHARDS).contains(&id)
 }
 
 /// Has the list read again, for conversations that this device does not know.

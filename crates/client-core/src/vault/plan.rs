@@ -33,9 +33,9 @@ impl Plan {
         Ok(tx.upkeep().put_setting(SETTING, Some(&self.encode()))?)
     }
 
-    /// Whether the vault is to be asked now.
-    pub(super) fn is_due(&self, now: Timestamp, inbox_read: bool) -> bool {
-        self.due.is_some_and(|due| due <= now) || (!self.imported && inbox_read)
+    /// Whether the vault is to be asked now: to write, or to read what another device wrote, of which there is version `told`.
+    pub(super) fn is_due(&self, now: Timestamp, inbox_read: bool, told: u64) -> bool {
+        self.due.is_some_and(|due| due <= now) || ((!self.imported || told > self.version) && inbox_read)
     }
 
     fn encode(&self) -> Vec<u8> {
@@ -80,10 +80,13 @@ mod tests {
     fn an_import_waits_for_the_inbox_and_a_write_does_not() {
         let due = |due, imported, inbox_read| {
             let plan = Plan { due, imported, ..Plan::default() };
-            plan.is_due(Timestamp(100), inbox_read)
+            plan.is_due(Timestamp(100), inbox_read, 0)
         };
         assert!(due(None, false, true) && !due(None, false, false));
         assert!(due(Some(Timestamp(100)), true, false) && !due(Some(Timestamp(101)), true, true));
         assert!(!due(None, true, true));
+        let behind = Plan { version: 4, imported: true, ..Plan::default() };
+        assert!(behind.is_due(Timestamp(0), true, 5) && !behind.is_due(Timestamp(0), false, 5));
+        assert!(!behind.is_due(Timestamp(0), true, 4), "read already");
     }
 }

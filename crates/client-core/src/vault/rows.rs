@@ -89,9 +89,11 @@ fn entry(
     }))
 }
 
-/// Makes a row for every conversation of the account that this device is not in and that has no row yet, in the state
-/// `NeedsRejoin` for the reason `NewDevice`; returns which they are. The title is that of the list, and members are unknown,
-/// until it is in.
+/// Makes a row for every conversation of the account that this device is not in, in the state `NeedsRejoin` for the reason
+/// `NewDevice`; returns which they are. The title is that of the list, and members are unknown, until it is in.
+///
+/// That is so for conversations that have no row yet, and for those from which the account was removed, as far as this device
+/// knows, and in which another device has seen it since. Who has left stays out.
 ///
 /// Channels of other servers than `server` are left alone: no client can reach them yet.
 pub fn adopt_conversations(
@@ -109,16 +111,31 @@ pub fn adopt_conversations(
             // Of a kind that a newer client made.
             _ => continue,
         };
-        let known = tx.conversations().conversation(channel)?.is_some();
-        if !here || entry.standing != Standing::Joined || known {
+        if !here || entry.standing != Standing::Joined {
             continue;
         }
-        tx.conversations().put_conversation(&row(*channel, kind, entry, now))?;
+        let row = row(*channel, kind, entry, now);
+        let row = match tx.conversations().conversation(channel)? {
+            None => row,
+            Some(known) if is_back(&known, entry) => {
+                let Conversation { title, cursor, inviter, .. } = known;
+                let title = if row.title.is_empty() { title } else { row.title };
+                Conversation { title, cursor, inviter, ..row }
+            }
+            Some(_) => continue,
+        };
+        tx.conversations().put_conversation(&row)?;
         activity.note(*channel, entry.active);
         adopted.push(*channel);
     }
     activity.store(tx)?;
     Ok(adopted)
+}
+
+/// Whether the account has come back into a conversation that this device was removed from.
+fn is_back(known: &Conversation, entry: &VaultConversation) -> bool {
+    known.state == ConversationState::Removed
+        && entry.pinned.position > known.cursor.position.max(known.last_commit.position)
 }
 
 /// The row of a conversation that this device is to enter.

@@ -50,7 +50,7 @@ fn a_server_with_another_past_is_noticed_wherever_it_shows() {
         },
         // It puts the entry somewhere else in the chain.
         |result| {
-            if let Ok(Response::Enqueued(Enqueued::Accepted { at })) = result {
+            if let Ok(Response::Enqueued(Enqueued::Accepted { at, .. })) = result {
                 at.hash = quicprochat_wire::ChainHash::new([2; 32]);
             }
         },

@@ -213,6 +213,54 @@ fn a_new_device_enters_what_was_used_last_first_and_asks_for_a_person_once() {
 }
 
 #[test]
+fn a_conversation_that_one_device_begins_comes_up_on_the_others_within_a_minute() {
+    let mut world = World::new(&["alice"]);
+    world.enrol("alice", "alice's laptop");
+    for name in ["alice", "alice's laptop"] {
+        world.begin(name, Command::Listen);
+    }
+    world.settle();
+    let channel = world.create("alice", "tea");
+    world.pass(MINUTE * 2);
+    let row = world.conversation("alice's laptop", channel);
+    assert_eq!((row.state, row.title.as_str(), row.members.len()), (ConversationState::Active, "tea", 2));
+    world.send("alice's laptop", channel, "here, too").expect("sent");
+    world.settle();
+    assert_eq!(world.texts("alice", channel), ["alice: here, too"]);
+}
+
+#[test]
+fn a_device_that_was_removed_hears_that_its_account_is_back() {
+    let (mut world, channel) = group_of(&["alice", "bob"]);
+    put_down(&mut world, "bob");
+    world.enrol("bob", "bob's laptop");
+    world.sync("bob's laptop");
+    for name in ["alice", "bob"] {
+        world.sync(name);
+    }
+    world.run("alice", Command::Remove { channel, name: "bob".to_owned() }).expect("removed");
+    world.sync("bob");
+    assert_eq!(world.conversation("bob", channel).state, ConversationState::Removed);
+    world.sync("bob's laptop");
+    // The invitation reaches the laptop alone: where bob is, it is lost.
+    world.invite("alice", channel, &["bob"]);
+    world.sync("bob's laptop");
+    put_down(&mut world, "bob's laptop");
+    forget_invitations(&mut world, "bob");
+    world.sync("bob");
+    let row = world.conversation("bob", channel);
+    assert_eq!((row.state, row.title.as_str()), (ConversationState::Active, "tea"));
+}
+
+/// Everything in the inbox counts as read.
+fn forget_invitations(world: &mut World, name: &str) {
+    let last = world.client("bob's laptop").store.begin().expect("opens").inbox().inbox_cursor().expect("reads");
+    let tx = world.client(name).store.begin().expect("opens");
+    tx.inbox().put_inbox_cursor(last).expect("stores");
+    tx.commit();
+}
+
+#[test]
 fn what_was_left_stays_left_until_the_account_is_invited_again() {
     let (mut world, channel) = group_of(&["alice", "bob"]);
     put_down(&mut world, "bob");

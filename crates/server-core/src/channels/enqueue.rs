@@ -15,7 +15,7 @@ use crate::{
     config::Limits,
     connection::ChannelConnection,
     shared::Core,
-    store::{ChannelRow, EntryRow, GroupInfoRow, KeyRow, KeyringRow, Minute, Refusal, StoreTx, write},
+    store::{ChannelRow, EntryRow, GroupInfoRow, KeyRow, KeyringRow, Minute, PageLimit, Refusal, StoreTx, write},
 };
 
 /// GroupInfos that are kept however large they are.
@@ -34,14 +34,15 @@ pub(crate) async fn enqueue(
     let quota = Quota::of(&core.config.limits, now);
     let (outcome, appended) = write(&*core.store, move |tx| {
         let row = match authorise(tx, &request, &attached)? {
-            Authorised::Repeat(at) => return Ok((Enqueued::Accepted { at }, false)),
+            Authorised::Repeat(at) => return Ok((Enqueued::Accepted { at, time: time_of(tx, &channel, at)? }, false)),
             Authorised::New(row) => row,
         };
         if request.after_commit != row.last_commit && !is_on(Mutant::AcceptStaleCommit) {
             return Ok((outdated(tx, &request, &row)?, false));
         }
         quota.check(&row, &request)?;
-        Ok((Enqueued::Accepted { at: append(tx, row, request, &quota)? }, true))
+        let at = append(tx, row, request, &quota)?;
+        Ok((Enqueued::Accepted { at, time: Some(Minute::from(quota.now).start()) }, true))
     })
     .await?;
     if appended && !is_on(Mutant::ForgetToWake) {
@@ -97,6 +98,13 @@ fn authorise(
         }
     }
     Err(ErrorCode::AccessDenied.into())
+}
+
+/// The time of an entry, unless it has expired.
+fn time_of(tx: &mut dyn StoreTx, channel: &ChannelId, at: ChainPoint) -> Result<Option<Timestamp>, Refusal> {
+    let limit = PageLimit { entries: 1, bytes: 1 };
+    let page = tx.channels().page(channel, at.position.saturating_sub(1), at.position, limit)?;
+    Ok(page.first().map(|entry| entry.time.start()))
 }
 
 /// What to tell a writer who names another commit than the last: one they can read on from, or that our pasts differ.

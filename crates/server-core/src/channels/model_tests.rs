@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use quicprochat_identity::AccessSecretKey;
 use quicprochat_wire::{
-    ChunkId, ConnectionKind, ErrorCode, MessageId,
+    ChunkId, ConnectionKind, ErrorCode, MessageId, Timestamp,
     call::channel::{
         AccessRoll, ChainPoint, ChannelChunks, ChannelEnqueue, ChannelGroupInfo, ChannelRead, CommitParts, Enqueued,
         EntryKind, TreeChange, TreeChunk,
@@ -98,7 +98,8 @@ impl Model {
         if let Some(known) = self.entries.iter().find(|entry| entry.id == request.id)
             && ended.is_none_or(|last| known.at.position <= last)
         {
-            return Ok(Enqueued::Accepted { at: known.at });
+            let kept = known.at.position >= self.first;
+            return Ok(Enqueued::Accepted { at: known.at, time: kept.then(|| minute(known.written)) });
         }
         if ended.is_some() {
             return Err(ErrorCode::AccessDenied);
@@ -128,7 +129,7 @@ impl Model {
             assert_eq!(roll.access, secret(next).public());
             self.keys.push((next, position));
         }
-        Ok(Enqueued::Accepted { at })
+        Ok(Enqueued::Accepted { at, time: Some(minute(now)) })
     }
 
     fn sweep(&mut self, cutoff: u64) {
@@ -140,6 +141,11 @@ impl Model {
             self.first += 1;
         }
     }
+}
+
+/// A time as readers are told it.
+fn minute(time: u64) -> Timestamp {
+    Timestamp(time / 60_000 * 60_000)
 }
 
 fn secret(key: u8) -> AccessSecretKey {

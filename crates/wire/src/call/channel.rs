@@ -131,6 +131,9 @@ pub enum Enqueued {
     Accepted {
         /// Its position and the chain's value there.
         at: ChainPoint,
+        /// When the server accepted it, rounded down to the minute, as readers are told; `None` if what stands there has
+        /// expired.
+        time: Option<Timestamp>,
     },
     /// Another commit came first; read on from there, rebuild, and try again.
     Stale {

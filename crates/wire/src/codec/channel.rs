@@ -157,9 +157,12 @@ fn read_roll(from: access_roll::Reader<'_>) -> Result<AccessRoll, CodecError> {
     })
 }
 
-pub(super) fn write_enqueued(enqueued: &Enqueued, out: enqueued::Builder<'_>) {
+pub(super) fn write_enqueued(enqueued: &Enqueued, mut out: enqueued::Builder<'_>) {
     match enqueued {
-        Enqueued::Accepted { at } => write_point(at, out.init_accepted()),
+        Enqueued::Accepted { at, time } => {
+            out.set_time(time.map_or(0, |time| time.0));
+            write_point(at, out.init_accepted());
+        }
         Enqueued::Stale { last_commit } => write_point(last_commit, out.init_stale()),
         Enqueued::Diverged { last_commit, last } => {
             let mut diverged = out.init_diverged();
@@ -171,7 +174,10 @@ pub(super) fn write_enqueued(enqueued: &Enqueued, out: enqueued::Builder<'_>) {
 
 pub(super) fn read_enqueued(from: enqueued::Reader<'_>) -> Result<Enqueued, CodecError> {
     Ok(match known("enqueued", from.which())? {
-        enqueued::Which::Accepted(at) => Enqueued::Accepted { at: read_point(at)? },
+        enqueued::Which::Accepted(at) => {
+            let time = Some(from.get_time()).filter(|time| *time != 0).map(Timestamp);
+            Enqueued::Accepted { at: read_point(at)?, time }
+        }
         enqueued::Which::Stale(last_commit) => Enqueued::Stale { last_commit: read_point(last_commit)? },
         enqueued::Which::Diverged(diverged) => {
             let diverged = diverged?;

@@ -303,7 +303,8 @@ pub(crate) fn answers() -> Vec<BoxedStrategy<Answer>> {
         ok((vec(inbox_entry, 0..=60), any::<bool>()).prop_map(|(entries, more)| InboxPage { entries, more })),
         ok(channel_state()),
         ok(prop_oneof![
-            point().prop_map(|at| Enqueued::Accepted { at }),
+            (point(), option::of(1..u64::MAX))
+                .prop_map(|(at, time)| Enqueued::Accepted { at, time: time.map(Timestamp) }),
             point().prop_map(|last_commit| Enqueued::Stale { last_commit }),
             (point(), point()).prop_map(|(last_commit, last)| Enqueued::Diverged { last_commit, last }),
         ]),

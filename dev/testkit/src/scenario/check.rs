@@ -143,9 +143,6 @@ impl Scenario {
     ) -> Vec<String> {
         let mut wrong = Vec::new();
         let bad_welcome = ConversationState::NeedsRejoin { reason: RejoinReason::BadWelcome };
-        if is_open_finding(&conversation.state) {
-            return wrong;
-        }
         // It has heard of the conversation from its account's other devices only.
         let new_device = ConversationState::NeedsRejoin { reason: RejoinReason::NewDevice };
         let uninvited = conversation.state == new_device && (self.aged || self.invited_in_vain(account, history));
@@ -155,8 +152,8 @@ impl Scenario {
         if self.plan.forgets() && matches!(conversation.state, ConversationState::NeedsRejoin { .. }) {
             return wrong;
         }
-        if conversation.state == ConversationState::Left && !self.is_tended(&conversation.channel) {
-            // Nobody is left to remove it.
+        if conversation.state == ConversationState::Left && !self.is_heard(&conversation.channel, account) {
+            // Nobody who could remove it knows of it.
             return wrong;
         }
         if conversation.state != ConversationState::Active {
@@ -197,10 +194,16 @@ impl Scenario {
         wrong
     }
 
-    /// Whether somebody who could remove others is in a conversation.
-    fn is_tended(&self, channel: &ChannelId) -> bool {
-        let state = |device| self.conversation(device, channel).map(|found| found.state);
-        self.able().into_iter().any(|device| state(device) == Some(ConversationState::Active))
+    /// Whether somebody who could remove an account from a conversation has read that it wants to leave: for whoever came in
+    /// later, or entered anew, its wish lies in a span that cannot be read.
+    fn is_heard(&self, channel: &ChannelId, leaver: &AccountId) -> bool {
+        let says_so = |entry: &LogEntry| entry.sender == *leaver && entry.body == LogBody::Leave;
+        self.able().into_iter().any(|device| {
+            let state = self.conversation(device, channel).map(|found| found.state);
+            self.world.device(device).account != *leaver
+                && state == Some(ConversationState::Active)
+                && self.world.log(device, channel).iter().any(says_so)
+        })
     }
 
     /// Whether the invitation did not leave because its writer was revoked, or counts no more because its account is gone.
@@ -416,12 +419,6 @@ impl Scenario {
         }
         summary
     }
-}
-
-/// States in which a member may be found because of what is still to be mended in the engine; see docs/reliability.md, "Open
-/// findings". What is mended leaves this list.
-const fn is_open_finding(state: &ConversationState) -> bool {
-    matches!(state, ConversationState::NeedsRejoin { reason: RejoinReason::RecordsMissing })
 }
 
 /// The channels of a direct conversation that are in use.

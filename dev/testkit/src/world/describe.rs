@@ -71,7 +71,7 @@ fn response(response: &Response) -> String {
         Response::InboxPage(page) => {
             format!("inbox {:?}", page.entries.iter().map(|entry| entry.seq).collect::<Vec<_>>())
         }
-        Response::Enqueued(Enqueued::Accepted { at }) => format!("accepted at #{}", at.position),
+        Response::Enqueued(Enqueued::Accepted { at, .. }) => format!("accepted at #{}", at.position),
         Response::Enqueued(Enqueued::Stale { last_commit }) => format!("stale, last is #{}", last_commit.position),
         Response::Enqueued(Enqueued::Diverged { last, .. }) => format!("diverged at #{}", last.position),
         Response::ChannelState(state) => {
