@@ -185,10 +185,14 @@ impl Vault {
             // What is missing is merged in again below, as far as this device has it.
             self.warn(cx, CeremonyError::VaultRolledBack { vault_version });
         }
+        let is_news = newest > plan.version;
         plan.version = newest;
         self.told = newest;
         rows::take_pins(cx, &listed)?;
-        if core::mem::take(&mut self.adopting) {
+        if !core::mem::take(&mut self.adopting) {
+            // Read to be written; what another device wrote is taken over once the inbox has been read.
+            plan.imported = plan.imported && !is_news;
+        } else {
             for channel in adopt_conversations(cx.tx, &server, &listed, cx.now)? {
                 let state = rows::NEW_DEVICE;
                 cx.notify(Event::State { channel, state });

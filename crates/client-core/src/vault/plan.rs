@@ -19,7 +19,7 @@ pub(super) struct Plan {
     pub(super) refresh: Timestamp,
     /// Highest version of the records that was seen or stored.
     pub(super) version: u64,
-    /// Whether this device took over what was there when it was enrolled.
+    /// Whether this device took over what it has seen of it.
     pub(super) imported: bool,
 }
 

@@ -245,7 +245,9 @@ fn a_device_that_was_removed_hears_that_its_account_is_back() {
     // The invitation reaches the laptop alone: where bob is, it is lost.
     world.invite("alice", channel, &["bob"]);
     world.sync("bob's laptop");
+    assert_eq!(world.conversation("bob's laptop", channel).state, ConversationState::Active);
     put_down(&mut world, "bob's laptop");
+    assert_eq!(standing(&mut world, "bob", channel), Some(VaultStanding::Joined));
     forget_invitations(&mut world, "bob");
     world.sync("bob");
     let row = world.conversation("bob", channel);
