@@ -5,6 +5,7 @@ use quicprochat_identity::attach_text;
 use quicprochat_wire::{
     AccessPublicKey, CallFailure, ConnectionKind, ErrorCode,
     call::channel::{ChannelAttach, ChannelKeyring, ChannelState, Keyring},
+    time::Duration,
 };
 
 use super::{
@@ -17,6 +18,9 @@ use crate::{
     store::{Conversation, ConversationState, KeysAhead, RejoinReason},
 };
 
+/// After so long on one link, where a log begins is asked again.
+const LONG_LINK: Duration = Duration::from_secs(3600);
+
 /// The newest keys this device has for attaching.
 pub(super) fn newest_keys(conversation: &Conversation) -> ChannelKeys {
     keys(conversation.ahead.as_ref().map_or(&conversation.keys, |ahead| &ahead.keys))
@@ -25,7 +29,9 @@ pub(super) fn newest_keys(conversation: &Conversation) -> ChannelKeys {
 /// Whether the newest key is attached; attaches it if not.
 pub(super) fn drive(cx: &mut Cx<'_>, session: &mut Session, conversation: &Conversation) -> Result<bool, EngineError> {
     let keys = newest_keys(conversation);
-    if session.attached == Some(keys.access_public()) {
+    // What expires on a long link is not pushed and would not be missed: whoever looks again asks where the log begins.
+    let is_old = session.look_again && cx.now.since(session.attached_at) > LONG_LINK;
+    if session.attached == Some(keys.access_public()) && !is_old {
         return Ok(true);
     }
     if session.doubt {
@@ -94,6 +100,7 @@ pub(super) fn attached(
     }
     session.refused = None;
     session.attached = Some(key);
+    session.attached_at = cx.now;
     session.access_since = state.access_since;
     session.look_again = false;
     let cursor = conversation.cursor;

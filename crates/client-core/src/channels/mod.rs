@@ -140,8 +140,6 @@ impl Channels {
         self.everything = true;
         for session in self.sessions.values_mut() {
             session.look_again = true;
-            // How the log ends is asked anew: what expired on a long link is not pushed, and would not be missed.
-            session.attached = None;
             session.refused = None;
             session.rest_until = None;
         }

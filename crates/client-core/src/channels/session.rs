@@ -46,6 +46,8 @@ pub(crate) enum ChannelCall {
 pub(crate) struct Session {
     /// The key that is attached and current.
     pub(crate) attached: Option<AccessPublicKey>,
+    /// Since when.
+    pub(crate) attached_at: Timestamp,
     /// Whether an attach or the look into the keyring is on its way.
     pub(crate) attaching: bool,
     /// The key whose keyring held nothing for this account.

@@ -353,6 +353,7 @@ fn respond(
             let told = parts.own_record.respond(cx, call, result)?;
             if told == Told::Changed {
                 parts.state.again();
+                parts.vault.again();
                 parts.upkeep.touch();
                 parts.channels.touch_all();
             }

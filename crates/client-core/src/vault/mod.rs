@@ -44,6 +44,8 @@ const REFRESH_SPREAD: Duration = Duration::from_secs(6 * 3600);
 /// Two devices that collided try again within this.
 const RETRY_FROM: Duration = Duration::from_secs(1);
 const RETRY_SPREAD: Duration = Duration::from_secs(4);
+/// How often records may fail to open before that is said.
+const SEALED_TRIES: u32 = 3;
 /// Pause after a refusal that names none.
 const PAUSE: Duration = Duration::from_secs(60);
 
@@ -69,6 +71,8 @@ pub(crate) struct Vault {
     rest_until: Option<Timestamp>,
     refused: bool,
     warned: bool,
+    /// How often in a row the records did not open.
+    sealed: u32,
 }
 
 impl Vault {
@@ -173,12 +177,16 @@ impl Vault {
             Ok(listed) => listed,
             Err(error) => {
                 // Under another key than this device has, most likely: another device rolled the vault, and this one hears of
-                // it with the next connection. A record that is damaged looks alike.
-                self.warn(cx, error);
+                // it soon. A record that is damaged looks alike.
+                self.sealed += 1;
+                if self.sealed >= SEALED_TRIES {
+                    self.warn(cx, error);
+                }
                 self.rest(cx, None);
                 return Ok(());
             }
         };
+        self.sealed = 0;
         let mut plan = Plan::load(cx.tx)?;
         let newest = records.iter().map(|record| record.version).max().unwrap_or(0);
         if newest < plan.version {
