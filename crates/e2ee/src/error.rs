@@ -122,6 +122,8 @@ pub enum Sealed {
     Handover,
     /// A message between two devices of which one links the other.
     LinkMessage,
+    /// An object of the archive.
+    Archive,
 }
 
 impl core::fmt::Display for Sealed {
@@ -136,6 +138,7 @@ impl core::fmt::Display for Sealed {
             Self::VaultRecord => "the vault record",
             Self::Handover => "the handover",
             Self::LinkMessage => "the message of the other device",
+            Self::Archive => "the archive's object",
         })
     }
 }

@@ -16,6 +16,7 @@
 //! noticeable time and 64 MiB; run them where they block nobody.
 
 mod account_state;
+mod archive;
 pub(crate) mod conversation_list;
 mod device;
 mod enrol;
@@ -36,6 +37,7 @@ mod sign_in;
 mod tests;
 
 pub use account_state::{account_state, account_state_request, seal_account_state};
+pub use archive::{archive, archive_request, seal_archive};
 pub use conversation_list::{conversations, conversations_request, seal_conversations};
 pub use device::{DeviceAccount, authenticate, rotate_key_package};
 pub use enrol::PreparedEnrolment;

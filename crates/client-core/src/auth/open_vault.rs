@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use quicprochat_e2ee::{
     sealed::InboxSecretKey,
     vault::{
-        ConversationList, Job, LinkRecord, LinkSecret, RECOVERY_RECORD, RecoveryKey, RecoveryRecord, RootKey, StateKey,
-        StateRecord as _,
+        ArchiveRecord, ConversationList, Job, LinkRecord, LinkSecret, RECOVERY_RECORD, RecoveryKey, RecoveryRecord,
+        RootKey, StateKey, StateRecord as _,
     },
 };
 use quicprochat_identity::{IdentitySecretKey, Succession, UnverifiedIdentity, VerifiedIdentity};
@@ -23,7 +23,7 @@ use zeroize::Zeroizing;
 use super::{
     CeremonyError,
     account_state::account_state,
-    conversation_list,
+    archive, conversation_list,
     opaque::ExportKey,
     records::{self, DeviceLabel},
     sign_in::Opened,
@@ -50,6 +50,7 @@ pub struct OpenVault {
     pub(super) conversations: ConversationList,
     /// Opened for a roll alone: who signs in must not be held up by what no key depends on.
     pub(super) account_state: Result<Option<Zeroizing<Vec<u8>>>, CeremonyError>,
+    pub(super) archive: ArchiveRecord,
     pub(super) versions: BTreeMap<u32, u64>,
     /// Which records hold something; the others are known by their version only.
     pub(super) present: Vec<u32>,
@@ -95,6 +96,7 @@ impl OpenVault {
             jobs: records::jobs(&state_key, account, sealed)?,
             conversations: conversation_list::conversations(&state_key, account, sealed)?,
             account_state: account_state(&state_key, account, sealed),
+            archive: archive::archive(&state_key, account, sealed)?.unwrap_or_default(),
             versions: sealed.iter().map(|record| (record.id, record.version)).collect(),
             present: sealed.iter().filter(|record| !record.sealed.is_empty()).map(|record| record.id).collect(),
             identity,

@@ -3,8 +3,8 @@
 use quicprochat_e2ee::{
     sealed::InboxSecretKey,
     vault::{
-        self, DevicesRecord, HANDOVER_RECORDS, IDENTITY_RECORD, InboxRecord, Job, JobsRecord, LinkRecord, LinkSecret,
-        RECOVERY_RECORD, RecoveryRecord, RootKey, StateKey, StateRecord,
+        self, ArchiveRecord, DevicesRecord, HANDOVER_RECORDS, IDENTITY_RECORD, InboxRecord, Job, JobsRecord,
+        LinkRecord, LinkSecret, RECOVERY_RECORD, RecoveryRecord, RootKey, StateKey, StateRecord,
     },
 };
 use quicprochat_identity::{IdentitySecretKey, InboxPublicKey, record::IdentityContent};
@@ -287,8 +287,16 @@ pub(super) fn is_handover(record: u32) -> bool {
 
 /// Whether this client knows what the record is for, so that it can carry it over into a rolled vault.
 pub(super) fn is_known(record: u32) -> bool {
-    [IDENTITY_RECORD, InboxRecord::ID, DevicesRecord::ID, JobsRecord::ID, RECOVERY_RECORD, LinkRecord::ID]
-        .contains(&record)
+    [
+        IDENTITY_RECORD,
+        ArchiveRecord::ID,
+        InboxRecord::ID,
+        DevicesRecord::ID,
+        JobsRecord::ID,
+        RECOVERY_RECORD,
+        LinkRecord::ID,
+    ]
+    .contains(&record)
         || is_handover(record)
         || vault::is_conversation_record(record)
         || vault::is_account_state_record(record)
@@ -300,7 +308,7 @@ pub(super) fn next_version(records: &[VaultRecord], id: u32) -> u64 {
     stored.saturating_add(1)
 }
 
-fn seal<T: StateRecord>(
+pub(super) fn seal<T: StateRecord>(
     key: &StateKey,
     account: AccountId,
     version: u64,
@@ -312,7 +320,7 @@ fn seal<T: StateRecord>(
 }
 
 /// Opens a record; `None` if there is none.
-fn open<T: StateRecord>(
+pub(super) fn open<T: StateRecord>(
     key: &StateKey,
     account: AccountId,
     records: &[VaultRecord],

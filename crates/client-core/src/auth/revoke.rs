@@ -5,8 +5,8 @@ use core::fmt;
 use quicprochat_e2ee::{
     sealed::InboxSecretKey,
     vault::{
-        DevicesRecord, HANDOVER_RECORDS, IDENTITY_RECORD, InboxRecord, Job, JobsRecord, LinkRecord, LinkSecret,
-        RECOVERY_RECORD, RootKey, StateKey, StateRecord as _,
+        ArchiveRecord, DevicesRecord, HANDOVER_RECORDS, IDENTITY_RECORD, InboxRecord, Job, JobsRecord, LinkRecord,
+        LinkSecret, RECOVERY_RECORD, RootKey, StateKey, StateRecord as _,
     },
 };
 use quicprochat_identity::{DeviceSecretKey, UnverifiedKeyPackagePart, VerifiedIdentity};
@@ -18,7 +18,7 @@ use quicprochat_wire::{
     },
 };
 
-use super::{CeremonyError, DeviceAccount, OpenVault, account_state, conversation_list, records};
+use super::{CeremonyError, DeviceAccount, OpenVault, account_state, archive, conversation_list, records};
 
 impl OpenVault {
     /// Removes a device from the account and rolls the vault. `record` is the account's record with the KeyPackages of the
@@ -69,6 +69,9 @@ impl OpenVault {
         sealed.extend(conversation_list::seal(&state_key, account, &self.conversations, next, entropy)?);
         let state = self.account_state.clone()?.unwrap_or_default();
         sealed.extend(account_state::seal_account_state(&state_key, account, &state, &self.versions, entropy)?);
+        // Likewise. New objects are sealed under a key that the revoked device does not have.
+        let rolled = self.archive.rolled(entropy);
+        sealed.push(archive::seal_archive(&state_key, account, next(ArchiveRecord::ID), &rolled, entropy)?);
         let remaining: Vec<_> = draft.devices.iter().map(|entry| entry.device).collect();
         let (handovers, without_handover) = self.handovers(&remaining, record, &state_key, entropy)?;
         sealed.extend(handovers);

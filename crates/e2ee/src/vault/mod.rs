@@ -4,10 +4,11 @@
 //!   password     ─OPAQUE─▶ export key ─┐
 //!   recovery key ─OPAQUE─▶ export key ─┴unwrap─▶ RootKey ──▶ identity key (record 1), recovery key (record 5)
 //!                                                   └──────▶ StateKey ──▶ inbox keys, devices, jobs, link secret, conversations,
-//!                                                                account state (records 2, 3, 4, 6, 16 to 31, 32 to 47)
+//!                                                                account state, archive (records 2, 3, 4, 6, 16 to 31, 32 to 47, 48)
 //! ```
 
 mod account_state;
+mod archive;
 mod conversations;
 mod handover;
 mod keys;
@@ -19,6 +20,9 @@ mod tests;
 
 pub use account_state::{
     MAX_STATE_BYTES, STATE_RECORD_COUNT, STATE_RECORDS, is_account_state_record, open_account_state, seal_account_state,
+};
+pub use archive::{
+    ArchiveKey, ArchiveRecord, MAX_ARCHIVE_CONTENT, ManifestPointer, ObjectKind, object_hash, open_object, seal_object,
 };
 pub use conversations::{
     CONVERSATION_RECORDS, CONVERSATION_SHARDS, ConversationList, MAX_LISTED_TITLE_BYTES, SealedShard, Standing,

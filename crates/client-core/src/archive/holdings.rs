@@ -1,0 +1,237 @@
+//! What this device has of the conversations' logs, and how what it hears and imports adds to it: kept with the device.
+
+use std::collections::BTreeMap;
+
+use quicprochat_wire::{ChannelId, DecodeError, Reader, Writer};
+
+use super::coverage::{Coverage, Ranges};
+use crate::store::{LogBody, LogEntry, StoreFault, StoreTx};
+
+const SETTING: &str = "archive-holdings";
+const VERSION: u8 = 1;
+const MAX_CHANNELS: usize = 65_536;
+const MAX_GAPS: usize = 65_536;
+/// Entries read at a time.
+const BATCH: usize = 1024;
+
+/// A span that this device could not read, and where its log says so.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Gap {
+    channel: ChannelId,
+    seq: u64,
+    from: u64,
+    to: u64,
+}
+
+/// See the module.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(super) struct Holdings {
+    /// Index of the last arrival that is counted in.
+    pub(super) arrival: u64,
+    /// Positions whose entries this device has, and those between them that have none.
+    pub(super) have: Coverage,
+    /// The last position that was read, by channel.
+    heads: BTreeMap<ChannelId, u64>,
+    gaps: Vec<Gap>,
+}
+
+/// Whether an entry is worth keeping for other devices; what only says how this device came in is not.
+pub(super) const fn is_kept(body: &LogBody) -> bool {
+    !matches!(body, LogBody::Gap { .. } | LogBody::Joined)
+}
+
+impl Holdings {
+    pub(super) fn load(tx: &dyn StoreTx) -> Result<Self, StoreFault> {
+        let Some(stored) = tx.upkeep().setting(SETTING)? else { return Ok(Self::default()) };
+        Ok(Self::decode(&stored)?)
+    }
+
+    pub(super) fn store(&self, tx: &dyn StoreTx) -> Result<(), StoreFault> {
+        tx.upkeep().put_setting(SETTING, Some(&self.encode()))
+    }
+
+    /// Counts in what arrived since the last time.
+    pub(super) fn absorb(&mut self, tx: &dyn StoreTx) -> Result<(), StoreFault> {
+        loop {
+            let news = tx.messages().arrivals(self.arrival, BATCH)?;
+            let Some(last) = news.last() else { return Ok(()) };
+            self.arrival = self.arrival.max(last.index);
+            news.iter().for_each(|entry| self.hear(entry));
+        }
+    }
+
+    fn hear(&mut self, entry: &LogEntry) {
+        let (channel, seq) = (entry.channel, entry.seq);
+        let before = self.heads.get(&channel).copied();
+        if let LogBody::Gap { from, to } = entry.body {
+            self.gaps.push(Gap { channel, seq, from, to });
+        }
+        if is_kept(&entry.body) {
+            // A channel is read in order: what is between two entries had nothing to keep. What comes late stands alone.
+            let from = before.filter(|head| *head < seq).map_or(seq, |head| head.saturating_add(1));
+            self.have.add(channel, from, seq);
+        }
+        self.heads.insert(channel, before.map_or(seq, |head| head.max(seq)));
+    }
+
+    /// Looks through the whole log for entries that did not arrive here: from a backup, or repaired.
+    pub(super) fn rescan(&mut self, tx: &dyn StoreTx) -> Result<(), StoreFault> {
+        for conversation in tx.conversations().all_conversations()? {
+            let channel = conversation.channel;
+            let mut after = 0;
+            loop {
+                let entries = tx.messages().messages_of(&channel, after, BATCH)?;
+                let Some(last) = entries.last() else { break };
+                after = last.seq;
+                for entry in entries.iter().filter(|entry| is_kept(&entry.body)) {
+                    self.have.add(channel, entry.seq, entry.seq);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Counts in what was imported, and lets the log say so where it names a gap.
+    pub(super) fn import(&mut self, tx: &dyn StoreTx, imported: &Coverage) -> Result<(), StoreFault> {
+        self.have.extend(imported);
+        let mut left = Vec::new();
+        for gap in core::mem::take(&mut self.gaps) {
+            let missing = Ranges::of(gap.from, gap.to).minus(&self.have.of(&gap.channel));
+            match missing.span() {
+                Some((from, to)) if (from, to) == (gap.from, gap.to) => left.push(gap),
+                Some((from, to)) => {
+                    say(tx, &gap, LogBody::Gap { from, to })?;
+                    left.push(Gap { from, to, ..gap });
+                }
+                None => say(tx, &gap, LogBody::Joined)?,
+            }
+        }
+        self.gaps = left;
+        Ok(())
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        let heads: Vec<_> = self.heads.iter().collect();
+        let writer = self.have.write(Writer::new().u8(VERSION).u64(self.arrival));
+        writer
+            .list(&heads, |writer, (channel, head)| writer.fixed(channel).u64(**head))
+            .list(&self.gaps, |writer, gap| writer.fixed(gap.channel).u64(gap.seq).u64(gap.from).u64(gap.to))
+            .finish()
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut reader = Reader::new(bytes);
+        if reader.u8()? != VERSION {
+            return Err(DecodeError::WrongLabel);
+        }
+        let (arrival, have) = (reader.u64()?, Coverage::read(&mut reader)?);
+        let heads = reader
+            .list::<_, DecodeError>(MAX_CHANNELS, |item| Ok((ChannelId::new(item.array()?), item.u64()?)))?;
+        let gaps = reader.list::<_, DecodeError>(MAX_GAPS, |item| {
+            let channel = ChannelId::new(item.array()?);
+            Ok(Gap { channel, seq: item.u64()?, from: item.u64()?, to: item.u64()? })
+        })?;
+        reader.finish()?;
+        Ok(Self { arrival, have, heads: heads.into_iter().collect(), gaps })
+    }
+}
+
+/// Replaces what the log says of a gap, if it still says it.
+fn say(tx: &dyn StoreTx, gap: &Gap, body: LogBody) -> Result<(), StoreFault> {
+    let found = tx.messages().messages_of(&gap.channel, gap.seq.saturating_sub(1), 1)?.pop();
+    match found {
+        Some(entry) if entry.seq == gap.seq && matches!(entry.body, LogBody::Gap { .. }) => {
+            tx.messages().replace_message(&LogEntry { body, ..entry })
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use quicprochat_wire::{AccountId, DeviceId, MessageId, Timestamp};
+
+    use super::*;
+    use crate::store::MemoryStore;
+
+    const TEA: ChannelId = ChannelId::new([1; 32]);
+
+    fn entry(seq: u64, body: LogBody) -> LogEntry {
+        LogEntry {
+            index: 0,
+            channel: TEA,
+            seq,
+            id: MessageId::new([seq as u8; 16]),
+            sender: AccountId::new([2; 32]),
+            device: DeviceId::new([3; 16]),
+            time: Timestamp(seq),
+            sent_at: Timestamp(seq),
+            intent: None,
+            body,
+        }
+    }
+
+    fn ranges(holdings: &Holdings) -> Vec<(u64, u64)> {
+        holdings.have.of(&TEA).iter().collect()
+    }
+
+    #[test]
+    fn what_is_heard_in_order_is_had_with_what_lies_between_and_a_gap_is_not() {
+        let mut store = MemoryStore::new();
+        let tx = store.begin().expect("opens");
+        let mut holdings = Holdings::default();
+        let hear = |seq, body| tx.messages().append_message(&entry(seq, body)).map(drop);
+        for (seq, body) in [(3, LogBody::Joined), (4, LogBody::Leave), (7, LogBody::Leave)] {
+            hear(seq, body).expect("stores");
+        }
+        holdings.absorb(&tx).expect("reads");
+        assert_eq!(ranges(&holdings), [(4, 7)], "how it came in is its own affair");
+        hear(20, LogBody::Gap { from: 8, to: 19 }).expect("stores");
+        hear(22, LogBody::Updated).expect("stores");
+        holdings.absorb(&tx).expect("reads");
+        assert_eq!(ranges(&holdings), [(4, 7), (21, 22)]);
+        hear(15, LogBody::Leave).expect("stores");
+        holdings.absorb(&tx).expect("reads");
+        assert_eq!(ranges(&holdings), [(4, 7), (15, 15), (21, 22)], "what comes late stands alone");
+        assert_eq!(Holdings::decode(&holdings.encode()), Ok(holdings.clone()));
+        for cut in 0..holdings.encode().len() {
+            assert!(Holdings::decode(&holdings.encode()[..cut]).is_err(), "{cut}");
+        }
+    }
+
+    #[test]
+    fn a_gap_shrinks_as_it_is_filled_and_goes() {
+        let mut store = MemoryStore::new();
+        let tx = store.begin().expect("opens");
+        let mut holdings = Holdings::default();
+        tx.messages().append_message(&entry(20, LogBody::Gap { from: 8, to: 19 })).expect("stores");
+        holdings.absorb(&tx).expect("reads");
+        let said = || tx.messages().messages_of(&TEA, 19, 1).expect("reads").remove(0);
+        for (from, to, expected) in [
+            (1, 3, LogBody::Gap { from: 8, to: 19 }),
+            (1, 10, LogBody::Gap { from: 11, to: 19 }),
+            (13, 14, LogBody::Gap { from: 11, to: 19 }),
+            (15, 19, LogBody::Gap { from: 11, to: 12 }),
+            (11, 20, LogBody::Joined),
+        ] {
+            let mut imported = Coverage::default();
+            imported.add(TEA, from, to);
+            holdings.import(&tx, &imported).expect("imports");
+            assert_eq!((said().body, said().index), (expected, 1), "{from} to {to}");
+        }
+        assert!(holdings.gaps.is_empty());
+    }
+
+    #[test]
+    fn what_a_backup_brought_is_found_in_the_log() {
+        let mut store = MemoryStore::new();
+        let tx = store.begin().expect("opens");
+        tx.messages().import_message(&entry(5, LogBody::Leave)).expect("imports");
+        tx.conversations().put_conversation(&crate::testing::conversation(TEA)).expect("stores");
+        let mut holdings = Holdings::default();
+        holdings.absorb(&tx).expect("reads");
+        assert!(holdings.have.is_empty());
+        holdings.rescan(&tx).expect("reads");
+        assert_eq!(ranges(&holdings), [(5, 5)]);
+    }
+}

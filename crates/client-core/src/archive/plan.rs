@@ -1,0 +1,218 @@
+//! What is wanted of the archive and when, and what it takes at the server: kept with the device, because most processes are
+//! short.
+
+use std::collections::BTreeMap;
+
+use quicprochat_e2ee::vault::{ArchiveRecord, StateRecord as _};
+use quicprochat_wire::{ChannelId, DecodeError, ObjectId, Reader, Timestamp, Writer};
+
+use super::manifest::Cached;
+use crate::store::{StoreFault, StoreTx};
+
+const PLAN: &str = "archive-plan";
+const RECORD: &str = "archive-record";
+const MANIFEST: &str = "archive-manifest";
+const ORPHANS: &str = "archive-orphans";
+const VERSION: u8 = 1;
+const MAX_WISHES: usize = 1024;
+const MAX_ORPHANS: usize = 65_536;
+const MAX_RECORD_BYTES: usize = 1024 * 1024;
+
+/// What somebody asked for and the vault does not have yet.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Wish {
+    On,
+    Off,
+    /// Off, and everything deleted.
+    Delete,
+}
+
+/// See the module.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(super) struct Plan {
+    /// When what arrived is to be put into the archive.
+    pub(super) due: Option<Timestamp>,
+    /// When to look what others put in.
+    pub(super) check: Timestamp,
+    /// When to look for objects that nothing points to.
+    pub(super) sweep: Timestamp,
+    pub(super) wish: Option<Wish>,
+    /// Conversations whose history is to be kept, or not.
+    pub(super) wishes: BTreeMap<ChannelId, bool>,
+    /// Objects are being deleted, all there are.
+    pub(super) purge: bool,
+    /// The server had no room.
+    pub(super) full: bool,
+    /// Objects and bytes at the server, and bytes that it takes, when it was last asked.
+    pub(super) objects: u64,
+    pub(super) bytes: u64,
+    pub(super) quota: u64,
+    /// When it was last asked.
+    pub(super) looked: Timestamp,
+}
+
+impl Plan {
+    pub(super) fn load(tx: &dyn StoreTx) -> Result<Self, StoreFault> {
+        let Some(stored) = tx.upkeep().setting(PLAN)? else { return Ok(Self::default()) };
+        Ok(Self::decode(&stored)?)
+    }
+
+    pub(super) fn store(&self, tx: &dyn StoreTx) -> Result<(), StoreFault> {
+        tx.upkeep().put_setting(PLAN, Some(&self.encode()))
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        let wish = match self.wish {
+            None => 0,
+            Some(Wish::On) => 1,
+            Some(Wish::Off) => 2,
+            Some(Wish::Delete) => 3,
+        };
+        let wishes: Vec<_> = self.wishes.iter().collect();
+        Writer::new()
+            .u8(VERSION)
+            .u64(self.due.map_or(0, |due| due.0))
+            .u64(self.check.0)
+            .u64(self.sweep.0)
+            .u8(wish)
+            .list(&wishes, |writer, (channel, on)| writer.fixed(channel).u8(u8::from(**on)))
+            .u8(u8::from(self.purge))
+            .u8(u8::from(self.full))
+            .u64(self.objects)
+            .u64(self.bytes)
+            .u64(self.quota)
+            .u64(self.looked.0)
+            .finish()
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut reader = versioned(bytes)?;
+        let plan = Self {
+            due: Some(reader.u64()?).filter(|due| *due != 0).map(Timestamp),
+            check: Timestamp(reader.u64()?),
+            sweep: Timestamp(reader.u64()?),
+            wish: match reader.u8()? {
+                0 => None,
+                1 => Some(Wish::On),
+                2 => Some(Wish::Off),
+                3 => Some(Wish::Delete),
+                found => return Err(DecodeError::BadValue { found: found.into() }),
+            },
+            wishes: reader
+                .list::<_, DecodeError>(MAX_WISHES, |item| Ok((ChannelId::new(item.array()?), flag(item)?)))?
+                .into_iter()
+                .collect(),
+            purge: flag(&mut reader)?,
+            full: flag(&mut reader)?,
+            objects: reader.u64()?,
+            bytes: reader.u64()?,
+            quota: reader.u64()?,
+            looked: Timestamp(reader.u64()?),
+        };
+        reader.finish()?;
+        Ok(plan)
+    }
+}
+
+/// Record 48 as this device last knew it, and its version.
+///
+/// Secrets:  the archive keys; the store that it is kept in is encrypted.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub(super) struct Known {
+    pub(super) version: u64,
+    pub(super) record: ArchiveRecord,
+}
+
+impl Known {
+    pub(super) fn load(tx: &dyn StoreTx) -> Result<Self, StoreFault> {
+        let Some(stored) = tx.upkeep().setting(RECORD)? else { return Ok(Self::default()) };
+        let mut reader = versioned(&stored)?;
+        let version = reader.u64()?;
+        let content = reader.bytes(MAX_RECORD_BYTES)?;
+        reader.finish()?;
+        let record = ArchiveRecord::parse(content).map_err(|_| StoreFault::Damaged)?;
+        Ok(Self { version, record })
+    }
+
+    pub(super) fn store(&self, tx: &dyn StoreTx) -> Result<(), StoreFault> {
+        let content = Writer::new().u8(VERSION).u64(self.version).bytes(self.record.encode().as_slice());
+        tx.upkeep().put_setting(RECORD, Some(&zeroize::Zeroizing::new(content.finish())))
+    }
+}
+
+/// The manifest as this device last knew it.
+pub(super) fn cached(tx: &dyn StoreTx) -> Result<Cached, StoreFault> {
+    let Some(stored) = tx.upkeep().setting(MANIFEST)? else { return Ok(Cached::default()) };
+    Ok(Cached::decode(&stored)?)
+}
+
+pub(super) fn store_cached(tx: &dyn StoreTx, cached: &Cached) -> Result<(), StoreFault> {
+    tx.upkeep().put_setting(MANIFEST, Some(&cached.encode()))
+}
+
+/// Objects that nothing pointed to, and when they were first seen.
+pub(super) fn orphans(tx: &dyn StoreTx) -> Result<BTreeMap<ObjectId, Timestamp>, StoreFault> {
+    let Some(stored) = tx.upkeep().setting(ORPHANS)? else { return Ok(BTreeMap::new()) };
+    let mut reader = versioned(&stored)?;
+    let listed = reader
+        .list::<_, DecodeError>(MAX_ORPHANS, |item| Ok((ObjectId::new(item.array()?), Timestamp(item.u64()?))))?;
+    reader.finish()?;
+    Ok(listed.into_iter().collect())
+}
+
+pub(super) fn store_orphans(tx: &dyn StoreTx, orphans: &BTreeMap<ObjectId, Timestamp>) -> Result<(), StoreFault> {
+    let listed: Vec<_> = orphans.iter().take(MAX_ORPHANS).collect();
+    let writer = Writer::new().u8(VERSION).list(&listed, |writer, (id, since)| writer.fixed(id).u64(since.0));
+    tx.upkeep().put_setting(ORPHANS, Some(&writer.finish()))
+}
+
+fn versioned(bytes: &[u8]) -> Result<Reader<'_>, DecodeError> {
+    let mut reader = Reader::new(bytes);
+    if reader.u8()? == VERSION { Ok(reader) } else { Err(DecodeError::WrongLabel) }
+}
+
+fn flag(reader: &mut Reader<'_>) -> Result<bool, DecodeError> {
+    match reader.u8()? {
+        0 => Ok(false),
+        1 => Ok(true),
+        found => Err(DecodeError::BadValue { found: found.into() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::MemoryStore;
+
+    #[test]
+    fn what_is_kept_reads_back_and_nothing_else_does() {
+        for wish in [None, Some(Wish::On), Some(Wish::Off), Some(Wish::Delete)] {
+            let plan = Plan {
+                due: wish.map(|_| Timestamp(7)),
+                check: Timestamp(8),
+                sweep: Timestamp(9),
+                wish,
+                wishes: [(ChannelId::new([1; 32]), true), (ChannelId::new([2; 32]), false)].into(),
+                purge: true,
+                full: false,
+                objects: 3,
+                bytes: 4,
+                quota: 5,
+                looked: Timestamp(10),
+            };
+            assert_eq!(Plan::decode(&plan.encode()), Ok(plan.clone()));
+            for cut in 0..plan.encode().len() {
+                assert!(Plan::decode(&plan.encode()[..cut]).is_err(), "{cut}");
+            }
+        }
+        let mut store = MemoryStore::new();
+        let tx = store.begin().expect("opens");
+        assert_eq!(Known::load(&tx), Ok(Known::default()));
+        let known = Known { version: 4, record: ArchiveRecord { enabled: true, ..ArchiveRecord::default() } };
+        known.store(&tx).expect("stores");
+        assert_eq!(Known::load(&tx), Ok(known));
+        let seen = BTreeMap::from([(ObjectId::new([1; 16]), Timestamp(5))]);
+        store_orphans(&tx, &seen).expect("stores");
+        assert_eq!(orphans(&tx), Ok(seen));
+    }
+}
