@@ -7,7 +7,7 @@ use quicprochat_wire::ServerLink;
 
 use crate::commands::state::{ConversationCommand, DraftArgs, ReadArgs};
 
-use crate::commands::{backup::BackupCommand, export::ExportArgs};
+use crate::commands::{backup::BackupCommand, export::ExportArgs, history::HistoryCommand};
 
 /// End-to-end encrypted messages from a terminal.
 #[derive(Parser, Debug)]
@@ -138,6 +138,9 @@ Example:
     /// Mute, pin, archive, place or call a conversation, on all your devices.
     #[command(subcommand)]
     Conversation(ConversationCommand),
+    /// Keep the account's history at its server, sealed, for new devices; or not.
+    #[command(subcommand)]
+    History(HistoryCommand),
     /// Mark a conversation as read, on all your devices.
     Read(ReadArgs),
     /// Keep what you began to write, on all your devices.

@@ -18,6 +18,8 @@ pub(crate) enum Exit {
     Trust = 5,
     /// A file that was given is not what it should be, damaged, or of a later version.
     File = 6,
+    /// The server has no room left for the account's history.
+    Full = 7,
 }
 
 impl From<Exit> for std::process::ExitCode {

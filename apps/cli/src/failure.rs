@@ -282,6 +282,16 @@ impl From<CommandError> for Failure {
             CommandError::NotAMember { .. } => ("not-a-member", Exit::Failed),
             CommandError::TooLarge { .. } | CommandError::DoesNotFit { .. } => ("too-large", Exit::Failed),
             CommandError::KeyChanged { .. } => ("changed-key", Exit::Trust),
+            CommandError::ArchiveFull => {
+                let text = "the server has no room left for this account's history: what was kept stays, what is new is not added. \
+                            Leave conversations out (qpc history off CONV), or ask whoever runs the server for more";
+                return Self::new("history-full", Exit::Full, text);
+            }
+            CommandError::ArchiveUnreadable => {
+                let text = "the server withholds or damaged a part of this account's history; nothing of that part was taken over. \
+                            Run qpc history sync again, and on a device that has it: that one puts it in anew";
+                return Self::new("history-damaged", Exit::Trust, text);
+            }
             CommandError::BadRecord { .. } => ("bad-signature", Exit::Trust),
             _ => ("failed", Exit::Failed),
         };

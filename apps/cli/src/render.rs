@@ -8,6 +8,7 @@ use quicprochat_client::{
     core::{
         Event, TrustWarning,
         content::MimiContent,
+        event::ArchiveWarning,
         store::{ConversationKind, ConversationState, LogBody, LogEntry, RejoinReason, StoreFault, StoreTx},
         views::{self, ConversationView},
     },
@@ -159,6 +160,20 @@ fn described(scene: &Scene<'_>, event: &Event) -> Result<Line, StoreFault> {
             ),
         },
         Event::AccountState => show("state", json!({}), String::new()),
+        Event::HistoryImported { entries, segments_left } => {
+            let object = json!({ "entries": entries, "segments_left": segments_left });
+            show("history-imported", object, String::new())
+        }
+        Event::Archive(ArchiveWarning::Full) => Line::Warn {
+            code: "history-full",
+            text: "the server has no room left for this account's history; everything else goes on".to_owned(),
+        },
+        Event::Archive(ArchiveWarning::Unreadable) => Line::Warn {
+            code: "history-damaged",
+            text:
+                "the server withholds or damaged a part of this account's history; nothing of that part was taken over"
+                    .to_owned(),
+        },
         Event::Queued { .. } | Event::Accepted { .. } => Line::Silent,
     })
 }

@@ -111,6 +111,17 @@ pub enum Command {
         /// Up to which position; up to the last one that this device has if nothing is said. A marker never goes back.
         position: Option<u64>,
     },
+    /// Has the account's history kept at its server for devices to come, or not, from the next `Sync` or `Listen` of this
+    /// device on. What was kept is deleted when it is turned off.
+    SetHistory {
+        /// Of one conversation; of all of them if nothing is said.
+        channel: Option<ChannelId>,
+        /// Whether it is kept.
+        on: bool,
+    },
+    /// As [`Command::Sync`], and puts everything into the archive of the account's history that it lacks, takes everything out
+    /// that this device lacks, and asks what it takes at the server.
+    SyncHistory,
     /// Sets something for a conversation, on every device of the account. Needs no server, as [`Command::MarkRead`].
     SetConversation {
         /// Which conversation.
@@ -357,6 +368,12 @@ pub enum CommandError {
         /// How many have none.
         missing: usize,
     },
+    /// The server has no room for more of the account's history. Everything else goes on.
+    #[error("the server has no room left for this account's history")]
+    ArchiveFull,
+    /// The server withheld or damaged a part of the account's history; nothing of that part was taken over.
+    #[error("a part of the account's history at the server is damaged or missing")]
+    ArchiveUnreadable,
     /// The cryptography refused, which no well-formed state does.
     #[error("the conversation's state does not allow the operation")]
     Crypto,

@@ -67,6 +67,15 @@ pub enum Event {
     },
     /// Another device of the account changed what they share: settings, read markers, drafts, contacts.
     AccountState,
+    /// Entries of the past came in from the archive of the account's history. They are no news.
+    HistoryImported {
+        /// How many.
+        entries: usize,
+        /// Segments of the archive that are still to come.
+        segments_left: usize,
+    },
+    /// Something about the archive of the account's history that a person must hear of.
+    Archive(ArchiveWarning),
     /// Something about keys that a person must hear of.
     Trust(TrustWarning),
     /// The server no longer takes this device.
@@ -94,6 +103,15 @@ pub enum Event {
         /// The server's reason.
         code: quicprochat_wire::ErrorCode,
     },
+}
+
+/// What is wrong with the archive of the account's history.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ArchiveWarning {
+    /// The server has no room for more.
+    Full,
+    /// The server withheld or damaged a part of it; nothing of that part was taken over.
+    Unreadable,
 }
 
 /// What is wrong with somebody's keys.

@@ -5,6 +5,7 @@
 //! the [`store`] and hands out [`Effect`]s once that is committed.
 #![forbid(unsafe_code)]
 
+pub mod archive;
 pub mod auth;
 pub mod backup;
 mod channels;

@@ -4,8 +4,10 @@ use quicprochat_e2ee::{
     mls::{self, MemoryMlsStore, OwnDevice, Provider, Suite},
     vault::{StateKey, open_handover},
 };
-use quicprochat_wire::{AccountId, DeviceId, Entropy};
+use quicprochat_wire::{AccountId, ChainHash, ChannelId, DeviceId, Entropy, Timestamp, call::channel::ChainPoint};
 use sha2::{Digest as _, Sha256};
+
+use crate::store::{Conversation, ConversationKind, ConversationState, Secret};
 
 /// SHA-256 of a seed and a counter: replayable randomness.
 pub(crate) struct SeededEntropy {
@@ -44,4 +46,30 @@ pub(crate) fn handed_over(
 ) -> Option<StateKey> {
     let mut entropy = SeededEntropy::new(0);
     open_handover(&Provider::new(store, &mut entropy), &account, &device, key_package, sealed).ok()
+}
+
+/// A conversation at the beginning of its log.
+pub(crate) fn conversation(channel: ChannelId) -> Conversation {
+    let start = ChainPoint { position: 0, hash: ChainHash::new([0; 32]) };
+    Conversation {
+        channel,
+        kind: ConversationKind::Group,
+        title: "tea".to_owned(),
+        peer: None,
+        state: ConversationState::Active,
+        suite: 0x4f,
+        cursor: start,
+        last_commit: start,
+        head: 0,
+        epoch: 0,
+        keys: Secret::new([1; 96]),
+        keys_since: 0,
+        ahead: None,
+        members: Vec::new().into(),
+        leavers: Vec::new().into(),
+        leaf_updated: Timestamp(0),
+        fresh_leaf: false,
+        since: Timestamp(0),
+        inviter: None,
+    }
 }

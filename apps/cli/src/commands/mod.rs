@@ -7,6 +7,7 @@ mod devices;
 mod doctor;
 pub(crate) mod export;
 mod group;
+pub(crate) mod history;
 mod link;
 mod message;
 mod recovery;
@@ -49,6 +50,7 @@ pub(crate) async fn run(cli: Cli, context: &mut Context) -> Result<(), Failure> 
         Command::Sync => message::sync(context).await,
         Command::Listen { seconds, count } => message::listen(context, seconds, count).await,
         Command::Requests { command } => request::requests(context, command).await,
+        Command::History(command) => history::history(context, command).await,
         Command::Backup(command) => backup::backup(context, command),
         Command::Export(args) => export::export(context, &args),
         Command::Doctor { repair } => doctor::doctor(context, repair).await,

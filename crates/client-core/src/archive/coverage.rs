@@ -13,11 +13,6 @@ const MAX_RANGES: usize = 65_536;
 pub(crate) struct Ranges(Vec<(u64, u64)>);
 
 impl Ranges {
-    /// The positions `from` to `to`.
-    pub(crate) fn of(from: u64, to: u64) -> Self {
-        if from > to { Self::default() } else { Self(vec![(from, to)]) }
-    }
-
     /// Adds the positions `from` to `to`; those that are there stay.
     pub(crate) fn add(&mut self, from: u64, to: u64) {
         if from > to {
@@ -73,11 +68,6 @@ impl Ranges {
         self.0.iter().copied()
     }
 
-    /// The lowest and the highest position.
-    pub(crate) fn span(&self) -> Option<(u64, u64)> {
-        Some((self.0.first()?.0, self.0.last()?.1))
-    }
-
     pub(super) fn write(&self, writer: Writer) -> Writer {
         writer.list(&self.0, |writer, (from, to)| writer.u64(*from).u64(*to))
     }
@@ -121,7 +111,8 @@ impl Coverage {
     /// What is in here and not in `other`.
     pub(crate) fn minus(&self, other: &Self) -> Self {
         let none = Ranges::default();
-        let left = self.0.iter().map(|(channel, ranges)| (*channel, ranges.minus(other.0.get(channel).unwrap_or(&none))));
+        let left =
+            self.0.iter().map(|(channel, ranges)| (*channel, ranges.minus(other.0.get(channel).unwrap_or(&none))));
         Self(left.filter(|(_, ranges)| !ranges.is_empty()).collect())
     }
 
@@ -131,6 +122,26 @@ impl Coverage {
 
     pub(crate) fn of(&self, channel: &ChannelId) -> Ranges {
         self.0.get(channel).cloned().unwrap_or_default()
+    }
+
+    pub(crate) fn contains(&self, channel: &ChannelId, position: u64) -> bool {
+        self.0.get(channel).is_some_and(|ranges| ranges.contains(position))
+    }
+
+    /// What is not above the limit of its channel; nothing of a channel without one.
+    pub(crate) fn up_to(&self, limit: impl Fn(&ChannelId) -> Option<u64>) -> Self {
+        let mut left = Self::default();
+        for (channel, ranges) in &self.0 {
+            let Some(limit) = limit(channel) else { continue };
+            ranges.iter().for_each(|(from, to)| left.add(*channel, from, to.min(limit)));
+        }
+        left
+    }
+
+    /// How many positions there are.
+    pub(crate) fn count(&self) -> u64 {
+        let ranges = self.0.values().flat_map(Ranges::iter);
+        ranges.fold(0, |count, (from, to)| count.saturating_add((to - from).saturating_add(1)))
     }
 
     /// Leaves out what `keep` does not want.
@@ -153,9 +164,8 @@ impl Coverage {
     }
 
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let all = reader.list::<_, DecodeError>(MAX_CHANNELS, |item| {
-            Ok((ChannelId::new(item.array()?), Ranges::read(item)?))
-        })?;
+        let all = reader
+            .list::<_, DecodeError>(MAX_CHANNELS, |item| Ok((ChannelId::new(item.array()?), Ranges::read(item)?)))?;
         let ascending = all.windows(2).all(|pair| matches!(pair, [(one, _), (two, _)] if one < two));
         if !ascending || all.iter().any(|(_, ranges)| ranges.is_empty()) {
             return Err(DecodeError::WrongLabel);
@@ -212,8 +222,13 @@ mod tests {
             let mut both = one.clone();
             both.extend(&other);
             prop_assert_eq!(positions(&both), naive_one.union(&naive_other).copied().collect::<Naive>());
+            prop_assert_eq!(one.count(), naive_one.len() as u64);
+            let below = one.up_to(|channel| (*channel != ChannelId::new([2; 32])).then_some(20));
+            let naive_below = naive_one.iter().filter(|(channel, at)| *channel != 2 && *at <= 20).copied().collect::<Naive>();
+            prop_assert_eq!(positions(&below), naive_below);
             for position in 0..60 {
                 let channel = ChannelId::new([1; 32]);
+                prop_assert_eq!(one.contains(&channel, position), naive_one.contains(&(1, position)));
                 prop_assert_eq!(one.of(&channel).contains(position), naive_one.contains(&(1, position)));
             }
             prop_assert_eq!(read(&one.write(Writer::new()).finish()), Ok(one));
@@ -237,16 +252,24 @@ mod tests {
         }
     }
 
+    fn ranges(spans: &[(u64, u64)]) -> Ranges {
+        let mut ranges = Ranges::default();
+        spans.iter().for_each(|(from, to)| ranges.add(*from, *to));
+        ranges
+    }
+
     #[test]
     fn the_highest_position_is_no_trap() {
-        let mut ranges = Ranges::of(u64::MAX, u64::MAX);
-        ranges.add(0, 3);
-        ranges.add(u64::MAX - 1, u64::MAX - 1);
-        assert_eq!(ranges.iter().collect::<Vec<_>>(), [(0, 3), (u64::MAX - 1, u64::MAX)]);
-        assert_eq!(Ranges::of(0, u64::MAX).minus(&ranges), Ranges::of(4, u64::MAX - 2));
-        assert!(ranges.minus(&Ranges::of(0, u64::MAX)).is_empty());
-        ranges.add(0, u64::MAX);
-        assert_eq!(ranges, Ranges::of(0, u64::MAX));
-        assert_eq!(ranges.span(), Some((0, u64::MAX)));
+        let both = ranges(&[(u64::MAX, u64::MAX), (0, 3), (u64::MAX - 1, u64::MAX - 1)]);
+        assert_eq!(both.iter().collect::<Vec<_>>(), [(0, 3), (u64::MAX - 1, u64::MAX)]);
+        let all = ranges(&[(0, u64::MAX)]);
+        assert_eq!(all.minus(&both), ranges(&[(4, u64::MAX - 2)]));
+        assert!(both.minus(&all).is_empty());
+        let mut whole = both;
+        whole.add(0, u64::MAX);
+        assert_eq!(whole, all);
+        let mut coverage = Coverage::default();
+        coverage.add(ChannelId::new([1; 32]), 0, u64::MAX);
+        assert_eq!(coverage.count(), u64::MAX, "as many as can be counted");
     }
 }

@@ -16,9 +16,12 @@ pub(super) fn deflated(content: &[u8]) -> Vec<u8> {
 
 /// What was deflated, at most `limit` bytes.
 pub(super) fn inflated(bytes: &[u8], limit: usize) -> Result<Vec<u8>, DecodeError> {
-    decompress_to_vec_with_limit(bytes, limit).map_err(|error| match error.status {
-        TINFLStatus::HasMoreOutput => DecodeError::TooLong { limit, found: limit.saturating_add(1) },
-        _ => DecodeError::WrongLabel,
+    decompress_to_vec_with_limit(bytes, limit).map_err(|error| {
+        if error.status == TINFLStatus::HasMoreOutput {
+            DecodeError::TooLong { limit, found: limit.saturating_add(1) }
+        } else {
+            DecodeError::WrongLabel
+        }
     })
 }
 

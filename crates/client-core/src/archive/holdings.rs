@@ -1,71 +1,87 @@
 //! What this device has of the conversations' logs, and how what it hears and imports adds to it: kept with the device.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use quicprochat_wire::{ChannelId, DecodeError, Reader, Writer};
 
 use super::coverage::{Coverage, Ranges};
-use crate::store::{LogBody, LogEntry, StoreFault, StoreTx};
+use crate::{
+    content::Span,
+    repair::{self, Spans},
+    store::{LogBody, LogEntry, StoreFault, StoreTx},
+};
 
 const SETTING: &str = "archive-holdings";
 const VERSION: u8 = 1;
 const MAX_CHANNELS: usize = 65_536;
-const MAX_GAPS: usize = 65_536;
 /// Entries read at a time.
 const BATCH: usize = 1024;
-
-/// A span that this device could not read, and where its log says so.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Gap {
-    channel: ChannelId,
-    seq: u64,
-    from: u64,
-    to: u64,
-}
 
 /// See the module.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(super) struct Holdings {
     /// Index of the last arrival that is counted in.
-    pub(super) arrival: u64,
+    arrival: u64,
     /// Positions whose entries this device has, and those between them that have none.
     pub(super) have: Coverage,
     /// The last position that was read, by channel.
     heads: BTreeMap<ChannelId, u64>,
-    gaps: Vec<Gap>,
 }
 
-/// Whether an entry is worth keeping for other devices; what only says how this device came in is not.
+/// Has the whole log looked through again: entries came in that nobody heard.
+pub(crate) fn forget(tx: &dyn StoreTx) -> Result<(), StoreFault> {
+    tx.upkeep().put_setting(SETTING, None)
+}
+
+/// Whether an entry is worth keeping for other devices: what only says how this device came in is not, nor is what members sent
+/// again, which nobody vouches for.
 pub(super) const fn is_kept(body: &LogBody) -> bool {
-    !matches!(body, LogBody::Gap { .. } | LogBody::Joined)
+    !matches!(body, LogBody::Gap { .. } | LogBody::Joined | LogBody::Relayed { .. })
 }
 
 impl Holdings {
+    /// What this device has, as of now.
     pub(super) fn load(tx: &dyn StoreTx) -> Result<Self, StoreFault> {
+        let mut holdings = Self::stored(tx)?;
+        let before = holdings.arrival;
+        let fresh = holdings == Self::default();
+        let gaps = holdings.absorb(tx)?;
+        if fresh {
+            holdings.rescan(tx)?;
+        }
+        if fresh || holdings.arrival != before {
+            holdings.store(tx)?;
+        }
+        // What came in before this device did is not missing.
+        gaps.iter().try_for_each(|channel| repair::filled(tx, channel, &spans(&holdings.have.of(channel))))?;
+        Ok(holdings)
+    }
+
+    fn stored(tx: &dyn StoreTx) -> Result<Self, StoreFault> {
         let Some(stored) = tx.upkeep().setting(SETTING)? else { return Ok(Self::default()) };
         Ok(Self::decode(&stored)?)
     }
 
-    pub(super) fn store(&self, tx: &dyn StoreTx) -> Result<(), StoreFault> {
+    fn store(&self, tx: &dyn StoreTx) -> Result<(), StoreFault> {
         tx.upkeep().put_setting(SETTING, Some(&self.encode()))
     }
 
-    /// Counts in what arrived since the last time.
-    pub(super) fn absorb(&mut self, tx: &dyn StoreTx) -> Result<(), StoreFault> {
+    /// Counts in what arrived since the last time; where gaps came up.
+    fn absorb(&mut self, tx: &dyn StoreTx) -> Result<BTreeSet<ChannelId>, StoreFault> {
+        let mut gaps = BTreeSet::new();
         loop {
             let news = tx.messages().arrivals(self.arrival, BATCH)?;
-            let Some(last) = news.last() else { return Ok(()) };
+            let Some(last) = news.last() else { return Ok(gaps) };
             self.arrival = self.arrival.max(last.index);
             news.iter().for_each(|entry| self.hear(entry));
+            let with_gap = news.iter().filter(|entry| matches!(entry.body, LogBody::Gap { .. }));
+            gaps.extend(with_gap.map(|entry| entry.channel));
         }
     }
 
     fn hear(&mut self, entry: &LogEntry) {
         let (channel, seq) = (entry.channel, entry.seq);
         let before = self.heads.get(&channel).copied();
-        if let LogBody::Gap { from, to } = entry.body {
-            self.gaps.push(Gap { channel, seq, from, to });
-        }
         if is_kept(&entry.body) {
             // A channel is read in order: what is between two entries had nothing to keep. What comes late stands alone.
             let from = before.filter(|head| *head < seq).map_or(seq, |head| head.saturating_add(1));
@@ -75,7 +91,7 @@ impl Holdings {
     }
 
     /// Looks through the whole log for entries that did not arrive here: from a backup, or repaired.
-    pub(super) fn rescan(&mut self, tx: &dyn StoreTx) -> Result<(), StoreFault> {
+    fn rescan(&mut self, tx: &dyn StoreTx) -> Result<(), StoreFault> {
         for conversation in tx.conversations().all_conversations()? {
             let channel = conversation.channel;
             let mut after = 0;
@@ -91,32 +107,17 @@ impl Holdings {
         Ok(())
     }
 
-    /// Counts in what was imported, and lets the log say so where it names a gap.
+    /// Counts in what was imported: it is not missing any more.
     pub(super) fn import(&mut self, tx: &dyn StoreTx, imported: &Coverage) -> Result<(), StoreFault> {
         self.have.extend(imported);
-        let mut left = Vec::new();
-        for gap in core::mem::take(&mut self.gaps) {
-            let missing = Ranges::of(gap.from, gap.to).minus(&self.have.of(&gap.channel));
-            match missing.span() {
-                Some((from, to)) if (from, to) == (gap.from, gap.to) => left.push(gap),
-                Some((from, to)) => {
-                    say(tx, &gap, LogBody::Gap { from, to })?;
-                    left.push(Gap { from, to, ..gap });
-                }
-                None => say(tx, &gap, LogBody::Joined)?,
-            }
-        }
-        self.gaps = left;
-        Ok(())
+        imported.iter().try_for_each(|(channel, ranges)| repair::filled(tx, channel, &spans(ranges)))?;
+        self.store(tx)
     }
 
     fn encode(&self) -> Vec<u8> {
         let heads: Vec<_> = self.heads.iter().collect();
         let writer = self.have.write(Writer::new().u8(VERSION).u64(self.arrival));
-        writer
-            .list(&heads, |writer, (channel, head)| writer.fixed(channel).u64(**head))
-            .list(&self.gaps, |writer, gap| writer.fixed(gap.channel).u64(gap.seq).u64(gap.from).u64(gap.to))
-            .finish()
+        writer.list(&heads, |writer, (channel, head)| writer.fixed(channel).u64(**head)).finish()
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
@@ -125,26 +126,15 @@ impl Holdings {
             return Err(DecodeError::WrongLabel);
         }
         let (arrival, have) = (reader.u64()?, Coverage::read(&mut reader)?);
-        let heads = reader
-            .list::<_, DecodeError>(MAX_CHANNELS, |item| Ok((ChannelId::new(item.array()?), item.u64()?)))?;
-        let gaps = reader.list::<_, DecodeError>(MAX_GAPS, |item| {
-            let channel = ChannelId::new(item.array()?);
-            Ok(Gap { channel, seq: item.u64()?, from: item.u64()?, to: item.u64()? })
-        })?;
+        let heads =
+            reader.list::<_, DecodeError>(MAX_CHANNELS, |item| Ok((ChannelId::new(item.array()?), item.u64()?)))?;
         reader.finish()?;
-        Ok(Self { arrival, have, heads: heads.into_iter().collect(), gaps })
+        Ok(Self { arrival, have, heads: heads.into_iter().collect() })
     }
 }
 
-/// Replaces what the log says of a gap, if it still says it.
-fn say(tx: &dyn StoreTx, gap: &Gap, body: LogBody) -> Result<(), StoreFault> {
-    let found = tx.messages().messages_of(&gap.channel, gap.seq.saturating_sub(1), 1)?.pop();
-    match found {
-        Some(entry) if entry.seq == gap.seq && matches!(entry.body, LogBody::Gap { .. }) => {
-            tx.messages().replace_message(&LogEntry { body, ..entry })
-        }
-        _ => Ok(()),
-    }
+fn spans(ranges: &Ranges) -> Spans {
+    Spans::of(ranges.iter().map(|(from, to)| Span { from, to }))
 }
 
 #[cfg(test)]
@@ -219,7 +209,6 @@ mod tests {
             holdings.import(&tx, &imported).expect("imports");
             assert_eq!((said().body, said().index), (expected, 1), "{from} to {to}");
         }
-        assert!(holdings.gaps.is_empty());
     }
 
     #[test]

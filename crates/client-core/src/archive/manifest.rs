@@ -2,13 +2,14 @@
 //!
 //! ```text
 //!   record 48 ──id, hash──▶ manifest ──id, hash──▶ segments
-//!                               └───── if it is too large for one object ──▶ parts ──id, hash──▶ segments
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use quicprochat_e2ee::vault::{MAX_ARCHIVE_CONTENT, ManifestPointer, object_hash};
-use quicprochat_wire::{ChannelId, DecodeError, Digest, ObjectId, Reader, Timestamp, Writer, limits::MAX_ARCHIVE_BYTES};
+use quicprochat_e2ee::vault::{MAX_ARCHIVE_CONTENT, ManifestPointer};
+use quicprochat_wire::{
+    ChannelId, DecodeError, Digest, ObjectId, Reader, Timestamp, Writer, limits::MAX_ARCHIVE_BYTES,
+};
 
 use super::{
     coverage::{Coverage, Ranges},
@@ -16,15 +17,13 @@ use super::{
 };
 
 const VERSION: u8 = 1;
-/// Most bytes of a manifest, or of a part of it, before they are compressed.
+/// Most bytes of a manifest before they are compressed.
 const MAX_RAW_BYTES: usize = 16 * 1024 * 1024;
 /// Most segments of an account; more than a server keeps.
 const MAX_SEGMENTS: usize = 65_536;
-/// Most parts of a manifest.
-const MAX_PARTS: usize = 4_096;
-/// Segments that a part begins with, before it is halved because it is too large.
-const PART_SEGMENTS: usize = 128;
 const MAX_CHANNELS: usize = 65_536;
+/// How many segments become one.
+const MERGED: usize = 4;
 
 /// One segment of the archive.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -48,21 +47,6 @@ pub(super) struct Manifest {
     pub(super) segments: Vec<Segment>,
 }
 
-/// An object that holds a part of the manifest.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Part {
-    pub(super) id: ObjectId,
-    pub(super) hash: Digest,
-}
-
-/// What the manifest's own object holds.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) enum Root {
-    Whole(Manifest),
-    /// In this order.
-    Parts(Vec<Part>),
-}
-
 impl Manifest {
     /// Everything that is covered.
     pub(super) fn coverage(&self) -> Coverage {
@@ -71,26 +55,49 @@ impl Manifest {
         all
     }
 
+    /// Without those segments that are lost, if everything of them is at hand to be put in again.
+    pub(super) fn without_lost(&self, bad: &BTreeSet<ObjectId>, have: &Coverage) -> Self {
+        let is_lost = |segment: &Segment| bad.contains(&segment.id) && segment.coverage.is_within(have);
+        Self { segments: self.segments.iter().filter(|segment| !is_lost(segment)).cloned().collect() }
+    }
+
+    /// Segments that are to be written anew: one with something of a conversation whose history is not kept any more, or some
+    /// of a size that fit one object.
+    pub(super) fn candidates(&self, bad: &BTreeSet<ObjectId>, excluded: &BTreeSet<ChannelId>) -> Vec<Segment> {
+        let usable = || self.segments.iter().filter(|segment| !bad.contains(&segment.id));
+        let is_excluded = |segment: &&Segment| segment.coverage.iter().any(|(channel, _)| excluded.contains(channel));
+        if let Some(segment) = usable().find(is_excluded) {
+            return vec![segment.clone()];
+        }
+        let mut classes: BTreeMap<u32, Vec<&Segment>> = BTreeMap::new();
+        for segment in usable() {
+            let class = classes.entry((segment.bytes / 512).max(1).ilog2() / 2).or_default();
+            class.push(segment);
+            let bytes = class.iter().fold(0u32, |bytes, segment| bytes.saturating_add(segment.bytes));
+            if class.len() == MERGED && usize::try_from(bytes).is_ok_and(|bytes| bytes <= MAX_ARCHIVE_CONTENT) {
+                return class.iter().map(|segment| (*segment).clone()).collect();
+            }
+            if class.len() == MERGED {
+                class.remove(0);
+            }
+        }
+        Vec::new()
+    }
+
     /// The manifest's content, if it fits one object.
-    pub(super) fn whole(&self, version: u64) -> Option<Vec<u8>> {
-        let content = deflated(&write_segments(Writer::new().u8(VERSION).u64(version).u8(0), &self.segments).finish());
+    pub(super) fn content(&self, version: u64) -> Option<Vec<u8>> {
+        let content = deflated(&write_segments(Writer::new().u8(VERSION).u64(version), &self.segments).finish());
         (content.len() <= MAX_ARCHIVE_CONTENT).then_some(content)
     }
 
-    /// The contents of the parts, in order; `None` if a segment alone is too large for one, which none is that was packed
-    /// here.
-    pub(super) fn parts(&self) -> Option<Vec<Vec<u8>>> {
-        let mut contents = Vec::new();
-        for chunk in self.segments.chunks(PART_SEGMENTS) {
-            split(chunk, &mut contents)?;
-        }
-        (contents.len() <= MAX_PARTS).then_some(contents)
-    }
-
-    /// Takes the content of a part.
-    pub(super) fn parse_part(content: &[u8]) -> Result<Self, DecodeError> {
+    /// Takes the content of the manifest's object, which must be of this version.
+    pub(super) fn parse(content: &[u8], version: u64) -> Result<Self, DecodeError> {
         let raw = inflated(content, MAX_RAW_BYTES)?;
         let mut reader = versioned(&raw)?;
+        let found = reader.u64()?;
+        if found != version {
+            return Err(DecodeError::BadValue { found });
+        }
         let segments = read_segments(&mut reader)?;
         reader.finish()?;
         Ok(Self { segments })
@@ -102,44 +109,6 @@ impl Manifest {
 
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         Ok(Self { segments: read_segments(reader)? })
-    }
-}
-
-fn split(segments: &[Segment], contents: &mut Vec<Vec<u8>>) -> Option<()> {
-    let content = deflated(&write_segments(Writer::new().u8(VERSION), segments).finish());
-    if content.len() <= MAX_ARCHIVE_CONTENT {
-        contents.push(content);
-        return Some(());
-    }
-    let (first, second) = segments.split_at_checked(segments.len() / 2).filter(|(first, _)| !first.is_empty())?;
-    split(first, contents)?;
-    split(second, contents)
-}
-
-impl Root {
-    /// The content of the manifest's own object where it has parts.
-    pub(super) fn of_parts(version: u64, parts: &[Part]) -> Vec<u8> {
-        let writer = Writer::new().u8(VERSION).u64(version).u8(1);
-        deflated(&writer.list(parts, |writer, part| writer.fixed(part.id).fixed(part.hash)).finish())
-    }
-
-    /// Takes the content of the manifest's own object, which must be of this version.
-    pub(super) fn parse(content: &[u8], version: u64) -> Result<Self, DecodeError> {
-        let raw = inflated(content, MAX_RAW_BYTES)?;
-        let mut reader = versioned(&raw)?;
-        let found = reader.u64()?;
-        if found != version {
-            return Err(DecodeError::BadValue { found });
-        }
-        let root = match reader.u8()? {
-            0 => Self::Whole(Manifest { segments: read_segments(&mut reader)? }),
-            1 => Self::Parts(reader.list::<_, DecodeError>(MAX_PARTS, |item| {
-                Ok(Part { id: ObjectId::new(item.array()?), hash: Digest::new(item.array()?) })
-            })?),
-            found => return Err(DecodeError::BadValue { found: found.into() }),
-        };
-        reader.finish()?;
-        Ok(root)
     }
 }
 
@@ -191,8 +160,6 @@ fn read_segments(reader: &mut Reader<'_>) -> Result<Vec<Segment>, DecodeError> {
 pub(super) struct Cached {
     pub(super) pointer: Option<ManifestPointer>,
     pub(super) manifest: Manifest,
-    /// Parts, each with H of its content, so that those that stay the same are not stored anew.
-    pub(super) parts: Vec<(Part, Digest)>,
 }
 
 impl Cached {
@@ -202,9 +169,6 @@ impl Cached {
             None => writer.u8(0),
             Some(pointer) => writer.u8(1).u64(pointer.version).fixed(pointer.id).fixed(pointer.hash),
         };
-        let writer = writer.list(&self.parts, |writer, (part, digest)| {
-            writer.fixed(part.id).fixed(part.hash).fixed(digest)
-        });
         self.manifest.write(writer).finish()
     }
 
@@ -222,24 +186,21 @@ impl Cached {
             }
             found => return Err(DecodeError::BadValue { found: found.into() }),
         };
-        let parts = reader.list::<_, DecodeError>(MAX_PARTS, |item| {
-            let part = Part { id: ObjectId::new(item.array()?), hash: Digest::new(item.array()?) };
-            Ok((part, Digest::new(item.array()?)))
-        })?;
         let manifest = Manifest::read(&mut reader)?;
         reader.finish()?;
-        Ok(Self { pointer, manifest, parts })
+        Ok(Self { pointer, manifest })
     }
 
-    /// The objects of the manifest itself.
+    /// Every object that is in use.
     pub(super) fn objects(&self) -> impl Iterator<Item = ObjectId> {
-        self.pointer.iter().map(|pointer| pointer.id).chain(self.parts.iter().map(|(part, _)| part.id))
+        self.pointer.iter().map(|pointer| pointer.id).chain(self.manifest.segments.iter().map(|segment| segment.id))
     }
 }
 
-/// H of a part's content.
-pub(super) fn digest(content: &[u8]) -> Digest {
-    object_hash(content)
+/// Whether bytes are the content of a manifest's object of version 1: for fuzzing.
+#[must_use]
+pub fn check(content: &[u8]) -> bool {
+    Manifest::parse(content, 1).is_ok()
 }
 
 #[cfg(test)]
@@ -273,29 +234,28 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_manifest_reads_back_whole_in_parts_and_from_the_store(segments in segments(), version in any::<u64>()) {
+        fn a_manifest_reads_back_from_its_object_and_from_the_store(segments in segments(), version in any::<u64>()) {
             let manifest = Manifest { segments };
-            let whole = manifest.whole(version).expect("small");
-            prop_assert_eq!(Root::parse(&whole, version), Ok(Root::Whole(manifest.clone())));
-            prop_assert!(Root::parse(&whole, version ^ 1).is_err(), "of another version");
-            let parts: Vec<Manifest> =
-                manifest.parts().expect("small").iter().map(|part| Manifest::parse_part(part).expect("a part")).collect();
-            let joined: Vec<Segment> = parts.into_iter().flat_map(|part| part.segments).collect();
-            prop_assert_eq!(&joined, &manifest.segments);
+            let content = manifest.content(version).expect("small");
+            prop_assert_eq!(Manifest::parse(&content, version), Ok(manifest.clone()));
+            prop_assert!(Manifest::parse(&content, version ^ 1).is_err(), "of another version");
             let pointer = Some(ManifestPointer { version, id: ObjectId::new([1; 16]), hash: Digest::new([2; 32]) });
-            let part = Part { id: ObjectId::new([3; 16]), hash: Digest::new([4; 32]) };
-            let cached = Cached { pointer, manifest, parts: vec![(part, Digest::new([5; 32]))] };
+            let cached = Cached { pointer, manifest };
             prop_assert_eq!(Cached::decode(&cached.encode()), Ok(cached));
-            let root = Root::of_parts(version, &[part]);
-            prop_assert_eq!(Root::parse(&root, version), Ok(Root::Parts(vec![part])));
         }
 
         #[test]
         fn bytes_from_outside_are_refused_without_a_panic(bytes in vec(any::<u8>(), 0..300)) {
-            let _ = Root::parse(&bytes, 1);
-            let _ = Root::parse(&deflated(&bytes), 1);
-            let _ = Manifest::parse_part(&deflated(&bytes));
-            let _ = Cached::decode(&bytes);
+            let with_head = [&[VERSION][..], &1_u64.to_le_bytes(), &bytes].concat();
+            for content in [bytes.clone(), deflated(&bytes), deflated(&with_head)] {
+                if let Ok(manifest) = Manifest::parse(&content, 1) {
+                    let again = manifest.content(1).expect("small");
+                    prop_assert_eq!(Manifest::parse(&again, 1), Ok(manifest));
+                }
+            }
+            if let Ok(cached) = Cached::decode(&bytes) {
+                prop_assert_eq!(Cached::decode(&cached.encode()), Ok(cached));
+            }
         }
     }
 
@@ -327,21 +287,12 @@ mod tests {
 
     #[test]
     fn a_hundred_thousand_messages_in_three_hundred_conversations_fit_one_object() {
-        let whole = large(40, 300).whole(1).expect("fits");
+        let whole = large(40, 300).content(1).expect("fits");
         assert!(whole.len() < 130_000, "{}", whole.len());
     }
 
     #[test]
-    fn a_manifest_that_is_too_large_is_split_and_its_first_parts_stay_as_they_are() {
-        let mut manifest = large(300, 300);
-        assert_eq!(manifest.whole(1), None);
-        let before = manifest.parts().expect("splits");
-        assert!(before.len() >= 2 && before.iter().all(|part| part.len() <= MAX_ARCHIVE_CONTENT));
-        let last = manifest.segments.last().expect("some").clone();
-        manifest.segments.push(last);
-        let after = manifest.parts().expect("splits");
-        assert_eq!(before[..before.len() - 1], after[..before.len() - 1]);
-        let joined = after.iter().flat_map(|part| Manifest::parse_part(part).expect("a part").segments);
-        assert_eq!(joined.collect::<Vec<_>>(), manifest.segments);
+    fn a_manifest_that_fits_no_object_is_not_written() {
+        assert_eq!(large(300, 300).content(1), None);
     }
 }

@@ -1,7 +1,7 @@
 //! What is wanted of the archive and when, and what it takes at the server: kept with the device, because most processes are
 //! short.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use quicprochat_e2ee::vault::{ArchiveRecord, StateRecord as _};
 use quicprochat_wire::{ChannelId, DecodeError, ObjectId, Reader, Timestamp, Writer};
@@ -14,33 +14,26 @@ const RECORD: &str = "archive-record";
 const MANIFEST: &str = "archive-manifest";
 const ORPHANS: &str = "archive-orphans";
 const VERSION: u8 = 1;
-const MAX_WISHES: usize = 1024;
+/// Most conversations in one wish; as many as record 48 takes.
+pub(super) const MAX_WISHES: usize = 1024;
 const MAX_ORPHANS: usize = 65_536;
 const MAX_RECORD_BYTES: usize = 1024 * 1024;
-
-/// What somebody asked for and the vault does not have yet.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Wish {
-    On,
-    Off,
-    /// Off, and everything deleted.
-    Delete,
-}
 
 /// See the module.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub(super) struct Plan {
     /// When what arrived is to be put into the archive.
     pub(super) due: Option<Timestamp>,
-    /// When to look what others put in.
-    pub(super) check: Timestamp,
     /// When to look for objects that nothing points to.
     pub(super) sweep: Timestamp,
-    pub(super) wish: Option<Wish>,
-    /// Conversations whose history is to be kept, or not.
+    /// Whether history is to be kept, if somebody said so and the vault does not have it yet.
+    pub(super) wish: Option<bool>,
+    /// Conversations whose history is to be kept, or not: likewise.
     pub(super) wishes: BTreeMap<ChannelId, bool>,
-    /// Objects are being deleted, all there are.
+    /// What nothing points to is deleted without waiting: history was turned off.
     pub(super) purge: bool,
+    /// Objects that are not what the manifest says, or not there; looked at again after a sweep.
+    pub(super) bad: BTreeSet<ObjectId>,
     /// The server had no room.
     pub(super) full: bool,
     /// Objects and bytes at the server, and bytes that it takes, when it was last asked.
@@ -64,19 +57,19 @@ impl Plan {
     fn encode(&self) -> Vec<u8> {
         let wish = match self.wish {
             None => 0,
-            Some(Wish::On) => 1,
-            Some(Wish::Off) => 2,
-            Some(Wish::Delete) => 3,
+            Some(true) => 1,
+            Some(false) => 2,
         };
+        let bad: Vec<_> = self.bad.iter().take(MAX_ORPHANS).collect();
         let wishes: Vec<_> = self.wishes.iter().collect();
         Writer::new()
             .u8(VERSION)
             .u64(self.due.map_or(0, |due| due.0))
-            .u64(self.check.0)
             .u64(self.sweep.0)
             .u8(wish)
             .list(&wishes, |writer, (channel, on)| writer.fixed(channel).u8(u8::from(**on)))
             .u8(u8::from(self.purge))
+            .list(&bad, |writer, id| writer.fixed(id))
             .u8(u8::from(self.full))
             .u64(self.objects)
             .u64(self.bytes)
@@ -89,13 +82,11 @@ impl Plan {
         let mut reader = versioned(bytes)?;
         let plan = Self {
             due: Some(reader.u64()?).filter(|due| *due != 0).map(Timestamp),
-            check: Timestamp(reader.u64()?),
             sweep: Timestamp(reader.u64()?),
             wish: match reader.u8()? {
                 0 => None,
-                1 => Some(Wish::On),
-                2 => Some(Wish::Off),
-                3 => Some(Wish::Delete),
+                1 => Some(true),
+                2 => Some(false),
                 found => return Err(DecodeError::BadValue { found: found.into() }),
             },
             wishes: reader
@@ -103,6 +94,10 @@ impl Plan {
                 .into_iter()
                 .collect(),
             purge: flag(&mut reader)?,
+            bad: reader
+                .list::<_, DecodeError>(MAX_ORPHANS, |item| Ok(ObjectId::new(item.array()?)))?
+                .into_iter()
+                .collect(),
             full: flag(&mut reader)?,
             objects: reader.u64()?,
             bytes: reader.u64()?,
@@ -186,14 +181,14 @@ mod tests {
 
     #[test]
     fn what_is_kept_reads_back_and_nothing_else_does() {
-        for wish in [None, Some(Wish::On), Some(Wish::Off), Some(Wish::Delete)] {
+        for wish in [None, Some(true), Some(false)] {
             let plan = Plan {
                 due: wish.map(|_| Timestamp(7)),
-                check: Timestamp(8),
                 sweep: Timestamp(9),
                 wish,
                 wishes: [(ChannelId::new([1; 32]), true), (ChannelId::new([2; 32]), false)].into(),
                 purge: true,
+                bad: [ObjectId::new([3; 16])].into(),
                 full: false,
                 objects: 3,
                 bytes: 4,

@@ -6,11 +6,20 @@ use quicprochat_wire::Timestamp;
 use super::{
     coverage::Coverage,
     deflate::{deflated, inflated},
+    holdings::is_kept,
 };
-use crate::history::{HistoryRecord, MAX_LIST_RECORDS, RecordError, decode_list, encode_list};
+use crate::{
+    history::{HistoryRecord, MAX_LIST_RECORDS, RecordError, decode_list, encode_list},
+    store::{StoreFault, StoreTx},
+};
 
 /// Most bytes of a segment's records before they are compressed.
 const MAX_RAW_BYTES: usize = 4 * 1024 * 1024;
+/// Most entries, and about how many bytes of them, that are put in at a time.
+const MAX_GATHERED: usize = 16_384;
+const MAX_GATHERED_BYTES: usize = 4 * 1024 * 1024;
+/// Entries read at a time.
+const BATCH: usize = 1024;
 
 /// Records as the content of one object.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -47,6 +56,58 @@ pub(super) fn newest(records: &[HistoryRecord]) -> Timestamp {
     records.iter().map(|record| record.time).max().unwrap_or(Timestamp(0))
 }
 
+/// A part of some records, as the content of one object.
+pub(super) struct Chunk<'a> {
+    pub(super) content: Vec<u8>,
+    pub(super) records: &'a [HistoryRecord],
+    pub(super) covered: Coverage,
+}
+
+/// All the records, sorted by channel and position, in as many objects as they need; together they cover `covered`.
+pub(super) fn packed(mut records: &[HistoryRecord], mut covered: Coverage) -> Vec<Chunk<'_>> {
+    let mut chunks: Vec<Chunk<'_>> = Vec::new();
+    while !records.is_empty() {
+        let Some(Packed { content, count }) = pack(records) else {
+            // No entry is as large as that.
+            tracing::warn!("an entry of the log fits no object");
+            records = records.get(1..).unwrap_or_default();
+            continue;
+        };
+        let (packed, left) = records.split_at_checked(count).unwrap_or((records, &[]));
+        let part = if left.is_empty() { covered.clone() } else { up_to_last(&covered, packed) };
+        covered = covered.minus(&part);
+        chunks.push(Chunk { content, records: packed, covered: part });
+        records = left;
+    }
+    chunks
+}
+
+/// Entries of the log at these positions, sorted by channel and position, as many as are put in at a time; and the positions
+/// that they cover.
+pub(super) fn gather(tx: &dyn StoreTx, wanted: &Coverage) -> Result<(Vec<HistoryRecord>, Coverage), StoreFault> {
+    let (mut records, mut bytes) = (Vec::new(), 0usize);
+    for (channel, ranges) in wanted.iter() {
+        for (from, to) in ranges.iter() {
+            let mut after = from.saturating_sub(1);
+            while after < to {
+                let entries = tx.messages().messages_of(channel, after, BATCH)?;
+                let Some(last) = entries.last().map(|entry| entry.seq) else { break };
+                for entry in entries.iter().filter(|entry| entry.seq <= to && is_kept(&entry.body)) {
+                    let record = HistoryRecord::from(entry);
+                    bytes = bytes.saturating_add(record.encode().len());
+                    records.push(record);
+                    if bytes >= MAX_GATHERED_BYTES || records.len() >= MAX_GATHERED {
+                        let covered = up_to_last(wanted, &records);
+                        return Ok((records, covered));
+                    }
+                }
+                after = last;
+            }
+        }
+    }
+    Ok((records, wanted.clone()))
+}
+
 /// The part of `wanted` that a list of records, sorted by channel and position, holds when it ends with its last one: ranges
 /// that reach beyond are cut there.
 pub(super) fn up_to_last(wanted: &Coverage, records: &[HistoryRecord]) -> Coverage {
@@ -70,6 +131,12 @@ fn raw_fit(records: &[HistoryRecord]) -> usize {
     records.iter().take(MAX_LIST_RECORDS).take_while(fits).count()
 }
 
+/// Whether bytes are the content of a segment: for fuzzing.
+#[must_use]
+pub fn check(content: &[u8]) -> bool {
+    unpack(content).is_ok()
+}
+
 #[cfg(test)]
 mod tests {
     use quicprochat_wire::{AccountId, ChannelId, DeviceId, Entropy as _, MessageId};
@@ -90,9 +157,9 @@ mod tests {
         }
     }
 
-    fn random(length: usize) -> Vec<u8> {
+    fn random(length: usize, seed: u64) -> Vec<u8> {
         let mut content = vec![0; length];
-        SeededEntropy::new(length as u64).fill(&mut content);
+        SeededEntropy::new(seed).fill(&mut content);
         content
     }
 
@@ -101,7 +168,7 @@ mod tests {
         let few: Vec<_> = (1..9).map(|seq| record(1, seq, vec![7; 30])).collect();
         let packed = pack(&few).expect("fits");
         assert_eq!((packed.count, unpack(&packed.content)), (8, Ok(few)));
-        let many: Vec<_> = (1..900).map(|seq| record(1, seq, random(1_000))).collect();
+        let many: Vec<_> = (1..900).map(|seq| record(1, seq, random(1_000, seq))).collect();
         let packed = pack(&many).expect("fits");
         assert!((230..260).contains(&packed.count), "{}", packed.count);
         assert!(packed.content.len() <= MAX_ARCHIVE_CONTENT);
@@ -112,9 +179,29 @@ mod tests {
 
     #[test]
     fn the_largest_message_fits_and_what_does_not_is_said() {
-        assert_eq!(pack(&[record(1, 1, random(229_300))]).map(|packed| packed.count), Some(1));
-        assert_eq!(pack(&[record(1, 1, random(300_000)), record(1, 2, random(10))]), None);
+        assert_eq!(pack(&[record(1, 1, random(229_300, 1))]).map(|packed| packed.count), Some(1));
+        assert_eq!(pack(&[record(1, 1, random(300_000, 1)), record(1, 2, random(10, 1))]), None);
         assert_eq!(pack(&[]), None);
+    }
+
+    #[test]
+    fn many_records_are_packed_into_as_many_objects_as_they_need_and_each_position_is_covered_once() {
+        let records: Vec<_> = (1..900).map(|seq| record(1 + u8::from(seq > 450), seq, random(1_000, seq))).collect();
+        let mut wanted = Coverage::default();
+        wanted.add(ChannelId::new([1; 32]), 1, 455);
+        wanted.add(ChannelId::new([2; 32]), 440, 1_000);
+        let chunks = packed(&records, wanted.clone());
+        assert!((4..6).contains(&chunks.len()), "{}", chunks.len());
+        let (mut all, mut covered, mut count) = (Vec::new(), Coverage::default(), 0);
+        for chunk in &chunks {
+            assert_eq!(unpack(&chunk.content).as_deref(), Ok(chunk.records));
+            assert!(chunk.records.iter().all(|record| chunk.covered.contains(&record.channel, record.seq)));
+            all.extend_from_slice(chunk.records);
+            covered.extend(&chunk.covered);
+            count += chunk.covered.count();
+        }
+        assert_eq!((all, count), (records, wanted.count()));
+        assert_eq!(covered, wanted);
     }
 
     #[test]

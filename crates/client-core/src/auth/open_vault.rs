@@ -23,7 +23,8 @@ use zeroize::Zeroizing;
 use super::{
     CeremonyError,
     account_state::account_state,
-    archive, conversation_list,
+    archive::archive,
+    conversation_list,
     opaque::ExportKey,
     records::{self, DeviceLabel},
     sign_in::Opened,
@@ -50,7 +51,8 @@ pub struct OpenVault {
     pub(super) conversations: ConversationList,
     /// Opened for a roll alone: who signs in must not be held up by what no key depends on.
     pub(super) account_state: Result<Option<Zeroizing<Vec<u8>>>, CeremonyError>,
-    pub(super) archive: ArchiveRecord,
+    /// Likewise.
+    pub(super) archive: Result<ArchiveRecord, CeremonyError>,
     pub(super) versions: BTreeMap<u32, u64>,
     /// Which records hold something; the others are known by their version only.
     pub(super) present: Vec<u32>,
@@ -96,7 +98,7 @@ impl OpenVault {
             jobs: records::jobs(&state_key, account, sealed)?,
             conversations: conversation_list::conversations(&state_key, account, sealed)?,
             account_state: account_state(&state_key, account, sealed),
-            archive: archive::archive(&state_key, account, sealed)?.unwrap_or_default(),
+            archive: archive(&state_key, account, sealed).map(Option::unwrap_or_default),
             versions: sealed.iter().map(|record| (record.id, record.version)).collect(),
             present: sealed.iter().filter(|record| !record.sealed.is_empty()).map(|record| record.id).collect(),
             identity,

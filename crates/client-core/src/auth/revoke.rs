@@ -70,7 +70,7 @@ impl OpenVault {
         let state = self.account_state.clone()?.unwrap_or_default();
         sealed.extend(account_state::seal_account_state(&state_key, account, &state, &self.versions, entropy)?);
         // Likewise. New objects are sealed under a key that the revoked device does not have.
-        let rolled = self.archive.rolled(entropy);
+        let rolled = self.archive.clone()?.rolled(entropy);
         sealed.push(archive::seal_archive(&state_key, account, next(ArchiveRecord::ID), &rolled, entropy)?);
         let remaining: Vec<_> = draft.devices.iter().map(|entry| entry.device).collect();
         let (handovers, without_handover) = self.handovers(&remaining, record, &state_key, entropy)?;

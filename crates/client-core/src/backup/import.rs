@@ -8,6 +8,7 @@ use quicprochat_wire::{AccountId, ChannelId, ServerLink, Timestamp};
 
 use super::{AccountItem, ContactItem, ContentError, ConversationItem, Counts, Imported, Item};
 use crate::{
+    archive,
     content::Span,
     history::HistoryRecord,
     repair::{self, Spans},
@@ -174,6 +175,7 @@ impl<'a> Import<'a> {
         for (channel, covered) in self.covered {
             repair::filled(self.tx, &channel, &covered.spans())?;
         }
+        archive::forget_holdings(self.tx)?;
         Ok(self.done)
     }
 

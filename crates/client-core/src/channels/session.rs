@@ -126,38 +126,14 @@ impl Session {
 
 #[cfg(test)]
 pub(crate) mod tests {
-    use quicprochat_wire::{ChainHash, ChannelId, ErrorCode, call::channel::ChainPoint};
+    use quicprochat_wire::{ChannelId, ErrorCode};
 
     use super::*;
-    use crate::{
-        engine::bed::Bed,
-        store::{ConversationKind, ConversationState, Secret},
-    };
+    use crate::engine::bed::Bed;
 
     /// A conversation at the beginning of its log.
     pub(crate) fn conversation() -> Conversation {
-        let start = ChainPoint { position: 0, hash: ChainHash::new([0; 32]) };
-        Conversation {
-            channel: ChannelId::new([1; 32]),
-            kind: ConversationKind::Group,
-            title: "tea".to_owned(),
-            peer: None,
-            state: ConversationState::Active,
-            suite: 0x4f,
-            cursor: start,
-            last_commit: start,
-            head: 0,
-            epoch: 0,
-            keys: Secret::new([1; 96]),
-            keys_since: 0,
-            ahead: None,
-            members: Vec::new().into(),
-            leavers: Vec::new().into(),
-            leaf_updated: Timestamp(0),
-            fresh_leaf: false,
-            since: Timestamp(0),
-            inviter: None,
-        }
+        crate::testing::conversation(ChannelId::new([1; 32]))
     }
 
     #[test]

@@ -19,7 +19,10 @@ mod tokens;
 
 use quicprochat_wire::{ChannelId, ConnectionKind};
 
+pub(crate) use sync::Sync;
+
 use crate::{
+    archive,
     command::{Command, CommandError, CommandId, Outcome},
     effect::Effect,
     engine::{Cx, LinkStatus, Parts},
@@ -99,7 +102,9 @@ impl Commands {
             Command::LookUp { name } => Box::new(local::LookUp::new(name)),
             Command::MarkRead { channel, position } => Box::new(state::MarkRead { channel, position }),
             Command::SetConversation { channel, change } => Box::new(state::SetConversation { channel, change }),
-            Command::Sync => Box::new(sync::Sync::begin(cx, parts)),
+            Command::SetHistory { channel, on } => Box::new(archive::SetHistory { channel, on }),
+            Command::SyncHistory => Box::new(archive::SyncHistory::begin(cx, parts)),
+            Command::Sync => Box::new(Sync::begin(cx, parts)),
             Command::Repair => Box::new(repair::Repair::begin(cx, parts)?),
             Command::Listen => Box::new(sync::Listen::begin(parts)),
             Command::StopListening => {

@@ -22,6 +22,7 @@ impl Sync {
         parts.own_record.again();
         parts.vault.again();
         parts.state.again();
+        parts.archive.again();
         parts.stock.again();
         parts.channels.again();
         Self
@@ -55,7 +56,8 @@ impl Task for Sync {
             return Ok(Step::Wait);
         }
         let idle = parts.inbox.is_idle() && parts.stock.is_idle() && parts.upkeep.is_idle();
-        if !(idle && parts.own_record.is_idle() && parts.vault.is_idle(cx)? && parts.state.is_idle(cx)?) {
+        let told = parts.own_record.is_idle() && parts.archive.is_idle();
+        if !(idle && told && parts.vault.is_idle(cx)? && parts.state.is_idle(cx)?) {
             return Ok(Step::Wait);
         }
         let mut waiting = 0;
@@ -105,6 +107,7 @@ impl Listen {
         parts.own_record.again();
         parts.vault.again();
         parts.state.again();
+        parts.archive.again();
         parts.stock.again();
         parts.channels.again();
         Self { stopped: false }

@@ -10,6 +10,7 @@
 //!                              upkeep      KeyPackages, leaf updates, leavers, revoked devices
 //!                              vault       the account's conversations, for devices to come
 //!                              state       what all devices of the account share: settings, markers, contacts
+//!                              archive     history, sealed at the server
 //!                              commands    what somebody waits for
 //!   shell commits tx ─────────▶ poll_effect until empty, poll_timeout
 //! ```
@@ -37,6 +38,7 @@ pub(crate) use cx::{Cx, Own, keys, stored_keys};
 pub(crate) use net::{Auth, LinkStatus, Net, Purpose, Stream};
 
 use crate::{
+    archive::Archive,
     channels::Channels,
     commands::Commands,
     deliveries::Deliveries,
@@ -93,6 +95,7 @@ pub(crate) struct Parts {
     pub(crate) own_record: OwnRecord,
     pub(crate) vault: Vault,
     pub(crate) state: State,
+    pub(crate) archive: Archive,
     pub(crate) mode: Mode,
     /// Arrival index of the last log entry told of.
     announced: u64,
@@ -238,6 +241,7 @@ fn drive(cx: &mut Cx<'_>, parts: &mut Parts, commands: &mut Commands) -> Result<
         parts.stock.drive(cx, parts.mode)?;
         parts.vault.drive(cx, parts.mode, parts.inbox.caught_up() && parts.inbox.is_idle())?;
         parts.state.drive(cx, parts.mode)?;
+        parts.archive.drive(cx, parts.mode, parts.state.archive_version())?;
         // Whoever waits for a command hears of what came before it is answered.
         announce(cx, parts)?;
         let moved = commands.step(cx, parts)?;
@@ -341,10 +345,17 @@ fn respond(
         Purpose::Vault(call) => {
             // What the vault lists is entered.
             parts.channels.touch_all();
+            parts.archive.look_again();
             parts.vault.respond(cx, call, result)
         }
         Purpose::State(call) => {
             if parts.state.respond(cx, call, result)? {
+                parts.own_record.again();
+            }
+            Ok(())
+        }
+        Purpose::Archive(call) => {
+            if parts.archive.respond(cx, call, result)? {
                 parts.own_record.again();
             }
             Ok(())
@@ -354,6 +365,7 @@ fn respond(
             if told == Told::Changed {
                 parts.state.again();
                 parts.vault.again();
+                parts.archive.keys_changed();
                 parts.upkeep.touch();
                 parts.channels.touch_all();
             }

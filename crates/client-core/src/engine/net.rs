@@ -8,6 +8,7 @@ use quicprochat_wire::{
 };
 
 use crate::{
+    archive::ArchiveCall,
     channels::ChannelCall,
     effect::Effect,
     inbox::InboxCall,
@@ -37,6 +38,7 @@ pub(crate) enum Purpose {
     OwnRecord(OwnRecordCallKind),
     Vault(VaultCall),
     State(StateCall),
+    Archive(ArchiveCall),
 }
 
 /// Whose subscription it is.

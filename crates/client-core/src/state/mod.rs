@@ -32,9 +32,10 @@ use quicprochat_wire::{
 pub use document::{Document, StateError, draw_client};
 pub(crate) use edit::{Pace, note_contact};
 pub use key::Key;
-pub(crate) use task::{MarkRead, SetConversation};
+pub(crate) use task::{MarkRead, SetConversation, channels};
 
 use crate::{
+    archive::ARCHIVE_RECORD,
     auth::{self, CeremonyError},
     engine::{Cx, LinkStatus, Mode, Purpose, Stream},
     error::EngineError,
@@ -67,6 +68,8 @@ pub(crate) struct State {
     stream: Option<SubscriptionId>,
     /// What stands at the server, once it has told.
     told: Option<BTreeMap<u32, u64>>,
+    /// Version of the archive's record, as far as it was told.
+    archive: u64,
     /// Whether the own write met a newer one: what was told is behind.
     stale: bool,
     calling: bool,
@@ -106,6 +109,11 @@ impl State {
         }
         let Some(row) = cx.tx.state().account_state()? else { return Ok(self.told.is_some()) };
         Ok(self.told.is_some() && !self.is_behind(&row) && !is_due(&row, cx.now, true))
+    }
+
+    /// Version of the archive's record at the server, once it has told.
+    pub(crate) fn archive_version(&self) -> Option<u64> {
+        self.told.as_ref().map(|_| self.archive)
     }
 
     /// Whether the vault has something else than was last seen of it.
@@ -176,11 +184,17 @@ impl State {
     pub(crate) fn push(&mut self, item: Response, own_record: &mut OwnRecord) {
         let Response::VaultVersions(VaultVersions { versions }) = item else { return };
         let is_first = self.told.is_none();
+        if is_first {
+            self.archive = 0;
+        }
         let told = self.told.get_or_insert_default();
         for version in &versions {
             if is_account_state_record(version.id) {
                 let known = told.entry(version.id).or_default();
                 *known = version.version.max(*known);
+            }
+            if version.id == ARCHIVE_RECORD {
+                self.archive = version.version;
             }
         }
         if !is_first && versions.iter().any(|version| version.id == IDENTITY_RECORD) {

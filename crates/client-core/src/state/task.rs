@@ -99,7 +99,7 @@ fn done(made: Result<bool, super::StateError>) -> Result<Step, EngineError> {
 }
 
 /// The channels of a conversation: several only between two accounts. None if it is unknown.
-fn channels(cx: &Cx<'_>, channel: &ChannelId) -> Result<Vec<ChannelId>, EngineError> {
+pub(crate) fn channels(cx: &Cx<'_>, channel: &ChannelId) -> Result<Vec<ChannelId>, EngineError> {
     let Some(conversation) = cx.tx.conversations().conversation(channel)? else { return Ok(Vec::new()) };
     Ok(match conversation.peer {
         Some(peer) => views::direct_channels(cx.tx, &peer)?.iter().map(|direct| direct.channel).collect(),

@@ -281,6 +281,15 @@ fn imports(backend: &mut dyn Backend) {
         check("what arrived is kept", &store.import_message(&entry(1, 9, 8)), &Ok(false));
         check("what was imported is kept", &store.append_message(&entry(1, 1, 8)), &Ok(0));
         check("the second to arrive", &store.append_message(&entry(1, 10, 4)), &Ok(2));
+        check("nothing to replace", &store.replace_message(&entry(1, 11, 5)), &Ok(()));
+        for (seq, index, id) in [(2, 0, 1), (10, 2, 4)] {
+            let other = LogEntry { index: 9, sender: account_id(8), body: LogBody::Joined, ..entry(1, seq, 6) };
+            check("replaced", &store.replace_message(&other), &Ok(()));
+            let found = store.messages_of(&channel(1), seq - 1, 1).map(|mut found| found.pop());
+            check("keeps its index", &found, &Ok(Some(LogEntry { index, ..other })));
+            check("seen by its id", &store.message_seen(&channel(1), &account_id(8), &message_id(6)), &Ok(true));
+            check("put back", &store.replace_message(&entry(1, seq, id)), &Ok(()));
+        }
     });
     within(backend, |tx| {
         let store = tx.messages();

@@ -409,6 +409,14 @@ impl MessageStore for MemoryTx<'_> {
         Ok(())
     }
 
+    fn replace_message(&self, entry: &LogEntry) -> Result<(), StoreFault> {
+        let key = joined(&[entry.channel.as_ref(), &entry.seq.to_be_bytes()]);
+        if let Some(there) = self.entry_at(&key)? {
+            self.put(Table::Message, &key, LogEntry { index: there.index, ..entry.clone() }.encode());
+        }
+        Ok(())
+    }
+
     fn message_seen(&self, channel: &ChannelId, sender: &AccountId, id: &MessageId) -> Result<bool, StoreFault> {
         let entries: Vec<LogEntry> = self.rows(Table::Message, channel.as_ref())?;
         Ok(entries.iter().any(|entry| entry.sender == *sender && entry.id == *id))

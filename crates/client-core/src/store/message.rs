@@ -98,6 +98,10 @@ pub trait MessageStore {
     /// Says anew what the entry at (channel, seq) meant; nothing happens if there is none. Only gaps change.
     fn replace_body(&self, channel: &ChannelId, seq: u64, body: &LogBody) -> Result<(), StoreFault>;
 
+    /// Puts an entry in the place of the one at (channel, seq), which keeps its index; nothing happens if there is none. Only
+    /// what members sent again changes: an own device knows better.
+    fn replace_message(&self, entry: &LogEntry) -> Result<(), StoreFault>;
+
     /// Whether `sender` has written `id` in this channel before (DESIGN L5).
     fn message_seen(&self, channel: &ChannelId, sender: &AccountId, id: &MessageId) -> Result<bool, StoreFault>;
 

@@ -9,7 +9,7 @@ use quicprochat_e2ee::mls::{OwnDevice, Provider, Suite, new_key_package};
 use quicprochat_identity::AccountName;
 use quicprochat_server_core::Connection;
 use quicprochat_wire::{
-    ConnectionKind, DeviceId, Response, ServerLink,
+    CallFailure, ConnectionKind, DeviceId, Response, ServerLink,
     call::{
         Done,
         auth::Authenticate,
@@ -125,6 +125,17 @@ impl World {
 
     /// Whether the server takes a device's signature.
     pub(crate) fn is_taken(&mut self, name: &str) -> bool {
+        self.sign(name).1.is_ok()
+    }
+
+    /// An account connection that a client's device has signed.
+    pub(crate) fn signed(&mut self, name: &str) -> Connection {
+        let (connection, taken) = self.sign(name);
+        assert!(taken.is_ok(), "{name}: {taken:?}");
+        connection
+    }
+
+    fn sign(&mut self, name: &str) -> (Connection, Result<Response, CallFailure>) {
         let own = {
             let tx = self.client(name).store.begin().expect("opens");
             tx.account().own_account().expect("reads").expect("there")
@@ -139,6 +150,8 @@ impl World {
         let key = quicprochat_identity::DeviceSecretKey::from_bytes(own.device_key.expose());
         let text = quicprochat_identity::authenticate_text(&FINGERPRINT, &hello.challenge, &own.account, &own.device);
         let signature = key.sign(&text).to_vec();
-        self.try_ask(&connection, Authenticate { account: own.account, device: own.device, signature }.into()).is_ok()
+        let request = Authenticate { account: own.account, device: own.device, signature };
+        let taken = self.try_ask(&connection, request.into());
+        (connection, taken)
     }
 }

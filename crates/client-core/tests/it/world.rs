@@ -79,25 +79,36 @@ pub(crate) struct World {
     pub(crate) tamper: Option<(&'static str, Tamper)>,
     pub(crate) now: Timestamp,
     pub(crate) server: Server,
+    server_store: std::sync::Arc<ServerStore>,
     pub(crate) clients: Vec<Client>,
     pub(crate) last_seed: u64,
 }
 
 impl World {
     pub(crate) fn new(names: &[&'static str]) -> Self {
-        let config = ServerConfig {
-            host: "chat.example".to_owned(),
-            fingerprint: FINGERPRINT,
-            registration: Policy::Open,
-            limits: Limits::default(),
-        };
-        let store = std::sync::Arc::new(ServerStore::new());
-        let server = block_on(Server::start(config, store, Box::new(Seeded::new(99)))).expect("starts");
-        let mut world = Self { tamper: None, now: START, server, clients: Vec::new(), last_seed: 0 };
+        let server_store = std::sync::Arc::new(ServerStore::new());
+        let server = serve(&server_store, Limits::default());
+        let mut world = Self { tamper: None, now: START, server, server_store, clients: Vec::new(), last_seed: 0 };
         for name in names {
             world.register(name);
         }
         world
+    }
+
+    /// The server starts again, with other limits.
+    pub(crate) fn limit(&mut self, change: impl FnOnce(&mut Limits)) {
+        let mut limits = Limits::default();
+        change(&mut limits);
+        self.server = serve(&self.server_store, limits);
+        for name in self.clients.iter().map(|client| client.name).collect::<Vec<_>>() {
+            self.set_online(name, false);
+            self.set_online(name, true);
+        }
+    }
+
+    /// The server deletes what is too old.
+    pub(crate) fn expire(&mut self) {
+        block_on(self.server.sweep(self.now)).expect("sweeps");
     }
 
     pub(crate) fn connect(&self, kind: ConnectionKind) -> Connection {
@@ -432,6 +443,13 @@ impl World {
         }
         texts
     }
+}
+
+fn serve(store: &std::sync::Arc<ServerStore>, limits: Limits) -> Server {
+    let config =
+        ServerConfig { host: "chat.example".to_owned(), fingerprint: FINGERPRINT, registration: Policy::Open, limits };
+    let store = std::sync::Arc::clone(store);
+    block_on(Server::start(config, store, Box::new(Seeded::new(99)))).expect("starts")
 }
 
 fn shifted(at: Timestamp, by: i64) -> Timestamp {

@@ -4,6 +4,7 @@
 //! before the answer comes, the next attempt asks the server whether it counted.
 
 use quicprochat_client_core::{
+    archive,
     auth::{self, CeremonyError, ConversationList, DeviceAccount, Password, RecoveryKey, Registration, WayIn},
     state,
     store::{KeyPackageState, OwnAccount, OwnKeyPackage, StoreTx, Stored},
@@ -32,6 +33,13 @@ pub struct Registered {
     pub recovery_key: Option<RecoveryKey>,
 }
 
+/// Whether an account begins with this device.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Account {
+    New,
+    Known,
+}
+
 impl Client {
     /// Checks that this home has no account yet.
     pub fn expect_fresh(&mut self) -> Result<(), ClientError> {
@@ -51,7 +59,7 @@ impl Client {
         label: &str,
     ) -> Result<Registered, ClientError> {
         self.expect_fresh()?;
-        if let Some(account) = self.resume(server, name).await? {
+        if let Some(account) = self.resume(server, name, Account::New).await? {
             return Ok(Registered { account, recovery_key: None });
         }
         let name = parse_name(name)?;
@@ -68,7 +76,7 @@ impl Client {
         let account = device.to_stored(server.clone(), hello.host)?;
         self.keep_pending(&account, &package(&request.key_package, key_package, at))?;
         self.settle(link.call(request).await)?;
-        Ok(Registered { account: self.promote(None, None)?, recovery_key })
+        Ok(Registered { account: self.promote(Account::New, None, None)?, recovery_key })
     }
 
     /// Makes this home a further device of an account, with its password or recovery key.
@@ -80,7 +88,7 @@ impl Client {
         label: &str,
     ) -> Result<OwnAccount, ClientError> {
         self.expect_fresh()?;
-        if let Some(account) = self.resume(server, name).await? {
+        if let Some(account) = self.resume(server, name, Account::Known).await? {
             return Ok(account);
         }
         let (name, way_in) = (parse_name(name)?, way_in.into());
@@ -98,7 +106,7 @@ impl Client {
                     code: ErrorCode::VersionConflict, ..
                 }))) => {}
                 Err(error) => return Err(error),
-                Ok(()) => return self.promote(Some(vault.conversations()), vault.account_state()),
+                Ok(()) => return self.promote(Account::Known, Some(vault.conversations()), vault.account_state()),
             }
         }
         Err(ClientError::Contended)
@@ -145,10 +153,14 @@ impl Client {
     /// that it holds; where these are not at hand any more, the engine takes them over with its first session.
     pub(super) fn promote(
         &mut self,
+        which: Account,
         listed: Option<&ConversationList>,
         state: Option<&[u8]>,
     ) -> Result<OwnAccount, ClientError> {
         let tx = self.store.begin()?;
+        if which == Account::New {
+            archive::turn_on(&tx)?;
+        }
         let pending = tx.upkeep().setting(PENDING)?.ok_or(ClientError::NotRegistered)?;
         let account = OwnAccount::decode(&pending).map_err(quicprochat_client_core::StoreFault::from)?;
         tx.account().put_own_account(&account)?;
@@ -170,7 +182,12 @@ impl Client {
     }
 
     /// Finds out what became of an attempt whose answer was lost.
-    async fn resume(&mut self, server: &ServerLink, name: &str) -> Result<Option<OwnAccount>, ClientError> {
+    async fn resume(
+        &mut self,
+        server: &ServerLink,
+        name: &str,
+        which: Account,
+    ) -> Result<Option<OwnAccount>, ClientError> {
         let Some(account) = self.pending()? else { return Ok(None) };
         if account.name != name || account.server != *server {
             self.forget_pending()?;
@@ -182,7 +199,7 @@ impl Client {
         let request =
             auth::authenticate(fingerprint, &hello.challenge, account.account, account.device, &device.device_key);
         match link.call(request).await {
-            Ok(_) => self.promote(None, None).map(Some),
+            Ok(_) => self.promote(which, None, None).map(Some),
             Err(error) if error.refusal().is_some() => {
                 self.forget_pending()?;
                 Ok(None)

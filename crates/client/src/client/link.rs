@@ -29,7 +29,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{
     Client, SignedIn,
-    enrol::{TRIES, package},
+    enrol::{Account, TRIES, package},
 };
 use crate::{ClientError, OsEntropy, entropy::now};
 
@@ -442,7 +442,7 @@ impl Client {
             Ok(vault) => vault.records,
             Err(error) => {
                 tracing::debug!(%error, "the list of conversations did not come");
-                return self.promote(None, None);
+                return self.promote(Account::Known, None, None);
             }
         };
         // A vault rolled in this moment is not for this key; the engine adopts the new one.
@@ -451,7 +451,7 @@ impl Client {
             listed => Some(listed?),
         };
         let state = auth::account_state(&device.state_key, account.account, &records).ok().flatten();
-        self.promote(listed.as_ref(), state.as_ref().map(|state| state.as_slice()))
+        self.promote(Account::Known, listed.as_ref(), state.as_ref().map(|state| state.as_slice()))
     }
 }
 

@@ -206,6 +206,14 @@ impl MessageStore for Tx<'_> {
         .map(drop)
     }
 
+    fn replace_message(&self, entry: &LogEntry) -> Result<(), StoreFault> {
+        self.run(
+            "UPDATE message SET id = ?3, sender = ?4, row = ?5 WHERE channel = ?1 AND seq = ?2",
+            params![entry.channel.as_ref(), int(entry.seq), entry.id.as_ref(), entry.sender.as_ref(), entry.encode()],
+        )
+        .map(drop)
+    }
+
     fn message_seen(&self, channel: &ChannelId, sender: &AccountId, id: &MessageId) -> Result<bool, StoreFault> {
         let found: Option<i64> = self.value(
             "SELECT 1 FROM message WHERE channel = ?1 AND id = ?2 AND sender = ?3",

@@ -267,7 +267,7 @@ mod tests {
         #[test]
         fn bytes_from_outside_are_refused_without_a_panic(bytes in vec(any::<u8>(), 0..300)) {
             if let Ok(record) = ArchiveRecord::parse(&bytes) {
-                prop_assert_eq!(record.encode().as_slice(), bytes.as_slice());
+                prop_assert_eq!(record.encode().to_vec(), bytes);
             }
         }
     }

@@ -11,6 +11,7 @@ mod crashes;
 mod damage;
 mod devices;
 mod examples;
+mod history;
 mod linking;
 mod observer;
 mod offline;
@@ -64,6 +65,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         devices::TRIALS,
         linking::TRIALS,
         state::TRIALS,
+        history::TRIALS,
         conversations::TRIALS,
         offline::TRIALS,
         trust::TRIALS,

@@ -1,0 +1,253 @@
+//! What comes out of the archive: the record, the manifest, and segments, of which each is what the thing that names it says.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use quicprochat_e2ee::vault::{ObjectKind, StateKey, object_hash, open_object};
+use quicprochat_wire::{
+    ChannelId, Digest, ObjectId,
+    call::{archive::ArchiveGet, vault::VaultRecord},
+    time::Duration,
+};
+use zeroize::Zeroizing;
+
+use super::{
+    ARCHIVE_RECORD, Archive, ArchiveCall, PAUSE,
+    holdings::{Holdings, is_kept},
+    limits,
+    manifest::{Cached, Manifest, Segment},
+    plan::{self, Known, Plan},
+    segment, wanted,
+    write::Write,
+};
+use crate::{
+    auth::{self, CeremonyError},
+    command::CommandError,
+    engine::Cx,
+    error::EngineError,
+    event::{ArchiveWarning, Event, TrustWarning},
+    history::HistoryRecord,
+    store::{LogBody, LogEntry, StoreFault, StoreTx},
+};
+
+/// Pause after a record that does not open: another device rolled the vault, most likely, and this one is about to hear of it.
+const SEALED_PAUSE: Duration = Duration::from_secs(3);
+/// Only after so many of these a person is told.
+const SEALED_TRIES: u32 = 3;
+
+/// Segments that are fetched to be written anew as one.
+pub(super) struct Merge {
+    left: VecDeque<Segment>,
+    segments: Vec<Segment>,
+    records: BTreeMap<(ChannelId, u64), HistoryRecord>,
+}
+
+impl Archive {
+    pub(super) fn get(&mut self, cx: &mut Cx<'_>, id: ObjectId, call: ArchiveCall) {
+        self.call(cx, ArchiveGet { id }, call);
+    }
+
+    /// Takes record 48; whether the own record is to be looked at, because this one does not open.
+    pub(super) fn record_came(&mut self, cx: &mut Cx<'_>, records: &[VaultRecord]) -> Result<bool, EngineError> {
+        let own = cx.own()?;
+        let (account, vault_version) = (own.row.account, own.identity()?.vault_version());
+        let key = StateKey::from_bytes(own.row.state_key.expose());
+        let found = match auth::archive(&key, account, records) {
+            Ok(found) => found.unwrap_or_default(),
+            Err(error) => {
+                self.sealed += 1;
+                let is_lasting = self.sealed >= SEALED_TRIES;
+                self.rest(cx, if is_lasting { PAUSE } else { SEALED_PAUSE });
+                if is_lasting {
+                    self.warn(cx, error);
+                }
+                return Ok(true);
+            }
+        };
+        self.sealed = 0;
+        self.stale = false;
+        let version = records.iter().find(|record| record.id == ARCHIVE_RECORD).map_or(0, |record| record.version);
+        let before = Known::load(cx.tx)?;
+        if version < before.version {
+            self.warn(cx, CeremonyError::VaultRolledBack { vault_version });
+            let mut merged = found.clone();
+            merged.merge(&before.record);
+            merged.enabled = before.record.enabled;
+            self.write = (merged != found).then(|| Write::of_record(version, merged));
+        }
+        let known = Known { version, record: found };
+        if known != before {
+            known.store(cx.tx)?;
+            self.looked = false;
+            self.merge = None;
+            self.sweep = None;
+        }
+        if self.shown.is_some_and(|shown| version < shown) {
+            // It told of a newer one, and does not show it.
+            self.shown = Some(version);
+            self.rest(cx, PAUSE);
+        }
+        Ok(false)
+    }
+
+    pub(super) fn manifest_came(&mut self, cx: &mut Cx<'_>, sealed: &[u8]) -> Result<(), EngineError> {
+        let known = Known::load(cx.tx)?;
+        let Some(pointer) = known.record.manifest else { return Ok(()) };
+        let opened = open(cx, &known, &pointer.id, &pointer.hash, ObjectKind::Manifest, sealed)?;
+        match opened.and_then(|content| Manifest::parse(&content, pointer.version).ok()) {
+            Some(manifest) => Ok(plan::store_cached(cx.tx, &Cached { pointer: Some(pointer), manifest })?),
+            None => {
+                self.manifest_is_bad(cx);
+                Ok(())
+            }
+        }
+    }
+
+    fn manifest_is_bad(&mut self, cx: &mut Cx<'_>) {
+        self.unreadable(cx);
+        self.rest(cx, PAUSE);
+    }
+
+    pub(super) fn segment_came(&mut self, cx: &mut Cx<'_>, sealed: &[u8]) -> Result<(), EngineError> {
+        let Some(segment) = self.wanted.pop() else { return Ok(()) };
+        let known = Known::load(cx.tx)?;
+        let Some(records) = records_of(cx, &known, &segment, sealed)? else {
+            return self.segment_is_bad(cx, segment.id);
+        };
+        self.imported += 1;
+        let mut holdings = Holdings::load(cx.tx)?;
+        let wanted = wanted(&segment.coverage, &known.record, &limits(cx.tx)?, &holdings.have);
+        let mut entries = 0;
+        for record in records.into_iter().filter(|record| wanted.contains(&record.channel, record.seq)) {
+            // What only a later version can show stays in the archive.
+            let Ok(entry) = record.into_entry() else { continue };
+            if is_kept(&entry.body) && import(cx.tx, &entry)? {
+                entries += 1;
+            }
+        }
+        holdings.import(cx.tx, &wanted)?;
+        cx.notify(Event::HistoryImported { entries, segments_left: self.wanted.len() });
+        Ok(())
+    }
+
+    /// Fetches the next of the segments that are to become one.
+    pub(super) fn next_part(&mut self, cx: &mut Cx<'_>) -> bool {
+        let Some(id) = self.merge.as_ref().and_then(|merge| merge.left.front()).map(|segment| segment.id) else {
+            return false;
+        };
+        self.get(cx, id, ArchiveCall::Merge);
+        true
+    }
+
+    pub(super) fn begin_merge(&mut self, cx: &mut Cx<'_>) -> bool {
+        if self.candidates.is_empty() || self.found_full() {
+            return false;
+        }
+        let segments = core::mem::take(&mut self.candidates);
+        self.merge = Some(Merge { left: segments.iter().cloned().collect(), segments, records: BTreeMap::new() });
+        self.next_part(cx)
+    }
+
+    pub(super) fn part_came(&mut self, cx: &mut Cx<'_>, sealed: &[u8]) -> Result<(), EngineError> {
+        let Some(segment) = self.merge.as_mut().and_then(|merge| merge.left.pop_front()) else { return Ok(()) };
+        let known = Known::load(cx.tx)?;
+        let Some(records) = records_of(cx, &known, &segment, sealed)? else {
+            self.merge = None;
+            return self.segment_is_bad(cx, segment.id);
+        };
+        let Some(merge) = &mut self.merge else { return Ok(()) };
+        for record in records {
+            merge.records.entry((record.channel, record.seq)).or_insert(record);
+        }
+        if !merge.left.is_empty() {
+            return Ok(());
+        }
+        let Some(Merge { segments, records, .. }) = self.merge.take() else { return Ok(()) };
+        self.replace(cx, &known, &segments, records.into_values().collect())
+    }
+
+    /// An object is not there. Another device may have replaced it since: that shows in the record.
+    pub(super) fn not_there(&mut self, cx: &mut Cx<'_>, call: ArchiveCall) -> Result<(), EngineError> {
+        let known = Known::load(cx.tx)?;
+        let merge = self.merge.take();
+        let id = if call == ArchiveCall::Manifest {
+            known.record.manifest.map(|pointer| pointer.id)
+        } else if call == ArchiveCall::Merge {
+            merge.and_then(|merge| merge.left.front().map(|segment| segment.id))
+        } else {
+            self.wanted.last().map(|segment| segment.id)
+        };
+        let Some(id) = id else { return Ok(()) };
+        if self.absent != Some((id, known.version)) {
+            self.absent = Some((id, known.version));
+            self.stale = true;
+            return Ok(());
+        }
+        if call == ArchiveCall::Manifest {
+            self.manifest_is_bad(cx);
+            return Ok(());
+        }
+        self.wanted.retain(|segment| segment.id != id);
+        self.segment_is_bad(cx, id)
+    }
+
+    /// Nothing of it comes in, and it is not asked for again before the next sweep.
+    fn segment_is_bad(&mut self, cx: &mut Cx<'_>, id: ObjectId) -> Result<(), EngineError> {
+        let mut plan = Plan::load(cx.tx)?;
+        plan.bad.insert(id);
+        plan.store(cx.tx)?;
+        self.unreadable(cx);
+        self.looked = false;
+        Ok(())
+    }
+
+    pub(super) fn unreadable(&mut self, cx: &mut Cx<'_>) {
+        cx.notify(Event::Archive(ArchiveWarning::Unreadable));
+        self.failure = Some(CommandError::ArchiveUnreadable);
+    }
+
+    fn warn(&mut self, cx: &mut Cx<'_>, reason: CeremonyError) {
+        tracing::warn!(error = %reason, "the archive's record in the vault");
+        if !core::mem::replace(&mut self.warned, true) {
+            cx.notify(Event::Trust(TrustWarning::OwnRecord { reason }));
+        }
+    }
+}
+
+/// Puts an entry in; whether it is a new one. An own device read it, so it takes the place of what a member sent again.
+fn import(tx: &dyn StoreTx, entry: &LogEntry) -> Result<bool, StoreFault> {
+    if tx.messages().import_message(entry)? {
+        return Ok(true);
+    }
+    let there = tx.messages().messages_of(&entry.channel, entry.seq.saturating_sub(1), 1)?.pop();
+    if there.is_some_and(|there| there.seq == entry.seq && matches!(there.body, LogBody::Relayed { .. })) {
+        tx.messages().replace_message(entry)?;
+        return Ok(true);
+    }
+    Ok(false)
+}
+
+/// The content of an object, if it is the one that was named.
+fn open(
+    cx: &Cx<'_>,
+    known: &Known,
+    id: &ObjectId,
+    hash: &Digest,
+    kind: ObjectKind,
+    sealed: &[u8],
+) -> Result<Option<Zeroizing<Vec<u8>>>, EngineError> {
+    let account = cx.own()?.row.account;
+    if object_hash(sealed) != *hash {
+        return Ok(None);
+    }
+    Ok(open_object(&known.record.keys, &account, id, kind, sealed).ok())
+}
+
+fn records_of(
+    cx: &Cx<'_>,
+    known: &Known,
+    segment: &Segment,
+    sealed: &[u8],
+) -> Result<Option<Vec<HistoryRecord>>, EngineError> {
+    let content = open(cx, known, &segment.id, &segment.hash, ObjectKind::Segment, sealed)?;
+    Ok(content.and_then(|content| segment::unpack(&content).ok()))
+}
