@@ -220,13 +220,7 @@ fn message(
                 Some(Err(_)) => return Ok(()),
                 Some(Ok(None)) | None => LogBody::Content { content },
             };
-            let leaves = body == LogBody::Leave && account == cx.own()?.row.account;
             log(cx, conversation, entry, at, (account, device), None, body)?;
-            if leaves {
-                // Another device of the account said so for all of them.
-                merge::leave(cx, conversation)?;
-                carried.group = None;
-            }
         }
         Received::OwnMessage => {
             let own = cx.own()?.row.account;

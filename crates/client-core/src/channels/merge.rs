@@ -85,7 +85,7 @@ pub(super) fn merged(
     Ok(())
 }
 
-/// The account's wish to leave stands in the log: nothing more is read or written here.
+/// This device's own wish to leave stands in the log: nothing more is read or written here.
 pub(super) fn leave(cx: &mut Cx<'_>, conversation: &mut Conversation) -> Result<(), EngineError> {
     conversation.state = ConversationState::Left;
     clear(cx, conversation, false)

@@ -42,28 +42,6 @@ fn every_device_of_an_account_is_invited_and_reads_everything() {
 }
 
 /// Bob has three devices, one of them a phone, and alice has invited him.
-#[test]
-fn whoever_leaves_leaves_with_all_devices() {
-    let (mut world, channel) = group_of(&["alice", "bob"]);
-    world.enrol("bob", "bob's laptop");
-    // Written into the vault within a minute, where the laptop finds it.
-    world.pass(Duration::from_secs(60));
-    world.sync("bob");
-    world.sync("bob's laptop");
-    assert_eq!(world.conversation("bob's laptop", channel).state, ConversationState::Active);
-    world.sync("bob");
-    assert_eq!(world.run("bob", Command::Leave { channel }), Ok(Outcome::Done));
-    // Before anybody has removed the account.
-    world.sync("bob's laptop");
-    assert_eq!(world.conversation("bob's laptop", channel).state, ConversationState::Left);
-    world.sync("alice");
-    world.pass(Duration::from_secs(60));
-    world.sync("alice");
-    assert_eq!(world.conversation("alice", channel).members.len(), 1, "both devices are out");
-    world.sync("bob's laptop");
-    assert_eq!(world.conversation("bob's laptop", channel).state, ConversationState::Left);
-}
-
 fn with_three_devices() -> (World, ChannelId, DeviceId) {
     let mut world = World::new(&["alice", "bob"]);
     let phone = world.enrol("bob", "bob's phone");

@@ -39,7 +39,10 @@ fn is_ours(wire: &Path) -> bool {
 
 #[test]
 fn frozen_messages_are_read_and_written_again() {
-    write_if_asked();
+    if write_if_asked() {
+        // What is replaced need not be what this version writes.
+        return;
+    }
     let folders = folders();
     assert!(!folders.is_empty(), "there are no samples in {SAMPLES}");
     for folder in folders {
@@ -64,8 +67,8 @@ fn frozen_messages_are_read_and_written_again() {
 }
 
 /// `cargo xtask samples make` names a folder; otherwise nothing is written.
-fn write_if_asked() {
-    let Some(folder) = std::env::var_os("QPC_SAMPLES_TO").map(PathBuf::from) else { return };
+fn write_if_asked() -> bool {
+    let Some(folder) = std::env::var_os("QPC_SAMPLES_TO").map(PathBuf::from) else { return false };
     for part in ["requests", "answers"] {
         fs::create_dir_all(folder.join(part)).expect("made");
     }
@@ -78,6 +81,7 @@ fn write_if_asked() {
         let (_, bytes) = short(strategy, |answer| encode_response(answer).expect("in limits"));
         fs::write(folder.join("answers").join(format!("{index:02}")), bytes).expect("written");
     }
+    true
 }
 
 /// The first short value of a strategy, the same in every run; the shortest of many if there is none.

@@ -145,7 +145,14 @@ impl Scenario {
         let bad_welcome = ConversationState::NeedsRejoin { reason: RejoinReason::BadWelcome };
         // It has heard of the conversation from its account's other devices only.
         let new_device = ConversationState::NeedsRejoin { reason: RejoinReason::NewDevice };
-        let uninvited = conversation.state == new_device && (self.aged || self.invited_in_vain(account, history));
+        let is_removed = conversation.state == ConversationState::Removed;
+        let uninvited = (conversation.state == new_device && self.aged)
+            || ((conversation.state == new_device || is_removed) && self.invited_in_vain(account, history));
+        // Whoever deleted its account is a member until somebody removes it, and cannot be handed the next keys.
+        let no_record = ConversationState::NeedsRejoin { reason: RejoinReason::RecordsMissing };
+        if conversation.state == no_record && history.members().iter().any(|member| self.is_gone(member)) {
+            return wrong;
+        }
         if (self.aged && conversation.state == bad_welcome) || uninvited {
             return wrong;
         }
@@ -192,6 +199,12 @@ impl Scenario {
             wrong.push(format!("is at epoch {}, of {epochs:?}", conversation.epoch));
         }
         wrong
+    }
+
+    /// Whether an account was deleted.
+    fn is_gone(&self, account: &AccountId) -> bool {
+        let of = |device: &DeviceIx| self.world.device(*device);
+        self.everybody().iter().any(|device| of(device).account == *account && self.gone.contains(&of(device).person))
     }
 
     /// Whether somebody who could remove an account from a conversation has read that it wants to leave: for whoever came in
@@ -321,6 +334,15 @@ impl Scenario {
                 }
                 (Some(LogBody::Membership { removed, .. }), Command::Remove { .. }) => !removed.is_empty(),
                 (Some(LogBody::Renamed { title }), Command::Rename { title: asked, .. }) => title == asked,
+                // It had that title already.
+                (Some(LogBody::Updated), Command::Rename { title: asked, .. }) => {
+                    let before = histories.get(channel).into_iter().flat_map(|history| history.entries.range(..*seq));
+                    let titles = before.filter_map(|(_, entry)| match &entry.body {
+                        LogBody::Renamed { title } => Some(title),
+                        _ => None,
+                    });
+                    titles.last() == Some(asked)
+                }
                 _ => false,
             };
             if !as_told && self.server_log(channel).is_some() {
