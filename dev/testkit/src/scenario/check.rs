@@ -337,11 +337,11 @@ impl Scenario {
                 // It had that title already.
                 (Some(LogBody::Updated), Command::Rename { title: asked, .. }) => {
                     let before = histories.get(channel).into_iter().flat_map(|history| history.entries.range(..*seq));
-                    let titles = before.filter_map(|(_, entry)| match &entry.body {
+                    let mut titles = before.filter_map(|(_, entry)| match &entry.body {
                         LogBody::Renamed { title } => Some(title),
                         _ => None,
                     });
-                    titles.last() == Some(asked)
+                    titles.next_back() == Some(asked)
                 }
                 _ => false,
             };
