@@ -96,7 +96,7 @@ pub(crate) fn group_info_seeds() -> Vec<Vec<u8>> {
 pub fn tree_chunks(bytes: &[u8]) {
     let Some((how, bytes)) = bytes.split_first() else { return };
     if how & 1 == 1 {
-        joins_tree(19, bytes);
+        let _is_a_tree = joins_tree(19, bytes);
         return;
     }
     let record = |hash: &Digest| Ok::<_, E2eeError>(Some(hash.as_bytes().to_vec()));
