@@ -83,6 +83,7 @@ async def test_opaque_bytes_come_back_in_order_and_the_chain_holds(link: Link, t
         assert [entry["kind"] for entry in entries] == ["message", "commit", "message"]
         assert [entry["sealed"] for entry in entries[:2]] == [b"one", b"two"]
         assert all(entry["time"] % 60_000 == 0 and "nextAccess" not in entry for entry in entries)
+        assert entries[-1]["time"] == channel.last_time != 0
         assert start.follow(entries[:1]) == first
         assert start.follow(entries[:2]) == commit
         assert start.follow(entries) == last

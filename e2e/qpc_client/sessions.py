@@ -55,6 +55,8 @@ class Channel:
     def __init__(self, connection: Connection, keys: Keys):
         self.connection = connection
         self.keys = keys
+        # When the server took the entry that it answered last, in ms; 0 if it took none, or it has expired.
+        self.last_time = 0
 
     @classmethod
     @asynccontextmanager
@@ -96,7 +98,9 @@ class Channel:
         fields = {"channel": self.keys.channel, "id": id, "afterCommit": after_commit.fields(), "sealed": sealed}
         if commit is not None:
             fields["commit"] = commit
-        [(outcome, found)] = (await self.connection.call("channelEnqueue", **fields)).items()
+        answer = await self.connection.call("channelEnqueue", **fields)
+        self.last_time = answer.pop("time")
+        [(outcome, found)] = answer.items()
         return outcome, found if outcome == "diverged" else Point.read(found)
 
     async def read(self, after: int = 0, limit: int = PAGE_ENTRIES) -> dict[str, Any]:
