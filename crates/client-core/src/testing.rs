@@ -4,10 +4,17 @@ use quicprochat_e2ee::{
     mls::{self, MemoryMlsStore, OwnDevice, Provider, Suite},
     vault::{StateKey, open_handover},
 };
-use quicprochat_wire::{AccountId, ChainHash, ChannelId, DeviceId, Entropy, Timestamp, call::channel::ChainPoint};
+use quicprochat_identity::{AccountName, DeviceSecretKey, IdentityDraft, IdentitySecretKey, InboxPublicKey};
+use quicprochat_wire::{
+    AccountId, ChainHash, ChannelId, DeviceId, Digest, Entropy, Fingerprint, ServerLink, Timestamp,
+    call::channel::ChainPoint,
+};
 use sha2::{Digest as _, Sha256};
 
-use crate::store::{Conversation, ConversationKind, ConversationState, Secret};
+use crate::{
+    engine::Own,
+    store::{Conversation, ConversationKind, ConversationState, OwnAccount, Secret, Standing},
+};
 
 /// SHA-256 of a seed and a counter: replayable randomness.
 pub(crate) struct SeededEntropy {
@@ -46,6 +53,44 @@ pub(crate) fn handed_over(
 ) -> Option<StateKey> {
     let mut entropy = SeededEntropy::new(0);
     open_handover(&Provider::new(store, &mut entropy), &account, &device, key_package, sealed).ok()
+}
+
+/// An own account with the devices 1 to `devices`, of which this is the first; its record has this serial, and calls `removed`
+/// removed.
+pub(crate) fn own(serial: u64, devices: u8, removed: Vec<DeviceId>) -> Own {
+    let mut entropy = SeededEntropy::new(7);
+    let (identity_key, device_key) =
+        (IdentitySecretKey::generate(&mut entropy), DeviceSecretKey::generate(&mut entropy));
+    let device = |number: u8| DeviceId::new([number; 16]);
+    let mut draft = IdentityDraft {
+        name: AccountName::parse("alice").expect("a name"),
+        serial,
+        time: Timestamp(1),
+        inbox_key: InboxPublicKey::new([3; InboxPublicKey::LEN]),
+        devices: Vec::new(),
+        removed,
+        vault_version: 1,
+        vault_hash: Digest::new([4; 32]),
+    };
+    draft.add_device(&identity_key, device(1), device_key.public());
+    for number in 2..=devices {
+        draft.add_device(&identity_key, device(number), DeviceSecretKey::generate(&mut entropy).public());
+    }
+    let identity = draft.sign(&identity_key, &mut entropy).expect("signs");
+    let row = OwnAccount {
+        server: ServerLink::new("chat.example", 4433, Fingerprint::new([5; 32])).expect("a link"),
+        host: "chat.example".to_owned(),
+        name: "alice".to_owned(),
+        account: identity.account(),
+        device: device(1),
+        device_key: Secret::new(*device_key.to_bytes()),
+        certificate: identity.device(&device(1)).expect("named").certificate,
+        identity: identity.signed_bytes().to_vec(),
+        inbox_keys: Vec::new().into(),
+        state_key: Secret::new([6; 32]),
+        standing: Standing::Enrolled,
+    };
+    Own { row }
 }
 
 /// A conversation at the beginning of its log.

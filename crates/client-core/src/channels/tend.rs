@@ -141,15 +141,14 @@ pub(crate) fn spread(device: DeviceId, range: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use quicprochat_identity::{AccountName, DeviceSecretKey, IdentityDraft, IdentitySecretKey, InboxPublicKey};
-    use quicprochat_wire::{Digest, Fingerprint, ServerLink};
+    use quicprochat_wire::Digest;
 
     use super::*;
     use crate::{
         channels::session::tests::conversation,
-        engine::{Own, bed::Bed},
-        store::{AnnouncedRecord, Leaver, MemberDevice, OwnAccount, RevocationJob, Secret, Standing},
-        testing::SeededEntropy,
+        engine::bed::Bed,
+        store::{AnnouncedRecord, Leaver, MemberDevice, RevocationJob},
+        testing::own,
     };
 
     fn member(leaf: u32, account: u8, device: u8) -> MemberDevice {
@@ -165,44 +164,10 @@ mod tests {
         assert!(!is_dead(None, 4, false), "nothing is known");
     }
 
-    /// An account of two devices, 1 and 2, whose record is its fifth and calls device 6 removed.
-    fn own() -> Own {
-        let mut entropy = SeededEntropy::new(7);
-        let identity_key = IdentitySecretKey::generate(&mut entropy);
-        let mut draft = IdentityDraft {
-            name: AccountName::parse("alice").expect("a name"),
-            serial: 5,
-            time: Timestamp(1),
-            inbox_key: InboxPublicKey::new([3; InboxPublicKey::LEN]),
-            devices: Vec::new(),
-            removed: vec![DeviceId::new([6; 16])],
-            vault_version: 1,
-            vault_hash: Digest::new([4; 32]),
-        };
-        for device in [1, 2] {
-            let key = DeviceSecretKey::generate(&mut entropy).public();
-            draft.add_device(&identity_key, DeviceId::new([device; 16]), key);
-        }
-        let identity = draft.sign(&identity_key, &mut entropy).expect("signs");
-        let row = OwnAccount {
-            server: ServerLink::new("chat.example", 4433, Fingerprint::new([5; 32])).expect("a link"),
-            host: "chat.example".to_owned(),
-            name: "alice".to_owned(),
-            account: identity.account(),
-            device: DeviceId::new([1; 16]),
-            device_key: Secret::new([8; 32]),
-            certificate: [5; 64],
-            identity: identity.signed_bytes().to_vec(),
-            inbox_keys: Vec::new().into(),
-            state_key: Secret::new([6; 32]),
-            standing: Standing::Enrolled,
-        };
-        Own { row }
-    }
-
     #[test]
     fn leaves_of_own_devices_that_are_gone_are_removed_and_no_others() {
-        let (mut bed, own) = (Bed::new(), own());
+        // The record is the account's fifth, names the devices 1 and 2, and calls device 6 removed.
+        let (mut bed, own) = (Bed::new(), own(5, 2, vec![DeviceId::new([6; 16])]));
         let account = own.row.account;
         let mut conversation = conversation();
         let hash = |serial: u8| Digest::new([serial; 32]);

@@ -1,55 +1,18 @@
-use quicprochat_identity::{AccountName, DeviceSecretKey, IdentityDraft, IdentitySecretKey, InboxPublicKey};
 use quicprochat_wire::{
-    CallFailure, ChainHash, ChannelId, DeviceId, Digest, Fingerprint, Request, ServerLink,
+    CallFailure, ChainHash, ChannelId, Request,
     call::{Done, channel::ChainPoint, vault::VaultRecords},
 };
 
 use super::*;
 use crate::{
     effect::Effect,
-    engine::{
-        Own,
-        bed::{Bed, hello},
-    },
-    store::{Conversation, ConversationKind, ConversationState, List, OwnAccount, RejoinReason, Secret, Standing},
-    testing::SeededEntropy,
+    engine::bed::{Bed, hello},
+    store::{Conversation, ConversationKind, ConversationState, RejoinReason, Secret},
+    testing::own,
 };
 
 const LISTENING: Mode = Mode { sync: false, listen: true };
 const NOW: u64 = 1_750_000_000_000;
-
-fn own() -> Own {
-    let mut entropy = SeededEntropy::new(7);
-    let (identity_key, device_key) =
-        (IdentitySecretKey::generate(&mut entropy), DeviceSecretKey::generate(&mut entropy));
-    let device = DeviceId::new([2; 16]);
-    let mut draft = IdentityDraft {
-        name: AccountName::parse("alice").expect("a name"),
-        serial: 1,
-        time: Timestamp(1),
-        inbox_key: InboxPublicKey::new([3; 1216]),
-        devices: Vec::new(),
-        removed: Vec::new(),
-        vault_version: 1,
-        vault_hash: Digest::new([4; 32]),
-    };
-    draft.add_device(&identity_key, device, device_key.public());
-    let identity = draft.sign(&identity_key, &mut entropy).expect("signs");
-    let row = OwnAccount {
-        server: ServerLink::new("chat.example", 4433, Fingerprint::new([5; 32])).expect("a link"),
-        host: "chat.example".to_owned(),
-        name: "alice".to_owned(),
-        account: identity.account(),
-        device,
-        device_key: Secret::new(*device_key.to_bytes()),
-        certificate: identity.device(&device).expect("named").certificate,
-        identity: identity.signed_bytes().to_vec(),
-        inbox_keys: List(Vec::new()),
-        state_key: Secret::new([6; 32]),
-        standing: Standing::Enrolled,
-    };
-    Own { row }
-}
 
 /// A device on a link, in one conversation, whose list is due at [`NOW`] and taken over long ago.
 fn bed() -> Bed {
@@ -89,7 +52,7 @@ fn bed() -> Bed {
 fn drive(bed: &mut Bed, vault: &mut Vault, at: u64, changed: bool) -> Vec<Request> {
     bed.effects.clear();
     bed.at(at, |cx| {
-        cx.own = Some(own());
+        cx.own = Some(own(1, 1, Vec::new()));
         cx.conversations_changed = changed;
         vault.drive(cx, LISTENING, true).expect("drives");
     });
@@ -105,7 +68,7 @@ fn respond(
 ) -> Vec<Request> {
     bed.effects.clear();
     bed.at(at, |cx| {
-        cx.own = Some(own());
+        cx.own = Some(own(1, 1, Vec::new()));
         vault.respond(cx, call, result).expect("takes it");
     });
     asked(bed)
@@ -142,7 +105,7 @@ fn what_is_due_is_fetched_merged_and_stored_once() {
     let stored = respond(&mut bed, &mut vault, NOW, VaultCall::Fetch, nothing_there());
     let [Request::VaultStore(store)] = stored.as_slice() else { panic!("{stored:?}") };
     let key = StateKey::from_bytes(&[6; 32]);
-    let listed = auth::conversations(&key, own().row.account, &store.records).expect("opens");
+    let listed = auth::conversations(&key, own(1, 1, Vec::new()).row.account, &store.records).expect("opens");
     assert_eq!(listed.iter().map(|(channel, _)| *channel).collect::<Vec<_>>(), [ChannelId::new([9; 32])]);
     respond(&mut bed, &mut vault, NOW, VaultCall::Store, Ok(Response::Done(Done)));
     assert_eq!(due(&mut bed), None);

@@ -425,36 +425,18 @@ fn a_store_that_went_back_in_time_takes_a_new_name_and_loses_nothing() {
     assert_eq!(settings(&mut world, "alice", channel), expected);
 }
 
-/// Gives a command until it is carried out; a process that died goes on with the next one.
-fn patient(world: &mut World, command: &Command) {
-    for _ in 0..8 {
-        let starts = world.client("alice").starts();
-        let id = world.begin("alice", command.clone());
-        for _ in 0..5_000 {
-            match world.client("alice").done.remove(&id) {
-                Some(Ok(_)) => return,
-                Some(Err(_)) => break,
-                None if world.client("alice").starts() != starts => break,
-                None => world.step(),
-            }
-        }
-        world.pass(Duration::from_secs(3));
-    }
-    panic!("{command:?} does not get through");
-}
-
 /// What a person does between two devices, until both show all of it.
 fn story(world: &mut World, channel: ChannelId) {
     let change = |change| Command::SetConversation { channel, change };
-    patient(world, &change(ConversationChange::Pinned(true)));
-    patient(world, &Command::Sync);
-    patient(world, &Command::MarkRead { channel, position: None });
-    patient(world, &change(ConversationChange::Draft(Some("half a".to_owned()))));
-    patient(world, &Command::Sync);
-    patient(world, &change(ConversationChange::Draft(None)));
+    world.persist("alice", &change(ConversationChange::Pinned(true)));
+    world.persist("alice", &Command::Sync);
+    world.persist("alice", &Command::MarkRead { channel, position: None });
+    world.persist("alice", &change(ConversationChange::Draft(Some("half a".to_owned()))));
+    world.persist("alice", &Command::Sync);
+    world.persist("alice", &change(ConversationChange::Draft(None)));
     for _ in 0..2 {
         world.pass(MINUTE);
-        patient(world, &Command::Sync);
+        world.persist("alice", &Command::Sync);
     }
     world.sync(LAPTOP);
     let (here, there) = (settings(world, "alice", channel), settings(world, LAPTOP, channel));

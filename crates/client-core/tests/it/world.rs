@@ -368,6 +368,24 @@ impl World {
 
     // What tests ask for again and again.
 
+    /// Gives a command until it is carried out; a process that died goes on with the next one.
+    pub(crate) fn persist(&mut self, name: &str, command: &Command) {
+        for _ in 0..8 {
+            let starts = self.client(name).starts();
+            let id = self.begin(name, command.clone());
+            for _ in 0..5_000 {
+                match self.client(name).done.remove(&id) {
+                    Some(Ok(_)) => return,
+                    Some(Err(_)) => break,
+                    None if self.client(name).starts() != starts => break,
+                    None => self.step(),
+                }
+            }
+            self.pass(Duration::from_secs(3));
+        }
+        panic!("{command:?} does not get through");
+    }
+
     pub(crate) fn create(&mut self, name: &str, title: &str) -> ChannelId {
         let command = Command::CreateGroup { title: title.to_owned(), suite: SuiteChoice::Hybrid };
         match self.run(name, command) {
