@@ -182,8 +182,7 @@ impl Channels {
         fetch: &mut Fetch,
     ) -> Result<(), EngineError> {
         for (channel, session) in &mut self.sessions {
-            if session.is_looking() {
-                session.book.poll(cx, fetch);
+            if session.poll(cx, fetch) {
                 self.touched.insert(*channel);
             }
         }

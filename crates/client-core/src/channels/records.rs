@@ -155,7 +155,7 @@ fn known_identity<'a>(
     }
     let Some(contact) = cx.tx.contacts().contact(account)? else { return Ok(None) };
     // Verifying costs much more than hashing, and most often another part is asked for.
-    if Digest::new(Sha256::digest(&contact.identity).into()) != *hash {
+    if hash_of(&contact.identity) != *hash {
         return Ok(None);
     }
     Ok(fetch.stored(&contact.identity).ok().filter(|identity| identity.hash() == *hash))

@@ -58,7 +58,8 @@ pub(crate) struct Rejoin {
     gathering: Option<Gathering>,
     /// What it holds, once opened and checked: that costs much, and look-ups are awaited afterwards.
     opened: Option<(GroupInfoBody, GroupSummary)>,
-    search: Search,
+    /// Records of the group's members that this device was never shown.
+    pub(super) search: Search,
     /// The last commit of the log, where the GroupInfo is of an earlier one.
     last_commit: Option<ChainPoint>,
     /// The commit whose GroupInfo to take; the last one if `None`.
@@ -74,11 +75,6 @@ pub(crate) struct Rejoin {
 }
 
 impl Rejoin {
-    /// Whether a look-up is awaited.
-    pub(crate) fn is_looking(&self) -> bool {
-        self.search.is_looking()
-    }
-
     pub(super) fn found(&mut self, info: GroupInfo) {
         self.info = Some(info);
         self.opened = None;

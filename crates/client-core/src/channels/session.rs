@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use quicprochat_wire::{AccessPublicKey, CallFailure, MessageId, Timestamp, call::channel::ChainPoint, time::Duration};
 
 use super::{records::Search, rejoin::Rejoin, tree::TreeBook};
-use crate::{engine::Cx, input::SubscriptionId, store::Conversation};
+use crate::{engine::Cx, fetch::Fetch, input::SubscriptionId, store::Conversation};
 
 /// Pause after a refusal that names none.
 const PAUSE: Duration = Duration::from_secs(2);
@@ -97,9 +97,16 @@ impl Session {
         self.attaching || self.reading || self.creating || self.deleting || self.sending
     }
 
-    /// Whether a member's record is awaited.
-    pub(crate) fn is_looking(&self) -> bool {
-        self.rejoin.is_looking() || self.book.is_looking()
+    /// Takes the answers that came about members' records, also where nobody waits for them any more; whether any was awaited.
+    pub(crate) fn poll(&mut self, cx: &mut Cx<'_>, fetch: &mut Fetch) -> bool {
+        let mut waited = false;
+        for search in [&mut self.rejoin.search, &mut self.book] {
+            if search.is_looking() {
+                search.poll(cx, fetch);
+                waited = true;
+            }
+        }
+        waited
     }
 
     /// The call is over, whatever came of it.
