@@ -206,3 +206,43 @@ fn remember_added(cx: &mut Cx<'_>, effect: &CommitEffect, records: &EntryRecords
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use quicprochat_wire::MessageId;
+
+    use super::*;
+    use crate::{
+        channels::session::tests::conversation,
+        effect::Effect,
+        engine::bed::Bed,
+        store::{MessagePurpose, OutboxMessage},
+    };
+
+    #[test]
+    fn what_still_waits_when_a_conversation_is_left_is_said_to_be_refused() {
+        let (mut bed, conversation) = (Bed::new(), conversation());
+        bed.at(1, |cx| {
+            for (intent, purpose) in [(1, MessagePurpose::Content), (2, MessagePurpose::Leave)] {
+                let message = OutboxMessage {
+                    row: 0,
+                    channel: conversation.channel,
+                    intent: MessageId::new([intent; 16]),
+                    purpose,
+                    content: vec![intent],
+                    attempt: None,
+                    not_before: cx.now,
+                    queued: cx.now,
+                    tries: 0,
+                    lease: None,
+                };
+                cx.tx.outbox().push_outbox(&message).expect("stores");
+            }
+            clear(cx, &conversation, false).expect("clears");
+            assert_eq!(cx.tx.outbox().outbox_of(&conversation.channel), Ok(Vec::new()));
+        });
+        let (channel, intent) = (conversation.channel, MessageId::new([1; 16]));
+        let refused = Event::Rejected { channel, intent, code: ErrorCode::AccessDenied };
+        assert_eq!(bed.effects, [Effect::Notify(refused)], "a wish to leave is no message");
+    }
+}
