@@ -3,6 +3,7 @@
 //! A target of a decoder with keys around it takes its first byte as a choice: the rest is what arrives, or the plaintext of
 //! something sealed properly, or one part of something genuine. [`TARGETS`] lists those that `make_corpus` writes seeds for.
 
+pub mod archive;
 pub mod backup;
 mod cast;
 pub mod client;
@@ -36,6 +37,7 @@ pub struct Target {
 /// All of them.
 pub const TARGETS: &[Target] = &[
     Target { name: "account_state", check: state::account_state, seeds: state::account_state_seeds },
+    Target { name: "archive", check: archive::objects, seeds: archive::objects_seeds },
     Target { name: "backup", check: backup::backup, seeds: backup::backup_seeds },
     Target { name: "channel_entry", check: envelope::channel_entry, seeds: envelope::channel_entry_seeds },
     Target { name: "credential", check: identity::credential, seeds: identity::credential_seeds },

@@ -5,12 +5,13 @@ use std::sync::OnceLock;
 use quicprochat_e2ee::{
     mls::{MemoryMlsStore, Provider, Suite, new_key_package},
     vault::{
-        DevicesRecord, IDENTITY_RECORD, InboxRecord, Job, JobsRecord, LinkRecord, RootKey, StateKey, StateRecord, open_handover,
+        ArchiveRecord, CONVERSATION_RECORDS, ConversationList, DevicesRecord, IDENTITY_RECORD, InboxRecord, Job,
+        JobsRecord, LinkRecord, RootKey, Standing, StateKey, StateRecord, VaultConversation, open_handover,
         open_identity, open_record, seal_handover, seal_identity, seal_record,
     },
 };
 use quicprochat_identity::IdentitySecretKey;
-use quicprochat_wire::{AccountId, DeviceId, Writer};
+use quicprochat_wire::{AccountId, ChainHash, ChannelId, DeviceId, Timestamp, Writer, call::channel::ChainPoint};
 
 use crate::{
     cast::{cast, entropy},
@@ -57,21 +58,89 @@ fn wrap_text(account: &AccountId) -> Vec<u8> {
 }
 
 /// By the first byte: bytes in place of everything that is sealed; the content of a record of the state; what is sealed as
-/// the identity key, as a wrap, as a handover.
+/// the identity key, as a wrap, as a handover, as a list of conversations.
 pub fn records(bytes: &[u8]) {
     let Some((how, bytes)) = bytes.split_first() else { return };
-    match how % 5 {
+    match how % 6 {
         0 => sealed(bytes),
         1 => {
             parse::<InboxRecord>(bytes);
             parse::<DevicesRecord>(bytes);
             parse::<JobsRecord>(bytes);
             parse::<LinkRecord>(bytes);
+            parse::<ArchiveRecord>(bytes);
         }
         2 => identity(bytes),
         3 => wrap(bytes),
-        _ => handover(bytes),
+        4 => handover(bytes),
+        _ => conversations(bytes),
     }
+}
+
+/// A list that opens seals, unless it is too long, to one that opens to the same; so do two that were merged, in either order.
+fn conversations(plaintext: &[u8]) {
+    let (account, key) = (vault().account, StateKey::from_bytes(&[1; 32]));
+    let head = |version: u64| {
+        Writer::labelled("qpc/1 vault record").fixed(account).u32(CONVERSATION_RECORDS).u64(version).finish()
+    };
+    let sealed = sealing::seal_padded(key.as_bytes(), &head(VERSION), plaintext);
+    let mut list = ConversationList::default();
+    if list.open(&key, account, CONVERSATION_RECORDS, VERSION, &sealed).is_err() {
+        return;
+    }
+    let Ok(again) = list.seal(&key, account, |_| VERSION, &mut entropy()) else { return };
+    let mut opened = ConversationList::default();
+    for shard in &again {
+        opened.open(&key, account, shard.id, shard.version, &shard.sealed).expect("its own records");
+    }
+    assert_eq!(opened, list);
+    let mut genuine = ConversationList::default();
+    listed().into_iter().for_each(|(channel, entry)| genuine.add(channel, entry));
+    let (mut one, mut other) = (list.clone(), genuine.clone());
+    one.merge(&genuine);
+    other.merge(&list);
+    assert_eq!(one, other);
+}
+
+fn listed() -> [(ChannelId, VaultConversation); 2] {
+    let group = VaultConversation {
+        server: "qpc://chat.example:4433/#AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA".to_owned(),
+        kind: 0,
+        keys: [7; 96].into(),
+        keys_since: 3,
+        pinned: ChainPoint { position: 4, hash: ChainHash::new([8; 32]) },
+        standing: Standing::Joined,
+        title: "tea".to_owned(),
+        peer: None,
+        active: Timestamp(1_700_000_040_000),
+    };
+    let direct = VaultConversation {
+        kind: 1,
+        standing: Standing::Left,
+        title: String::new(),
+        peer: Some(AccountId::new([9; 32])),
+        ..group.clone()
+    };
+    [(ChannelId::new([1; 32]), group), (ChannelId::new([2; 32]), direct)]
+}
+
+/// The content of a record in the second version, and in the first.
+fn list_seeds() -> [Vec<u8>; 2] {
+    [2, 1].map(|version: u8| {
+        let writer = Writer::new().u8(version).list(&listed(), |writer, (channel, entry)| {
+            let standing = u8::from(entry.standing == Standing::Left);
+            let writer = writer.fixed(channel).text(&entry.server).u8(entry.kind).fixed(entry.keys.as_slice());
+            let writer = writer.u64(entry.keys_since).u64(entry.pinned.position).fixed(entry.pinned.hash).u8(standing);
+            match version {
+                1 => writer,
+                _ => {
+                    let peer = entry.peer.as_slice();
+                    writer.text(&entry.title).list(peer, |writer, peer| writer.fixed(peer)).u64(entry.active.0)
+                }
+            }
+        });
+        writer.finish()
+    })
 }
 
 /// Only what was sealed for this place opens.
@@ -167,5 +236,6 @@ pub(crate) fn records_seeds() -> Vec<Vec<u8>> {
     seeds.extend([choice(1, &inbox.encode()), choice(1, &devices.encode()), choice(1, &jobs.encode())]);
     seeds.push(choice(1, &[1; 33]));
     seeds.extend([choice(2, &[1; 65]), choice(3, &[1; 32]), choice(4, &handed)]);
+    seeds.extend(list_seeds().map(|list| choice(5, &list)));
     seeds
 }

@@ -86,8 +86,12 @@ impl Manifest {
 
     /// The manifest's content, if it fits one object.
     pub(super) fn content(&self, version: u64) -> Option<Vec<u8>> {
-        let content = deflated(&write_segments(Writer::new().u8(VERSION).u64(version), &self.segments).finish());
+        let content = deflated(&self.raw(version));
         (content.len() <= MAX_ARCHIVE_CONTENT).then_some(content)
+    }
+
+    fn raw(&self, version: u64) -> Vec<u8> {
+        write_segments(Writer::new().u8(VERSION).u64(version), &self.segments).finish()
     }
 
     /// Takes the content of the manifest's object, which must be of this version.
@@ -136,8 +140,12 @@ fn write_segments(writer: Writer, segments: &[Segment]) -> Writer {
     })
 }
 
+/// Channels and places are in order, and no place comes twice: so nothing has to be put in between what was read.
 fn read_segments(reader: &mut Reader<'_>) -> Result<Vec<Segment>, DecodeError> {
     let channels = reader.list::<_, DecodeError>(MAX_CHANNELS, |item| item.array().map(ChannelId::new))?;
+    if !channels.is_sorted_by(|one, next| one < next) {
+        return Err(DecodeError::WrongLabel);
+    }
     reader.list(MAX_SEGMENTS, |item| {
         let (id, hash) = (ObjectId::new(item.array()?), Digest::new(item.array()?));
         let (bytes, count, newest) = (item.u32()?, item.u32()?, Timestamp(item.u64()?));
@@ -146,6 +154,9 @@ fn read_segments(reader: &mut Reader<'_>) -> Result<Vec<Segment>, DecodeError> {
         }
         let mut coverage = Coverage::default();
         let ranges = item.list::<_, DecodeError>(MAX_CHANNELS, |item| Ok((item.u32()?, Ranges::read(item)?)))?;
+        if !ranges.is_sorted_by(|(one, _), (next, _)| one < next) {
+            return Err(DecodeError::WrongLabel);
+        }
         for (place, ranges) in ranges {
             let at = usize::try_from(place).unwrap_or(usize::MAX);
             let channel = channels.get(at).ok_or(DecodeError::BadValue { found: place.into() })?;
@@ -197,10 +208,10 @@ impl Cached {
     }
 }
 
-/// Whether bytes are the content of a manifest's object of version 1: for fuzzing.
+/// What the content of a manifest of version 1 says, written anew and not compressed: for fuzzing.
 #[must_use]
-pub fn check(content: &[u8]) -> bool {
-    Manifest::parse(content, 1).is_ok()
+pub fn check(content: &[u8]) -> Option<Vec<u8>> {
+    Manifest::parse(content, 1).ok().map(|manifest| manifest.raw(1))
 }
 
 #[cfg(test)]
@@ -256,6 +267,26 @@ mod tests {
             if let Ok(cached) = Cached::decode(&bytes) {
                 prop_assert_eq!(Cached::decode(&cached.encode()), Ok(cached));
             }
+        }
+    }
+
+    #[test]
+    fn channels_and_places_that_do_not_ascend_are_refused() {
+        let manifest = |channels: [u8; 2], places: [u32; 2]| {
+            let writer = Writer::new().u8(VERSION).u64(1);
+            let writer = writer.list(&channels, |writer, channel| writer.fixed([*channel; 32]));
+            let segment = |writer: Writer| writer.fixed([3; 16]).fixed([4; 32]).u32(552).u32(1).u64(5);
+            let writer = writer.list(&[()], |writer, ()| {
+                segment(writer)
+                    .list(&places, |writer, place| writer.u32(*place).list(&[()], |writer, ()| writer.u64(1).u64(2)))
+            });
+            Manifest::parse(&deflated(&writer.finish()), 1)
+        };
+        assert!(manifest([1, 2], [0, 1]).is_ok());
+        for (channels, places) in
+            [([2, 1], [0, 1]), ([1, 1], [0, 1]), ([1, 2], [1, 0]), ([1, 2], [0, 0]), ([1, 2], [1, 2])]
+        {
+            assert!(manifest(channels, places).is_err(), "{channels:?} {places:?}");
         }
     }
 
