@@ -147,7 +147,10 @@ struct Request {
 
     channelChunks @56 :ChannelChunks;
     # Channel connection, current key attached. Answer: treeChunks.
-    reserved57 @57 :Void;
+
+    channelRestore @57 :ChannelRestore;
+    # Channel connection, current key attached. Answer: restored.
+
     reserved58 @58 :Void;
     reserved59 @59 :Void;
     reserved60 @60 :Void;
@@ -216,6 +219,7 @@ struct Response {
     linkState @21 :LinkState;
     linkPage @22 :LinkPage;
     treeChunks @23 :TreeChunks;
+    restored @24 :Restored;
   }
 }
 
@@ -231,7 +235,8 @@ struct Error {
   # 8 not-authenticated, 9 sign-in-required, 10 sign-in-failed, 11 bad-signature, 12 device-revoked, 13 name-taken,
   # 14 name-invalid, 15 registration-closed, 16 invite-invalid, 17 rate-limited, 18 quota-full, 19 not-found,
   # 20 version-conflict, 21 record-invalid, 22 token-invalid, 23 token-spent, 24 token-expired, 25 access-denied,
-  # 26 channel-exists, 27 link-expired, 28 link-used, 29 link-required.
+  # 26 channel-exists, 27 link-expired, 28 link-used, 29 link-required,
+  # 30 restoring.
 
   retryAfterMs @1 :UInt64;
   # After which a retry may succeed; 0 if the server does not know.
@@ -838,7 +843,8 @@ struct ChannelEnqueue {
 
 struct CommitParts {
   groupInfo @0 :Data;
-  # At most ServerLimits.groupInfoBytes; sealed, of the epoch that the commit begins.
+  # At most ServerLimits.groupInfoBytes; sealed, of the epoch that the commit begins. In channelRestore it may be empty: the
+  # holder has none.
 
   roll @1 :AccessRoll;
   # Optional: present for rolling commits.
@@ -896,6 +902,60 @@ struct Diverged {
   lastCommit @0 :ChainPoint;
   last @1 :ChainPoint;
   # The end of the log that the server knows.
+}
+
+struct ChannelRestore {
+  # Offers entries that the server lost, as they stood in the log (protocol.md section 4). All of them, or none.
+
+  channel @0 :Data;
+  # 32 bytes.
+
+  after @1 :ChainPoint;
+  # What the first entry follows in the log.
+
+  entries @2 :List(RestoredEntry);
+  # 1 to 512, in order and without gaps. One with a roll is the last.
+}
+
+struct RestoredEntry {
+  id @0 :Data;
+  # 16 bytes, as chosen by its writer.
+
+  afterCommit @1 :ChainPoint;
+  # The commit it named.
+
+  sealed @2 :Data;
+  # At most ServerLimits.messageBytes, or commitBytes.
+
+  time @3 :UInt64;
+  # As readers were told it. The server takes one not before that of the entry before, nor after its own time.
+
+  commit @4 :CommitParts;
+  # Optional: present for commits.
+}
+
+enum RestoreOutcome {
+  whole @0;
+  # All entries are in the log and synced; what was there already was passed over.
+
+  short @1;
+  # The log ends before `after`: nothing was done. Begin at `last`.
+
+  diverged @2;
+  # Something else stands in the log at one of these positions: nothing was done.
+}
+
+struct Restored {
+  outcome @0 :RestoreOutcome;
+
+  added @1 :UInt32;
+  # How many of the entries the server did not have.
+
+  lastCommit @2 :ChainPoint;
+  # After the call.
+
+  last @3 :ChainPoint;
+  # The end of the log after the call.
 }
 
 struct ChannelRead {

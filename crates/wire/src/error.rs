@@ -94,6 +94,9 @@ error_codes! {
     LinkUsed = 28, "link-used";
     /// The account takes new devices from one of its devices only.
     LinkRequired = 29, "link-required";
+    /// The server was put back to an older state, and takes nothing new for a channel before what it lost is offered again;
+    /// retry after the time given, unchanged.
+    Restoring = 30, "restoring";
 }
 
 /// A refused call as it travels.

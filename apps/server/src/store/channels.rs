@@ -173,6 +173,16 @@ impl ChannelStore for SqliteTx<'_> {
         )
     }
 
+    fn newest_group_info(&mut self, channel: &ChannelId) -> Result<Option<u64>, StoreFault> {
+        let Some(cached) = self.cached(channel)? else { return Ok(None) };
+        let (from, through) = (cached.num.at_most(0), cached.num.at_most(u64::MAX));
+        self.one(
+            "SELECT at FROM group_infos WHERE at BETWEEN ?1 AND ?2 ORDER BY at DESC LIMIT 1",
+            [from, through],
+            |row| Ok(position_of(row.get(0)?)),
+        )
+    }
+
     fn remove_group_info(&mut self, channel: &ChannelId, position: u64) -> Result<(), StoreFault> {
         let Some(at) = self.cached(channel)?.and_then(|cached| cached.num.at(position)) else { return Ok(()) };
         self.write("DELETE FROM group_infos WHERE at = ?1", [at])?;

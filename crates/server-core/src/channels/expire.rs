@@ -2,7 +2,7 @@
 
 use quicprochat_wire::{ChannelId, Timestamp};
 
-use super::enqueue::trim_group_infos;
+use super::append::trim_group_infos;
 use crate::store::{Minute, Refusal, Store, StoreTx, write};
 
 /// Channels looked at in one transaction, and entries of each.

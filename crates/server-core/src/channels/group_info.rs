@@ -20,7 +20,11 @@ pub(crate) async fn group_info(
     let attached = connection.keys(&request.channel)?;
     read(&*core.store, move |tx| {
         let row = current(tx, &request.channel, &attached)?;
-        let position = if request.position == u64::MAX { row.last_commit.position } else { request.position };
+        // The last commit has none if it was lost, and offered again by somebody who had none.
+        let position = match request.position {
+            u64::MAX => tx.channels().newest_group_info(&request.channel)?.unwrap_or(row.last_commit.position),
+            position => position,
+        };
         let found = tx.channels().group_info(&request.channel, position)?.ok_or(ErrorCode::NotFound)?;
         let (commit, after_commit) = if position == 0 {
             (MessageId::new([0; 16]), found.at)

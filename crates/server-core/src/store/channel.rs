@@ -144,6 +144,8 @@ pub trait ChannelStore {
     fn put_group_info(&mut self, channel: &ChannelId, row: GroupInfoRow) -> Result<(), StoreFault>;
     /// Position and length of the oldest GroupInfo kept.
     fn oldest_group_info(&mut self, channel: &ChannelId) -> Result<Option<(u64, u64)>, StoreFault>;
+    /// Position of the newest GroupInfo kept.
+    fn newest_group_info(&mut self, channel: &ChannelId) -> Result<Option<u64>, StoreFault>;
     /// Removes a GroupInfo.
     fn remove_group_info(&mut self, channel: &ChannelId, position: u64) -> Result<(), StoreFault>;
     /// A chunk, in use or not.

@@ -2,6 +2,7 @@
 
 use super::token::Token;
 use crate::{
+    chain,
     id::{AccessPublicKey, ChainHash, ChannelId, ChunkId, MessageId},
     time::Timestamp,
 };
@@ -87,7 +88,7 @@ pub struct ChannelEnqueue {
 /// What a commit brings along, stored in the same transaction (DESIGN L6).
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CommitParts {
-    /// Sealed GroupInfo of the epoch it begins.
+    /// Sealed GroupInfo of the epoch it begins. Empty in a [`RestoredEntry`] whose holder has none.
     pub group_info: Vec<u8>,
     /// For a rolling commit: the next access key, in force for every later entry, and the keyring that goes with it.
     pub roll: Option<AccessRoll>,
@@ -147,6 +148,73 @@ pub enum Enqueued {
         /// The end of the log it knows.
         last: ChainPoint,
     },
+}
+
+/// Offers entries that the server lost, as they stood in the log (DESIGN L3): all of them are in it afterwards, or nothing is
+/// done. What is there already is passed over, so that any number of holders may offer the same.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ChannelRestore {
+    /// Which channel; its current key must be attached on this connection.
+    pub channel: ChannelId,
+    /// What the first entry follows: where the log of the server, as `channel-attach` told its end, agrees with the holder's.
+    pub after: ChainPoint,
+    /// In order and without gaps, 1 to 512, and no more than fit a frame. One that brings the next access key is the last.
+    pub entries: Vec<RestoredEntry>,
+}
+
+/// An entry that is offered again.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RestoredEntry {
+    /// As chosen by its writer.
+    pub id: MessageId,
+    /// The commit it named.
+    pub after_commit: ChainPoint,
+    /// The sealed bytes.
+    pub sealed: Vec<u8>,
+    /// As readers were told it. The server takes one not before that of the entry before, nor after its own time.
+    pub time: Timestamp,
+    /// Present for commits. Without a GroupInfo `tree` changes nothing.
+    pub commit: Option<CommitParts>,
+}
+
+impl RestoredEntry {
+    /// Message or commit.
+    #[must_use]
+    pub const fn kind(&self) -> EntryKind {
+        if self.commit.is_some() { EntryKind::Commit } else { EntryKind::Message }
+    }
+
+    /// Where it stands, given what it follows.
+    #[must_use]
+    pub fn at(&self, after: &ChainPoint) -> ChainPoint {
+        let position = after.position.saturating_add(1);
+        let hash = chain::link(&after.hash, position, &self.id, self.kind(), &self.after_commit, &self.sealed);
+        ChainPoint { position, hash }
+    }
+}
+
+/// What became of the entries of a [`ChannelRestore`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Hash)]
+pub enum RestoreOutcome {
+    /// All are in the log, synced to disk.
+    Whole,
+    /// The log ends before `after`; nothing was done. Begin at its end.
+    Short,
+    /// Something else stands at one of their positions; nothing was done.
+    Diverged,
+}
+
+/// Answer to [`ChannelRestore`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Restored {
+    /// What became of them.
+    pub outcome: RestoreOutcome,
+    /// How many of them the server did not have.
+    pub added: u32,
+    /// The last commit after the call.
+    pub last_commit: ChainPoint,
+    /// The end of the log after the call.
+    pub last: ChainPoint,
 }
 
 /// Reads a page.

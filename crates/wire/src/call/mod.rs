@@ -226,6 +226,7 @@ methods! {
     ChannelKeyring = 54, "channel-keyring": channel::ChannelKeyring => Keyring(channel::Keyring), Channel;
     ChannelDelete = 55, "channel-delete": channel::ChannelDelete => Done(Done), Channel;
     ChannelChunks = 56, "channel-chunks": channel::ChannelChunks => TreeChunks(channel::TreeChunks), Channel;
+    ChannelRestore = 57, "channel-restore": channel::ChannelRestore => Restored(channel::Restored), Channel;
 
     ArchivePut = 64, "archive-put": archive::ArchivePut => Done(Done), AccountDevice;
     ArchiveGet = 65, "archive-get": archive::ArchiveGet => ArchiveObject(archive::ArchiveObject), AccountDevice;
@@ -260,4 +261,5 @@ responses! {
     LinkState = 21: linking::LinkState;
     LinkPage = 22: linking::LinkPage;
     TreeChunks = 23: channel::TreeChunks;
+    Restored = 24: channel::Restored;
 }

@@ -25,19 +25,19 @@ use crate::{
 };
 
 /// Largest sealed entry of a kind.
-const fn sealed_limit(kind: EntryKind) -> usize {
+pub(super) const fn sealed_limit(kind: EntryKind) -> usize {
     match kind {
         EntryKind::Message => MAX_MESSAGE_BYTES,
         EntryKind::Commit => MAX_COMMIT_BYTES,
     }
 }
 
-fn write_point(point: &ChainPoint, mut out: chain_point::Builder<'_>) {
+pub(super) fn write_point(point: &ChainPoint, mut out: chain_point::Builder<'_>) {
     out.set_position(point.position);
     out.set_hash(point.hash.as_bytes());
 }
 
-fn read_point(from: capnp::Result<chain_point::Reader<'_>>) -> Result<ChainPoint, CodecError> {
+pub(super) fn read_point(from: capnp::Result<chain_point::Reader<'_>>) -> Result<ChainPoint, CodecError> {
     let from = from?;
     Ok(ChainPoint { position: from.get_position(), hash: id("hash", from.get_hash(), ChainHash::new)? })
 }
@@ -121,7 +121,7 @@ pub(super) fn read_enqueue(from: channel_enqueue::Reader<'_>) -> Result<ChannelE
     })
 }
 
-fn write_commit(commit: &CommitParts, mut out: commit_parts::Builder<'_>) -> Result<(), CodecError> {
+pub(super) fn write_commit(commit: &CommitParts, mut out: commit_parts::Builder<'_>) -> Result<(), CodecError> {
     out.set_group_info(limited("groupInfo", &commit.group_info, MAX_GROUP_INFO_BYTES)?);
     if let Some(roll) = &commit.roll {
         write_roll(roll, out.reborrow().init_roll())?;
@@ -133,7 +133,7 @@ fn write_commit(commit: &CommitParts, mut out: commit_parts::Builder<'_>) -> Res
     }
 }
 
-fn read_commit(from: commit_parts::Reader<'_>) -> Result<CommitParts, CodecError> {
+pub(super) fn read_commit(from: commit_parts::Reader<'_>) -> Result<CommitParts, CodecError> {
     Ok(CommitParts {
         group_info: bytes("groupInfo", from.get_group_info(), MAX_GROUP_INFO_BYTES)?,
         roll: match from.has_roll() {

@@ -24,12 +24,6 @@ pub enum CodecError {
         /// Union ordinal.
         number: u16,
     },
-    /// The number of the error code is none of this version's.
-    #[error("unknown error code {number}")]
-    UnknownCode {
-        /// The number.
-        number: u16,
-    },
     /// The value of an enumeration or an inner union is none of this version's.
     #[error("unknown value {found} of {field}")]
     UnknownValue {
@@ -93,7 +87,6 @@ pub const fn refusal(error: &CodecError) -> ErrorCode {
         CodecError::Malformed(_)
         | CodecError::Trailing { .. }
         | CodecError::UnknownResponse { .. }
-        | CodecError::UnknownCode { .. }
         | CodecError::UnknownValue { .. }
         | CodecError::BadLength { .. }
         | CodecError::NotUtf8 { .. } => ErrorCode::BadRequest,

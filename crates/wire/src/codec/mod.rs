@@ -10,6 +10,7 @@
 mod archive;
 mod auth;
 mod channel;
+mod channel_restore;
 mod channel_tree;
 mod directory;
 mod error;

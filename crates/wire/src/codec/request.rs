@@ -1,7 +1,8 @@
 //! The union of all requests.
 
 use super::{
-    archive, auth, channel, channel_tree, directory, error::CodecError, inbox, linking, session, token, vault,
+    archive, auth, channel, channel_restore, channel_tree, directory, error::CodecError, inbox, linking, session,
+    token, vault,
 };
 use crate::{
     call::{
@@ -51,6 +52,7 @@ pub(super) fn write(request: &Request, out: Builder<'_>) -> Result<(), CodecErro
         Request::ChannelKeyring(call) => channel::write_ref(&call.channel, out.init_channel_keyring()),
         Request::ChannelDelete(call) => channel::write_ref(&call.channel, out.init_channel_delete()),
         Request::ChannelChunks(call) => channel_tree::write_chunks_of(call, out.init_channel_chunks())?,
+        Request::ChannelRestore(call) => channel_restore::write_restore(call, out.init_channel_restore())?,
         Request::ArchivePut(call) => archive::write_put(call, out.init_archive_put())?,
         Request::ArchiveGet(call) => archive::write_get(call, out.init_archive_get()),
         Request::ArchiveList(call) => archive::write_list(call, out.init_archive_list()),
@@ -97,6 +99,7 @@ pub(super) fn read(from: Reader<'_>) -> Result<Request, CodecError> {
         Which::ChannelKeyring(call) => ChannelKeyring { channel: channel::read_ref(call?)? }.into(),
         Which::ChannelDelete(call) => ChannelDelete { channel: channel::read_ref(call?)? }.into(),
         Which::ChannelChunks(call) => channel_tree::read_chunks_of(call?)?.into(),
+        Which::ChannelRestore(call) => channel_restore::read_restore(call?)?.into(),
         Which::ArchivePut(call) => archive::read_put(call?)?.into(),
         Which::ArchiveGet(call) => archive::read_get(call?)?.into(),
         Which::ArchiveList(call) => archive::read_list(call?)?.into(),
@@ -129,7 +132,6 @@ pub(super) fn read(from: Reader<'_>) -> Result<Request, CodecError> {
         | Which::Reserved45(())
         | Which::Reserved46(())
         | Which::Reserved47(())
-        | Which::Reserved57(())
         | Which::Reserved58(())
         | Which::Reserved59(())
         | Which::Reserved60(())

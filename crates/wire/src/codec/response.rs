@@ -1,8 +1,8 @@
 //! The union of all responses, with refusals.
 
 use super::{
-    Answer, archive, auth, channel, channel_tree, directory, error::CodecError, field::millis, inbox, linking, session,
-    token, vault,
+    Answer, archive, auth, channel, channel_restore, channel_tree, directory, error::CodecError, field::millis, inbox,
+    linking, session, token, vault,
 };
 use crate::{
     call::{Done, Response},
@@ -46,6 +46,7 @@ pub(super) fn write(answer: &Answer, out: Builder<'_>) -> Result<(), CodecError>
         Response::LinkState(answer) => linking::write_state(answer, out.init_link_state()),
         Response::LinkPage(answer) => linking::write_page(answer, out.init_link_page())?,
         Response::TreeChunks(answer) => channel_tree::write_chunks(answer, out.init_tree_chunks())?,
+        Response::Restored(answer) => channel_restore::write_restored(answer, out.init_restored()),
     }
     Ok(())
 }
@@ -76,7 +77,8 @@ pub(super) fn read(from: Reader<'_>) -> Result<Answer, CodecError> {
         Which::LinkState(answer) => linking::read_state(answer?).into(),
         Which::LinkPage(answer) => linking::read_page(answer?)?.into(),
         Which::TreeChunks(answer) => channel_tree::read_chunks(answer?)?.into(),
-        Which::Error(failure) => return Ok(Err(read_failure(failure?)?)),
+        Which::Restored(answer) => channel_restore::read_restored(answer?)?.into(),
+        Which::Error(failure) => return Ok(Err(read_failure(failure?))),
     }))
 }
 
@@ -85,13 +87,13 @@ fn write_failure(failure: &CallFailure, mut out: error::Builder<'_>) {
     out.set_retry_after_ms(failure.retry_after.map_or(0, millis));
 }
 
-fn read_failure(from: error::Reader<'_>) -> Result<CallFailure, CodecError> {
-    let number = from.get_code();
-    Ok(CallFailure {
-        code: ErrorCode::from_number(number).ok_or(CodecError::UnknownCode { number })?,
+fn read_failure(from: error::Reader<'_>) -> CallFailure {
+    CallFailure {
+        // A later server refuses for reasons that this version cannot tell apart; what it asks is to come back later.
+        code: ErrorCode::from_number(from.get_code()).unwrap_or(ErrorCode::Unavailable),
         retry_after: match from.get_retry_after_ms() {
             0 => None,
             after => Some(Duration::from_millis(after)),
         },
-    })
+    }
 }

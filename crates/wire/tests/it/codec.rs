@@ -8,7 +8,7 @@ use proptest::{
     test_runner::{Config, TestRunner},
 };
 use quicprochat_wire::{
-    Answer, CodecError, ErrorCode, MessageId, Request, Timestamp,
+    Answer, CallFailure, CodecError, Duration, ErrorCode, MessageId, Request, Timestamp,
     call::{
         channel::{ChainPoint, ChannelAttach, ChannelEnqueue, ChannelEntry, ChannelPage, EntryKind},
         directory::{Lookup, Subject},
@@ -37,12 +37,12 @@ fn every_method_has_a_strategy() {
         .chain(24..=26)
         .chain(32..=33)
         .chain(40..=42)
-        .chain(48..=56)
+        .chain(48..=57)
         .chain(64..=67)
         .chain(72..=74)
         .collect();
     assert_eq!(numbers, expected);
-    assert_eq!(answers().len(), 24);
+    assert_eq!(answers().len(), 25);
 }
 
 #[test]
@@ -159,7 +159,7 @@ fn random_bytes_never_panic() {
 fn reserved_and_later_methods_are_unknown() {
     let hello: Request = Hello { version: 1, kind: quicprochat_wire::ConnectionKind::Account }.into();
     let bytes = encode_request(&hello).expect("within the limits");
-    for number in [11u16, 15, 23, 31, 39, 47, 57, 63, 71, 75, 1000, u16::MAX] {
+    for number in [11u16, 15, 23, 31, 39, 47, 58, 63, 71, 75, 1000, u16::MAX] {
         let mut other = bytes.clone();
         other[16..18].copy_from_slice(&number.to_le_bytes());
         let error = decode_request(&other).expect_err("unknown");
@@ -167,6 +167,20 @@ fn reserved_and_later_methods_are_unknown() {
         assert_eq!(refusal(&error), ErrorCode::UnknownMethod);
     }
     assert_eq!(decode_request(&bytes), Ok(hello));
+}
+
+#[test]
+fn a_code_of_a_later_version_asks_to_come_back_later() {
+    let encoded = |code| encode_response(&Err(CallFailure::retry(code, Duration::from_secs(9)))).expect("in limits");
+    let (one, other) = (encoded(ErrorCode::LinkRequired), encoded(ErrorCode::Restoring));
+    let at = one.iter().zip(&other).position(|(one, other)| one != other).expect("the code");
+    for number in [0_u16, 31, 1000, u16::MAX] {
+        let mut later = one.clone();
+        later[at..at + 2].copy_from_slice(&number.to_le_bytes());
+        let expected = CallFailure::retry(ErrorCode::Unavailable, Duration::from_secs(9));
+        assert_eq!(decode_response(&later), Ok(Err(expected)), "{number}");
+    }
+    assert_eq!(decode_response(&other), Ok(Err(CallFailure::retry(ErrorCode::Restoring, Duration::from_secs(9)))));
 }
 
 #[test]

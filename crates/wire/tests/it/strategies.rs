@@ -131,6 +131,13 @@ prop_compose! {
     }
 }
 
+prop_compose! {
+    fn restored_entry()(enqueue in enqueue(), time: u64) -> RestoredEntry {
+        let ChannelEnqueue { id, after_commit, sealed, commit, .. } = enqueue;
+        RestoredEntry { id, after_commit, sealed, time: Timestamp(time), commit }
+    }
+}
+
 fn chunk_id() -> impl Strategy<Value = ChunkId> {
     uniform32(any::<u8>()).prop_map(ChunkId::new)
 }
@@ -206,6 +213,9 @@ pub(crate) fn requests() -> Vec<BoxedStrategy<Request>> {
         channel().prop_map(|channel| ChannelKeyring { channel }.into()).boxed(),
         channel().prop_map(|channel| ChannelDelete { channel }.into()).boxed(),
         (channel(), vec(chunk_id(), 0..=40)).prop_map(|(channel, ids)| ChannelChunks { channel, ids }.into()).boxed(),
+        (channel(), point(), vec(restored_entry(), 0..=6))
+            .prop_map(|(channel, after, entries)| ChannelRestore { channel, after, entries }.into())
+            .boxed(),
         (object(), data(2000)).prop_map(|(id, sealed)| ArchivePut { id, sealed }.into()).boxed(),
         object().prop_map(|id| ArchiveGet { id }.into()).boxed(),
         (option::of(object()), any::<u16>()).prop_map(|(after, limit)| ArchiveList { after, limit }.into()).boxed(),
@@ -271,6 +281,10 @@ prop_compose! {
     }
 }
 
+fn outcome() -> impl Strategy<Value = RestoreOutcome> {
+    prop_oneof![Just(RestoreOutcome::Whole), Just(RestoreOutcome::Short), Just(RestoreOutcome::Diverged)]
+}
+
 fn failure() -> impl Strategy<Value = CallFailure> {
     (proptest::sample::select(ErrorCode::ALL), option::of(1..=u64::MAX))
         .prop_map(|(code, after)| CallFailure { code, retry_after: after.map(Duration::from_millis) })
@@ -324,6 +338,12 @@ pub(crate) fn answers() -> Vec<BoxedStrategy<Answer>> {
         })),
         ok(any::<u64>().prop_map(|left| LinkState { left: Duration::from_millis(left) })),
         ok(vec(data(600), 0..=16).prop_map(|messages| LinkPage { messages })),
+        ok((outcome(), any::<u32>(), point(), point()).prop_map(|(outcome, added, last_commit, last)| Restored {
+            outcome,
+            added,
+            last_commit,
+            last,
+        })),
         failure().prop_map(Err).boxed(),
     ]
 }

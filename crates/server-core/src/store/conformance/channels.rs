@@ -127,6 +127,13 @@ async fn group_infos(store: &dyn Store) -> Result<(), NonConformance> {
     })
     .await?;
     ensure!(found == (Some(info(4, 200)), None, Some((0, 100))), "GroupInfos are found by position, and the oldest");
+    let newest = read(store, |tx| {
+        let channels = tx.channels();
+        let none = channels.newest_group_info(&ChannelId::new([3; 32]))?;
+        Ok((channels.newest_group_info(&TEAM)?, channels.newest_group_info(&PAIR)?, none))
+    })
+    .await?;
+    ensure!(newest == (Some(4), Some(0), None), "the newest GroupInfo of a channel is found");
     write(store, |tx| Ok(tx.channels().remove_group_info(&TEAM, 0)?)).await?;
     let oldest = read(store, |tx| {
         let channels = tx.channels();

@@ -92,6 +92,10 @@ impl ChannelStore for Tables {
         Ok(rows.next().map(|(_, row)| (row.at.position, length(&row.sealed))))
     }
 
+    fn newest_group_info(&mut self, channel: &ChannelId) -> Result<Option<u64>, StoreFault> {
+        Ok(self.group_infos.range(positions_of(channel)).next_back().map(|(_, row)| row.at.position))
+    }
+
     fn remove_group_info(&mut self, channel: &ChannelId, position: u64) -> Result<(), StoreFault> {
         self.check_writable()?;
         self.group_infos.remove(&(*channel, position));
