@@ -64,7 +64,7 @@ impl Fetch {
         let lookup = self.asked.get(&ticket.0)?;
         let same = |other: &Lookup| other.subject == lookup.subject && matches!(other.state, State::Calling);
         // One answer is for everybody who waits for it.
-        let calling = self.asked.values().any(same);
+        let calling = !matches!(lookup.state, State::Waiting) || self.asked.values().any(same);
         let lookup = self.asked.get_mut(&ticket.0)?;
         if matches!(lookup.state, State::Waiting) && !calling {
             match cx.link(ConnectionKind::Lookup) {

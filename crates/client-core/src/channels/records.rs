@@ -50,14 +50,16 @@ impl Search {
     ) -> Result<Option<usize>, EngineError> {
         self.poll(cx, fetch);
         loop {
+            // In a group of a thousand each look is a thousand rows: one when everything has been asked for, one when all answers are
+            // there.
+            if self.is_looking() {
+                return Ok(None);
+            }
             let missing = self.look(cx, channel, named, fetch)?;
             let known = self.found.len();
             // What fails at once is known at once.
             self.poll(cx, fetch);
-            if self.is_looking() {
-                return Ok(None);
-            }
-            if self.found.len() == known {
+            if !self.is_looking() && self.found.len() == known {
                 return Ok(Some(missing));
             }
         }
@@ -72,6 +74,7 @@ impl Search {
         fetch: &mut Fetch,
     ) -> Result<usize, EngineError> {
         let mut missing = 0;
+        let mut newest = None;
         for (account, hash) in named {
             if cx.tx.records().record_by_hash(&channel, hash)?.is_some() {
                 continue;
@@ -81,7 +84,21 @@ impl Search {
                 continue;
             }
             match self.found.get(account) {
-                Some(Some(identity)) => put_newer(cx, channel, identity, hash)?,
+                Some(Some(identity)) => {
+                    let newest = match &mut newest {
+                        Some(newest) => newest,
+                        none => none.insert(newest_serials(cx, &channel)?),
+                    };
+                    let announced = newest.get(account).copied();
+                    // What the directory says counts if the group names it, or if it is newer than anything that was announced.
+                    if identity.hash() == *hash || announced.is_none_or(|announced| announced < identity.serial()) {
+                        put(cx, channel, identity)?;
+                        newest.insert(
+                            *account,
+                            announced.map_or(identity.serial(), |serial| serial.max(identity.serial())),
+                        );
+                    }
+                }
                 Some(None) => missing += 1,
                 None => {
                     self.lookups.entry(*account).or_insert_with(|| fetch.ask(Subject::Account(*account)));
@@ -110,6 +127,10 @@ impl Search {
         conversation: &Conversation,
         fetch: &mut Fetch,
     ) -> Result<Option<usize>, EngineError> {
+        self.poll(cx, fetch);
+        if self.is_looking() {
+            return Ok(None);
+        }
         let known: BTreeSet<AccountId> =
             cx.tx.records().records_of(&conversation.channel)?.into_iter().map(|record| record.account).collect();
         let without = conversation.members.iter().filter(|member| !known.contains(&member.account));
@@ -132,15 +153,14 @@ impl Search {
     }
 }
 
-/// Adds what the directory says of an account if the group names it, or if it is newer than anything that was announced.
-fn put_newer(cx: &Cx<'_>, channel: ChannelId, identity: &VerifiedIdentity, named: &Digest) -> Result<(), EngineError> {
-    let announced = cx.tx.records().records_of(&channel)?;
-    let of_account = announced.iter().filter(|record| record.account == identity.account());
-    let newest = of_account.map(|record| record.serial).max();
-    if identity.hash() == *named || newest.is_none_or(|newest| newest < identity.serial()) {
-        put(cx, channel, identity)?;
+/// The serial of each account's newest record in the book.
+fn newest_serials(cx: &Cx<'_>, channel: &ChannelId) -> Result<BTreeMap<AccountId, u64>, EngineError> {
+    let mut serials = BTreeMap::new();
+    for record in cx.tx.records().records_of(channel)? {
+        let newest = serials.entry(record.account).or_insert(record.serial);
+        *newest = record.serial.max(*newest);
     }
-    Ok(())
+    Ok(serials)
 }
 
 fn known_identity<'a>(

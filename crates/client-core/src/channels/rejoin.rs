@@ -409,6 +409,9 @@ pub(super) fn refused(
     match failure.code {
         ErrorCode::AccessDenied => session.attached = None,
         ErrorCode::TooLarge | ErrorCode::BadRequest => {
+            if let Some(pending) = tree::sealed_anew(cx, session, &conversation.channel, id)? {
+                return write::send_commit(cx, session, pending);
+            }
             let pending = cx.tx.conversations().pending_commit(&conversation.channel)?;
             if pending.is_some_and(|pending| pending.id == *id) {
                 discard(cx, conversation)?;

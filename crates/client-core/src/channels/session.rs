@@ -9,6 +9,9 @@ use crate::{engine::Cx, fetch::Fetch, input::SubscriptionId, store::Conversation
 
 /// Pause after a refusal that names none.
 const PAUSE: Duration = Duration::from_secs(2);
+/// Pause of commits that nobody asked for, after the first that was not possible; and the longest.
+const FIRST_PAUSE: Duration = Duration::from_secs(30);
+const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
 
 /// Calls of this part.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -74,8 +77,8 @@ pub(crate) struct Session {
     pub(crate) stream: Option<SubscriptionId>,
     /// Records of members that this device was never shown.
     pub(crate) book: Search,
-    /// Whether a commit that was due could not be built: not tried again on this link.
-    pub(crate) tended: bool,
+    /// When commits that nobody asked for may be built again.
+    pub(crate) own_commits: OwnCommits,
     /// Nothing is tried before.
     pub(crate) rest_until: Option<Timestamp>,
     /// The last refusal, until something is accepted.
@@ -131,6 +134,32 @@ impl Session {
     }
 }
 
+/// The pause of commits that nobody asked for (a fresh leaf, a removal that is due), after one that could not be built or was
+/// refused for good: building and sending one costs much in a large group. A commit that is accepted ends it.
+#[derive(Default)]
+pub(crate) struct OwnCommits {
+    until: Option<Timestamp>,
+    times: u32,
+}
+
+impl OwnCommits {
+    /// Whether none may be built yet; asks to be called when one may.
+    pub(crate) fn lasts(&self, cx: &mut Cx<'_>) -> bool {
+        let until = self.until.filter(|until| *until > cx.now);
+        if let Some(until) = until {
+            cx.wake(until);
+        }
+        until.is_some()
+    }
+
+    /// Twice as long with each time, up to an hour.
+    pub(crate) fn refused(&mut self, cx: &mut Cx<'_>) {
+        let pause = (FIRST_PAUSE * 1_u32.checked_shl(self.times).unwrap_or(u32::MAX)).min(LONGEST_PAUSE);
+        self.times = self.times.saturating_add(1).min(31);
+        self.until = Some(cx.wake_after(pause));
+    }
+}
+
 #[cfg(test)]
 pub(crate) mod tests {
     use quicprochat_wire::{ChannelId, ErrorCode};
@@ -166,5 +195,23 @@ pub(crate) mod tests {
         assert_eq!(bed.timers.first(), Some(&Timestamp(4_000)));
         bed.at(1_000, |cx| session.back_off(cx, ErrorCode::Unavailable.into()));
         assert_eq!(session.rest_until, Some(Timestamp(1_000).after(PAUSE)));
+    }
+
+    #[test]
+    fn commits_that_nobody_asked_for_rest_longer_after_each_refusal_and_an_hour_at_most() {
+        let (mut bed, mut commits) = (Bed::new(), OwnCommits::default());
+        assert!(!bed.at(0, |cx| commits.lasts(cx)));
+        let mut now = 0;
+        for pause in [30_000, 60_000, 120_000] {
+            bed.at(now, |cx| commits.refused(cx));
+            assert!(bed.at(now + pause - 1, |cx| commits.lasts(cx)));
+            now += pause;
+            assert!(!bed.at(now, |cx| commits.lasts(cx)));
+        }
+        for _ in 0..40 {
+            bed.at(now, |cx| commits.refused(cx));
+        }
+        assert!(bed.at(now + 3_599_999, |cx| commits.lasts(cx)));
+        assert!(!bed.at(now + 3_600_000, |cx| commits.lasts(cx)));
     }
 }

@@ -35,7 +35,7 @@ pub(super) fn drive(
     conversation: &mut Conversation,
     fetch: &mut Fetch,
 ) -> Result<(), EngineError> {
-    if session.tended
+    if session.own_commits.lasts(cx)
         || conversation.state != ConversationState::Active
         || cx.tx.conversations().pending_commit(&conversation.channel)?.is_some()
     {
@@ -50,7 +50,7 @@ pub(super) fn drive(
         Ok(_) => write::drive(cx, session, conversation),
         Err(error) => {
             tracing::warn!(%error, "a due commit is not possible");
-            session.tended = true;
+            session.own_commits.refused(cx);
             Ok(())
         }
     }

@@ -42,14 +42,24 @@ const ALL_ANEW: u64 = 256;
 pub(crate) struct TreeBook {
     known: Option<(ChainPoint, Option<ChunkList>)>,
     /// Of the own commit on its way.
-    sent: Option<(MessageId, Option<ChunkList>)>,
+    sent: Option<Sent>,
+    /// Whether what the server has turned out to be something else than the last GroupInfo says.
+    lied_to: bool,
+}
+
+struct Sent {
+    id: MessageId,
+    list: Option<ChunkList>,
+    /// What was sealed, if only what changed was.
+    body: Option<GroupInfoBody>,
 }
 
 impl TreeBook {
     /// The own commit stands there.
     pub(super) fn accepted(&mut self, id: &MessageId, at: ChainPoint) {
-        if let Some((_, list)) = self.sent.take().filter(|(sent, _)| sent == id) {
-            self.known = Some((at, list));
+        if let Some(sent) = self.sent.take().filter(|sent| sent.id == *id) {
+            self.known = Some((at, sent.list));
+            self.lied_to = false;
         }
     }
 }
@@ -62,7 +72,6 @@ fn seal(
     before: Option<(&ChunkList, &[u8])>,
 ) -> Result<(PendingGroupInfo, Option<ChunkList>), EngineError> {
     let (keys, head) = (keys(&pending.next_keys), info_head(pending));
-    let before = before.filter(|_| random_below(cx.entropy, ALL_ANEW) != 0);
     let announced: BTreeMap<Digest, &Vec<u8>> =
         pending.records.iter().map(|part| (records::hash_of(part), part)).collect();
     let tx = cx.tx;
@@ -89,10 +98,37 @@ pub(super) fn seal_entry(
 ) -> Result<(), EngineError> {
     let PendingGroupInfo::Open { group_info, ratchet_tree } = &pending.group_info else { return Ok(()) };
     let body = GroupInfoBody { group_info: group_info.clone(), ratchet_tree: ratchet_tree.clone() };
+    let before = before.filter(|_| !session.tree.lied_to && random_below(cx.entropy, ALL_ANEW) != 0);
     let (sealed, list) = seal(cx, pending, &body, before)?;
+    let body = matches!(sealed, PendingGroupInfo::Sealed { ends_all: false, .. }).then_some(body);
     pending.group_info = sealed;
-    session.tree.sent = Some((pending.id, list));
+    session.tree.sent = Some(Sent { id: pending.id, list, body });
     Ok(())
+}
+
+/// The own commit, refused for good because of the chunks that it said are in use, as it may be sent once more: with all of them
+/// anew. Anybody with the channel's keys can store a GroupInfo that names chunks which are not there, and must not stop those
+/// who commit after it, least of all the commit that removes whoever did.
+///
+/// `None` where that was not it. What an earlier process sealed is not at hand any more; then the next commit seals all.
+pub(super) fn sealed_anew(
+    cx: &mut Cx<'_>,
+    session: &mut Session,
+    channel: &ChannelId,
+    id: &MessageId,
+) -> Result<Option<PendingCommit>, EngineError> {
+    let pending = cx.tx.conversations().pending_commit(channel)?;
+    let Some(mut pending) = pending.filter(|pending| pending.id == *id) else { return Ok(None) };
+    if !matches!(pending.group_info, PendingGroupInfo::Sealed { ends_all: false, .. }) {
+        return Ok(None);
+    }
+    session.tree.lied_to = true;
+    let sent = session.tree.sent.take().filter(|sent| sent.id == *id);
+    let Some(GroupInfoBody { group_info, ratchet_tree }) = sent.and_then(|sent| sent.body) else { return Ok(None) };
+    tracing::warn!("the chunks of the tree are not those that the GroupInfo before names: all are sent");
+    pending.group_info = PendingGroupInfo::Open { group_info, ratchet_tree };
+    seal_entry(cx, session, &mut pending, None)?;
+    Ok(Some(pending))
 }
 
 /// Seals the GroupInfo of a member's commit, once it is known which chunks the server has; asks for that first. Whether it can

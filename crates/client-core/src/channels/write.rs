@@ -15,7 +15,7 @@ use quicprochat_wire::{
 use super::{
     apply,
     commit::{self, Plan},
-    session::{ChannelCall, Session},
+    session::{ChannelCall, OwnCommits, Session},
     tree,
 };
 use crate::{
@@ -60,6 +60,9 @@ pub(super) fn drive(
         return Ok(());
     }
     if row.attempt.is_none() && row.purpose != MessagePurpose::Leave && leaf_is_due(cx.now, conversation) {
+        if session.own_commits.lasts(cx) {
+            return Ok(());
+        }
         return match commit::stage(cx, conversation, &Plan::update())? {
             Ok(_) => drive(cx, session, conversation),
             // The message waits: it must not leave with a leaf that was to be renewed.
@@ -88,6 +91,7 @@ pub(super) fn send_commit(
         Ok(false) => return Ok(()),
         Err(EngineError::Crypto(E2eeError::TooLarge { .. })) => {
             let Some(conversation) = cx.tx.conversations().conversation(&pending.channel)? else { return Ok(()) };
+            session.own_commits.refused(cx);
             session.refused = Some(ErrorCode::TooLarge.into());
             return drop_pending(cx, &conversation, &pending.id);
         }
@@ -177,6 +181,9 @@ pub(super) fn enqueued(
     match enqueued {
         Enqueued::Accepted { at, time } => {
             session.tree.accepted(id, *at);
+            if row.is_none() {
+                session.own_commits = OwnCommits::default();
+            }
             session.head = session.head.max(at.position);
             conversation.head = conversation.head.max(at.position);
             let is_next = at.position == conversation.cursor.position.saturating_add(1);
@@ -310,7 +317,11 @@ pub(super) fn commit_refused(
     match failure.code {
         ErrorCode::AccessDenied => session.attached = None,
         ErrorCode::TooLarge | ErrorCode::BadRequest => {
+            if let Some(pending) = tree::sealed_anew(cx, session, &conversation.channel, id)? {
+                return send_commit(cx, session, pending);
+            }
             drop_pending(cx, conversation, id)?;
+            session.own_commits.refused(cx);
             session.refused = Some(failure);
         }
         _ => session.back_off(cx, failure),

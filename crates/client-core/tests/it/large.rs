@@ -1,11 +1,14 @@
 //! Groups whose tree is stored in chunks: more than eight leaves.
 
 use quicprochat_client_core::{
-    CallError, Command, Outcome, StoreTx as _,
+    CallError, Command, CommandError, Outcome, StoreTx as _,
     store::{ConversationState, PendingGroupInfo, RejoinReason},
 };
-use quicprochat_e2ee::channel::{ChannelKeys, GroupInfoBody, GroupInfoHead, seal_group_info};
-use quicprochat_wire::{ChannelId, Request, Response, call::channel::TreeChange, time::Duration};
+use quicprochat_e2ee::{
+    E2eeError,
+    channel::{ChannelKeys, GroupInfoBody, GroupInfoHead, seal_chunked_group_info, seal_group_info, seal_tree},
+};
+use quicprochat_wire::{ChannelId, Digest, ErrorCode, Request, Response, call::channel::TreeChange, time::Duration};
 
 use crate::{
     groups::group_of,
@@ -27,6 +30,43 @@ fn changes(world: &mut World, name: &str) -> Vec<TreeChange> {
 
 fn asked(world: &mut World, name: &str, what: &str) -> usize {
     world.client(name).calls.iter().filter(|(_, request)| request.name() == what).count()
+}
+
+/// A commit of a modified client: its GroupInfo is what `seal` makes of it, and it changes no chunk.
+fn rename_with_group_info(
+    world: &mut World,
+    name: &'static str,
+    channel: ChannelId,
+    title: &str,
+    seal: impl Fn(&GroupInfoHead, &ChannelKeys, GroupInfoBody) -> Vec<u8>,
+) {
+    // The tree stays open as long as it is not known what the server has.
+    let lost = |result: &mut Result<Response, CallError>| {
+        if matches!(result, Ok(Response::GroupInfo(_))) {
+            *result = Err(CallError::LinkLost);
+        }
+    };
+    world.tamper = Some((name, Box::new(lost)));
+    world.begin(name, Command::Rename { channel, title: title.to_owned() });
+    let mut pending = loop {
+        world.step();
+        let tx = world.client(name).store.begin().expect("opens");
+        if let Some(pending) = tx.conversations().pending_commit(&channel).expect("reads") {
+            break pending;
+        }
+    };
+    let PendingGroupInfo::Open { group_info, ratchet_tree } = pending.group_info else { panic!("sealed too early") };
+    let head = GroupInfoHead { channel, after_position: pending.after.position, commit: pending.id };
+    let keys = ChannelKeys::from_bytes(pending.next_keys.expose());
+    let sealed = seal(&head, &keys, GroupInfoBody { group_info, ratchet_tree });
+    pending.group_info = PendingGroupInfo::sealed(sealed, TreeChange::default());
+    {
+        let tx = world.client(name).store.begin().expect("opens");
+        tx.conversations().put_pending_commit(&pending).expect("put");
+        tx.commit();
+    }
+    world.tamper = None;
+    world.sync(name);
 }
 
 fn rename(world: &mut World, name: &str, channel: ChannelId, title: &str) {
@@ -153,34 +193,11 @@ fn a_group_info_with_its_whole_tree_lets_in_and_the_next_commit_stores_chunks() 
     // Alice does not know the chunks of somebody else's commit.
     rename(&mut world, "bob", channel, "soup");
     world.sync("alice");
-    // As clients did that knew no chunks. The tree stays open as long as it is not known what the server has.
-    let lost = |result: &mut Result<Response, CallError>| {
-        if matches!(result, Ok(Response::GroupInfo(_))) {
-            *result = Err(CallError::LinkLost);
-        }
+    // As clients did that knew no chunks.
+    let whole = |head: &GroupInfoHead, keys: &ChannelKeys, body: GroupInfoBody| {
+        seal_group_info(keys, head, &body, &mut Seeded::new(9)).expect("seals")
     };
-    world.tamper = Some(("alice", Box::new(lost)));
-    world.begin("alice", Command::Rename { channel, title: "before chunks".to_owned() });
-    let mut pending = loop {
-        world.step();
-        let tx = world.client("alice").store.begin().expect("opens");
-        if let Some(pending) = tx.conversations().pending_commit(&channel).expect("reads") {
-            break pending;
-        }
-    };
-    let PendingGroupInfo::Open { group_info, ratchet_tree } = pending.group_info else { panic!("sealed too early") };
-    let head = GroupInfoHead { channel, after_position: pending.after.position, commit: pending.id };
-    let keys = ChannelKeys::from_bytes(pending.next_keys.expose());
-    let body = GroupInfoBody { group_info, ratchet_tree };
-    let whole = seal_group_info(&keys, &head, &body, &mut Seeded::new(9)).expect("seals");
-    pending.group_info = PendingGroupInfo::sealed(whole, TreeChange::default());
-    {
-        let tx = world.client("alice").store.begin().expect("opens");
-        tx.conversations().put_pending_commit(&pending).expect("put");
-        tx.commit();
-    }
-    world.tamper = None;
-    world.sync("alice");
+    rename_with_group_info(&mut world, "alice", channel, "before chunks", whole);
     assert_eq!(changes(&mut world, "alice").pop(), Some(TreeChange::default()));
     assert_eq!(world.conversation("alice", channel).title, "before chunks");
 
@@ -267,4 +284,59 @@ fn commits_of_two_at_once_and_deaths_at_every_effect_leave_a_tree_to_enter_by() 
         world.sync(name);
     }
     assert_all_is_well(&mut world, channel, &NAMES);
+}
+
+#[test]
+fn a_group_info_that_names_chunks_which_are_not_there_stops_nobody_who_commits_after_it() {
+    let (mut world, channel) = group_of(&NAMES);
+    let false_list = |head: &GroupInfoHead, keys: &ChannelKeys, body: GroupInfoBody| {
+        let mut entropy = Seeded::new(9);
+        let no_record = |_: &Digest| Ok::<_, E2eeError>(None);
+        let tree = seal_tree(&channel, &body.ratchet_tree, None, no_record, &mut entropy).expect("cuts");
+        let list = tree.list.expect("a large tree");
+        seal_chunked_group_info(keys, head, &body.group_info, &list, &mut entropy).expect("seals")
+    };
+    rename_with_group_info(&mut world, "judy", channel, "false", false_list);
+    assert_eq!(changes(&mut world, "judy").pop(), Some(TreeChange::default()));
+    world.sync("alice");
+
+    let before = changes(&mut world, "alice").len();
+    let removed = world.run("alice", Command::Remove { channel, name: "judy".to_owned() });
+    assert!(matches!(removed, Ok(Outcome::Committed { .. })), "{removed:?}");
+    let sent: Vec<bool> = changes(&mut world, "alice")[before..].iter().map(|change| change.ends_all).collect();
+    assert_eq!(sent, [false, true], "what changed is refused, so all is sent");
+    rename(&mut world, "alice", channel, "true");
+    let last = changes(&mut world, "alice").pop().expect("a commit");
+    assert!(!last.ends_all, "what it wrote itself it knows");
+
+    let rest: Vec<&'static str> = NAMES.into_iter().filter(|name| *name != "judy").collect();
+    lose_group(&mut world, "bob", channel);
+    set_state(&mut world, "bob", channel, RejoinReason::GroupLost);
+    for name in rest.iter().chain(&rest) {
+        world.sync(name);
+    }
+    assert_all_is_well(&mut world, channel, &rest);
+}
+
+#[test]
+fn a_commit_that_is_due_and_refused_for_good_is_put_off_longer_each_time() {
+    let (mut world, channel) = group_of(&NAMES);
+    world.limit(|limits| limits.group_info_bytes = 2_000);
+    world.sync("bob");
+    let tried = |world: &mut World| changes(world, "bob").len();
+    let before = tried(&mut world);
+    let refused = world.send("bob", channel, "hello");
+    assert!(
+        matches!(refused, Err(CommandError::Refused(failure)) if failure.code == ErrorCode::TooLarge),
+        "{refused:?}"
+    );
+    let first = tried(&mut world) - before;
+    assert!((1..=2).contains(&first), "the new leaf was to be renewed: once as a change, once whole: {first}");
+    world.begin("bob", Command::Listen);
+    world.pass(Duration::from_secs(3600));
+    let later = tried(&mut world) - before - first;
+    assert!((1..=16).contains(&later), "half a minute, a minute, two, ...: {later}");
+    world.limit(|_| ());
+    world.pass(Duration::from_secs(2 * 3600));
+    assert!(!world.conversation("bob", channel).fresh_leaf, "and it gets through in the end");
 }
