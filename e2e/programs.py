@@ -25,11 +25,12 @@ def program(variable: str) -> Path:
 
 
 class Server:
-    """A running server on a data folder of its own."""
+    """A running server on a data folder of its own, or on one that is there."""
 
-    def __init__(self, folder: Path):
-        self._log = folder / "server.log"
-        command = [program("QPC_SERVER_BIN"), "--data-dir", folder / "data", "--listen", "127.0.0.1:0"]
+    def __init__(self, folder: Path, data: Path | None = None):
+        self.data = data or folder / "data"
+        self._log = folder / f"server-{self.data.name}.log"
+        command = [program("QPC_SERVER_BIN"), "--data-dir", self.data, "--listen", "127.0.0.1:0"]
         # aioquic has no hybrid group.
         command += ["--set", "transport.accept_classical=true"]
         with self._log.open("wb") as log:

@@ -31,6 +31,10 @@ CODES = {
     24: "token-expired",
     25: "access-denied",
     26: "channel-exists",
+    27: "link-expired",
+    28: "link-used",
+    29: "link-required",
+    30: "restoring",
 }
 
 

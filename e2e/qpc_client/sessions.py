@@ -103,6 +103,15 @@ class Channel:
         [(outcome, found)] = answer.items()
         return outcome, found if outcome == "diverged" else Point.read(found)
 
+    async def restore(self, after: Point, entries: list[dict[str, Any]]) -> tuple[str, int, Point]:
+        """Offers what follows `after`, as it was read: `whole`, `short` or `diverged`, how many were missing, the log's end."""
+        known = {"id", "afterCommit", "sealed", "time", "commit"}
+        offered = [{name: value for name, value in entry.items() if name in known} for entry in entries]
+        answer = await self.connection.call(
+            "channelRestore", channel=self.keys.channel, after=after.fields(), entries=offered
+        )
+        return answer["outcome"], answer["added"], Point.read(answer["last"])
+
     async def read(self, after: int = 0, limit: int = PAGE_ENTRIES) -> dict[str, Any]:
         return await self.connection.call("channelRead", channel=self.keys.channel, after=after, limit=limit)
 

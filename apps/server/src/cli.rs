@@ -76,7 +76,8 @@ Exit codes: 0 done, 1 failed (nothing is left behind), 2 the command line is wro
     /// Put a backup into an empty data directory.
     #[command(
         after_help = "All of the file is read and checked before anything is in its place. The directory must be empty. Clients notice that the server is
-as it was: docs/server.md says what they do.
+as it was, and offer what it lost: for 10 minutes from its first start on (--recovery) it takes nothing new for conversations.
+docs/server.md says more.
 
 Examples:
   qpc-server restore /var/backups/qpc.backup --data-dir /var/lib/qpc
@@ -179,6 +180,10 @@ pub struct Settings {
     /// File that gets the server link once connections are accepted.
     #[arg(long, value_name = "FILE", global = true)]
     pub ready_file: Option<PathBuf>,
+    /// How long a server that was restored takes nothing new for conversations, so that clients can offer first what it lost;
+    /// 0s for not at all [default: 10min].
+    #[arg(long, value_name = "TIME", global = true)]
+    pub recovery: Option<String>,
     /// Who may register [default: open].
     #[arg(long, value_enum, global = true)]
     pub registration: Option<Registration>,
@@ -213,6 +218,7 @@ impl Settings {
         flag("--listen", "listen", self.listen.map(|listen| listen.to_string()));
         flag("--host", "host", self.host);
         flag("--ready-file", "ready_file", path("--ready-file", self.ready_file)?);
+        flag("--recovery", "recovery", self.recovery);
         flag("--registration", "registration.mode", self.registration.as_ref().map(name));
         flag("--log-format", "log.format", self.log_format.as_ref().map(name));
         flag("--log-level", "log.level", self.log_level.as_ref().map(name));

@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use quicprochat_server_core::Server;
+use quicprochat_server_core::{Recovery, Server};
 use quicprochat_transport::{Listener, ServerIdentity};
 use quicprochat_wire::ServerLink;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -22,7 +22,7 @@ use crate::{
     private_file,
     store::{Location, SqliteStore, StoreOptions, StoreStats},
     store_key::StoreKey,
-    system::SystemEntropy,
+    system::{self, SystemEntropy},
 };
 
 /// Runs the server until it is told to stop.
@@ -78,6 +78,14 @@ async fn serve(
     let listener = Listener::bind(config.listen, identity, settings)?;
     let link = ServerLink::new(host, listener.local_addr().port(), listener.fingerprint())
         .with_context(|| format!("{host} is no host that a server link can carry; set --host"))?;
+    if let Some(Recovery { until: Some(until), restored }) = server.begin_recovery(system::now()).await? {
+        let minutes = until.since(system::now()).as_secs().div_ceil(60);
+        tracing::warn!(
+            minutes,
+            restored,
+            "restored from a backup: nothing new is taken for conversations before clients could offer what is missing"
+        );
+    }
     let upkeep = tokio::spawn(maintenance::run(server.clone(), store, metrics.clone(), counters));
     announce(config, &link)?;
     tracing::info!(address = %config.listen, registration = ?config.registration.mode, "ready");

@@ -84,6 +84,9 @@ pub struct Limits {
     /// How long an invite code counts. 30 days.
     pub invite_validity: Duration,
 
+    /// How long a server that was restored from a backup takes nothing new for channels. 10 minutes; zero: not at all.
+    pub recovery: Duration,
+
     /// How long a code that links a new device counts. 10 minutes.
     pub link_validity: Duration,
     /// Codes of devices that count at a time, on the whole server. 1,024.
@@ -138,6 +141,7 @@ impl Default for Limits {
             archive_objects: 32_768,
             invites: 10,
             invite_validity: DAY * 30,
+            recovery: MINUTE * 10,
             link_validity: MINUTE * 10,
             links: 1_024,
             tokens_per_day: 640,

@@ -2,7 +2,8 @@
 //!
 //! One folder a service, one file a method: `session`, `auth`, `directory`, `vault`, `archive`, `tokens`, `inbox`, `channels`,
 //! `linking`.
-//! [`Server`] routes calls to them; `access` decides in one place who may make which. They keep everything in a
+//! [`Server`] routes calls to them; `access` decides in one place who may make which; `recovery` holds back what is new after a
+//! restore. They keep everything in a
 //! [`store::Store`], whose traits a backend implements; [`store::memory`] is one, for tests and simulations.
 //!
 //! ```text
@@ -24,6 +25,7 @@ mod inbox;
 mod limiter;
 mod linking;
 mod maintenance;
+mod recovery;
 mod server;
 mod session;
 mod shared;
@@ -40,4 +42,5 @@ pub use config::{Limits, Rate, ServerConfig};
 pub use connection::Connection;
 pub use error::ServerError;
 pub use maintenance::Swept;
+pub use recovery::Recovery;
 pub use server::{Reply, Server};

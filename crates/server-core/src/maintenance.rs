@@ -5,6 +5,7 @@ use quicprochat_wire::Timestamp;
 use crate::{
     channels,
     error::ServerError,
+    recovery::{self, Recovery},
     shared::Core,
     store::{Day, write},
 };
@@ -24,16 +25,19 @@ pub struct Swept {
     pub token_rows: u64,
     /// Lapsed invite codes.
     pub invites: u64,
+    /// The recovery time that was over.
+    pub recovery: Option<Recovery>,
 }
 
 /// Removes everything that is too old, in steps that leave room for other work between them.
 pub(crate) async fn sweep(core: &Core, now: Timestamp) -> Result<Swept, ServerError> {
     core.limits.sweep(now);
     core.links.sweep(now);
+    let recovery = recovery::end(core, now).await?;
     let store = &*core.store;
     let retention = u64::try_from(core.config.limits.retention.as_millis()).unwrap_or(u64::MAX);
     let cutoff = Timestamp(now.0.saturating_sub(retention));
-    let mut swept = Swept::default();
+    let mut swept = Swept { recovery, ..Swept::default() };
     loop {
         let dropped = channels::expire(store, cutoff).await?;
         swept.channel_entries += dropped;

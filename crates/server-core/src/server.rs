@@ -16,6 +16,7 @@ use crate::{
     error::{ServerError, failure},
     inbox, linking,
     maintenance::{Swept, sweep},
+    recovery::{self, Recovery},
     session,
     shared::Core,
     store::{Refusal, Store},
@@ -62,7 +63,8 @@ impl Server {
     ) -> Result<Self, ServerError> {
         let opaque = OpaqueServer::load(&*store, config.fingerprint, &mut *entropy).await?;
         let issuer = Issuer::load(&*store, &config.fingerprint, &config.limits, &mut *entropy).await?;
-        Ok(Self { core: Arc::new(Core::new(config, store, opaque, issuer, entropy)) })
+        let recovery = recovery::Clock::load(&*store).await?;
+        Ok(Self { core: Arc::new(Core::new(config, store, opaque, issuer, recovery, entropy)) })
     }
 
     /// A connection came up.
@@ -90,6 +92,26 @@ impl Server {
     /// Errors:   the store's; what was removed before stays removed.
     pub async fn sweep(&self, now: Timestamp) -> Result<Swept, ServerError> {
         sweep(&self.core, now).await
+    }
+
+    /// Begins the recovery time that a restore left to begin, if one did; says what is stored of it. To be called when the server
+    /// begins to take calls. Otherwise it begins with the first entry that somebody wants to write.
+    ///
+    /// Errors:   the store's.
+    pub async fn begin_recovery(&self, now: Timestamp) -> Result<Option<Recovery>, ServerError> {
+        Ok(recovery::begin(&self.core, now).await?)
+    }
+
+    /// When the recovery time is over, if it is on. A [`Server::sweep`] then removes what is stored of it.
+    #[must_use]
+    pub fn recovery_ends(&self) -> Option<Timestamp> {
+        self.core.recovery.ends()
+    }
+
+    /// Entries that were offered again and taken since this server started.
+    #[must_use]
+    pub fn restored_entries(&self) -> u64 {
+        self.core.recovery.restored()
     }
 
     /// Makes invite codes for the operator to hand out.

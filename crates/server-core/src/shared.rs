@@ -14,6 +14,7 @@ use crate::{
     config::{Limits, ServerConfig},
     limiter::{KeyedLimiter, Limiter},
     linking::LinkTable,
+    recovery,
     store::Store,
     tokens::Issuer,
     wakers::Wakers,
@@ -29,6 +30,7 @@ pub(crate) struct Core {
     pub(crate) account_wakers: Wakers<AccountId>,
     pub(crate) links: LinkTable,
     pub(crate) draining: AtomicBool,
+    pub(crate) recovery: recovery::Clock,
     entropy: Mutex<Box<dyn Entropy>>,
 }
 
@@ -64,6 +66,7 @@ impl Core {
         store: Arc<dyn Store>,
         opaque: OpaqueServer,
         issuer: Issuer,
+        recovery: recovery::Clock,
         entropy: Box<dyn Entropy>,
     ) -> Self {
         Self {
@@ -76,6 +79,7 @@ impl Core {
             account_wakers: Wakers::default(),
             links: LinkTable::default(),
             draining: AtomicBool::new(false),
+            recovery,
             entropy: Mutex::new(entropy),
         }
     }

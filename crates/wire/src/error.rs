@@ -99,6 +99,14 @@ error_codes! {
     Restoring = 30, "restoring";
 }
 
+impl ErrorCode {
+    /// Whether the server could not do it for now: nothing is wrong with the call, and the same one may succeed later.
+    #[must_use]
+    pub const fn is_passing(self) -> bool {
+        matches!(self, Self::Internal | Self::Unavailable | Self::Restoring)
+    }
+}
+
 /// A refused call as it travels.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct CallFailure {

@@ -7,7 +7,9 @@ use std::{
     process::ExitCode,
 };
 
+use quicprochat_server_core::Recovery;
 use quicprochat_transport::ServerIdentity;
+use quicprochat_wire::Timestamp;
 use serde_json::{Value, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
@@ -17,7 +19,8 @@ use crate::{
     command::existing,
     config::{Config, Layers},
     run,
-    store::{dump, sound},
+    store::{dump, recovery, sound},
+    system,
 };
 
 /// Standard input or output in place of a file.
@@ -78,11 +81,13 @@ pub fn restore(config: &Config, layers: &Layers, args: &RestoreArgs) -> anyhow::
         Ok(summary) => {
             let text = format!(
                 "restored {} of {} into {}: {}. What came after that is gone from the server: clients that know more of a \
-                 conversation stop there and say so; what was revoked since must be revoked again",
+                 conversation offer it again, and for {} after the first start nothing new is written before; what was \
+                 revoked since must be revoked again",
                 args.file.display(),
                 made(&summary),
                 config.data_dir.display(),
-                counted(&summary)
+                counted(&summary),
+                config.recovery,
             );
             tell(args.json, "restored", object(&args.file, &summary), &text)
         }
@@ -122,9 +127,20 @@ fn check_data(config: &Config, layers: &Layers, json: bool) -> anyhow::Result<Ex
         }
         Some(_) => {}
     }
+    let recovery = match recovery(&store)? {
+        Some(Err(error)) => {
+            faults.push(error.to_string());
+            None
+        }
+        Some(Ok(recovery)) => Some(recovery),
+        None => None,
+    };
     let mut out = io::stdout().lock();
     if json {
-        writeln!(out, "{}", json!({ "event": "check", "ok": faults.is_empty(), "faults": faults }))?;
+        let recovery = recovery
+            .map(|Recovery { until, restored }| json!({ "until": until.map(|until| until.0), "restored": restored }));
+        let said = json!({ "event": "check", "ok": faults.is_empty(), "faults": faults, "recovery": recovery });
+        writeln!(out, "{said}")?;
     } else if faults.is_empty() {
         writeln!(out, "ok")?;
     } else {
@@ -132,7 +148,24 @@ fn check_data(config: &Config, layers: &Layers, json: bool) -> anyhow::Result<Ex
             writeln!(out, "{fault}")?;
         }
     }
+    if let Some(recovery) = recovery.filter(|_| !json) {
+        // Not a fault, and not in the way of who compares the output.
+        writeln!(io::stderr().lock(), "qpc-server: {}", of_recovery(recovery, system::now()))?;
+    }
     Ok(if faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn of_recovery(recovery: Recovery, now: Timestamp) -> String {
+    let Recovery { until, restored } = recovery;
+    let state = match until {
+        None => "begins with the next start of the server".to_owned(),
+        Some(until) if until <= now => "is over".to_owned(),
+        Some(until) => format!("is over in {} s", until.since(now).as_secs().saturating_add(1)),
+    };
+    format!(
+        "restored from a backup: the recovery time, in which nothing new is taken for conversations, {state}; clients have \
+         offered {restored} entries that were missing"
+    )
 }
 
 /// The file, and its length if it has one.

@@ -4,13 +4,18 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use quicprochat_server_core::{
+    Recovery,
+    store::{StateKey, StoreTx, write as write_row},
+};
 use quicprochat_transport::ServerIdentity;
+use quicprochat_wire::Timestamp;
 
 use super::{create::write, planted, *};
 use crate::{
     data_dir::{DataDir, RESTORING},
     private_file,
-    store::{Filling, Location, SqliteStore, StoreOptions, dump, known_schema, sound},
+    store::{Filling, Location, SqliteStore, StoreOptions, dump, known_schema, recovery, sound},
     store_key::StoreKey,
 };
 
@@ -91,9 +96,27 @@ fn a_restored_store_has_the_rows_of_the_one_that_was_running() {
     bed.store.close();
     let location = Location { path: data.join("store.db"), key: StoreKey::new([8; 32]) };
     assert_eq!(sound::faults(&location).expect("opens"), Vec::<String>::new());
-    let without_inboxes =
-        |rows: Vec<String>| rows.into_iter().filter(|row| !row.contains(r#""table":"inboxes""#)).collect::<Vec<_>>();
-    assert_eq!(without_inboxes(dumped(&location)), without_inboxes(dumped(&bed.location)));
+    // Inboxes go on elsewhere, and there is the mark of the restore.
+    let same = |row: &String| !row.contains(r#""table":"inboxes""#) && !row.contains(r#""key":"recovery""#);
+    let rows = |location: &Location| dumped(location).into_iter().filter(same).collect::<Vec<_>>();
+    assert_eq!(rows(&location), rows(&bed.location));
+}
+
+#[test]
+fn a_restored_store_begins_a_recovery_time_whatever_the_backup_says_of_an_earlier_one() {
+    let bed = bed();
+    assert_eq!(recovery(&bed.location).expect("opens"), None);
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let earlier = Recovery { until: Some(Timestamp(7)), restored: 9 };
+    let mark = move |tx: &mut dyn StoreTx| Ok(tx.state().put(StateKey::Recovery, &earlier.encode())?);
+    runtime.block_on(write_row(&bed.store, mark)).expect("put");
+    for (name, backup) in [("first", bed.backup()), ("second", bed.backup())] {
+        let (data, restored) = bed.restore(name, &backup);
+        restored.expect("restored");
+        let location = Location { path: data.join("store.db"), key: StoreKey::new([8; 32]) };
+        assert_eq!(recovery(&location).expect("opens"), Some(Ok(Recovery::PENDING)));
+    }
+    assert_eq!(recovery(&bed.location).expect("opens"), Some(Ok(earlier)));
 }
 
 #[test]

@@ -34,6 +34,7 @@ impl Config {
     /// Errors:   [`ConfigError::Range`] for a size beyond what its field can hold.
     pub fn services(&self, fingerprint: Fingerprint) -> Result<core_config::ServerConfig, ConfigError> {
         let mut limits = self.limits.services()?;
+        limits.recovery = self.recovery.duration();
         limits.invites = self.registration.invites_per_account;
         limits.invite_validity = self.registration.invite_validity.duration();
         let registration = match self.registration.mode {

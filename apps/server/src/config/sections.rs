@@ -20,6 +20,8 @@ pub struct Config {
     pub host: String,
     /// A file that gets the server link once connections are accepted. Empty: none.
     pub ready_file: PathBuf,
+    /// How long a server that was restored from a backup takes nothing new for conversations. Zero: not at all.
+    pub recovery: Span,
     /// Who may register.
     pub registration: RegistrationSection,
     /// What is logged, to standard error.
@@ -175,6 +177,7 @@ impl Default for Config {
             listen: SocketAddr::from(([0, 0, 0, 0], 4433)),
             host: String::new(),
             ready_file: PathBuf::new(),
+            recovery: core_config::Limits::default().recovery.into(),
             registration: RegistrationSection::default(),
             log: LogSection::default(),
             store: StoreSection::default(),
@@ -249,6 +252,7 @@ impl Default for LimitsSection {
             archive_objects,
             link_validity,
             links,
+            recovery: _,
             invites: _,
             invite_validity: _,
             tokens_per_day,

@@ -13,7 +13,7 @@ use super::{
     connection::{Location, PAGE_BYTES, Purpose, explain},
     error::fault,
     journal::{Held, read_block, write_block},
-    schema,
+    recovery, schema,
 };
 use crate::backup::{BackupError, Cell, FrameWriter, Progress, Rows, TableHead};
 
@@ -198,12 +198,13 @@ impl Filling {
 
     /// Ends: brings the schema up to date, and sees to it that nobody takes what this server says for what the one before it
     /// said. Inboxes go on far above any number that was given out after the backup was made: clients ask for what follows the
-    /// highest that they know.
+    /// highest that they know. And the next start begins a recovery time, in which clients offer what came after the backup.
     ///
     /// Errors:   [`BackupError`].
     pub fn finish(mut self) -> Result<(), BackupError> {
         self.execute("INSERT OR IGNORE INTO inboxes SELECT account, 0, 0, 0 FROM accounts")?;
         self.execute(&format!("UPDATE inboxes SET last = last + {INBOX_GAP}"))?;
+        recovery::leave(&self.db).map_err(|error| self.refused(&error))?;
         self.execute("COMMIT")?;
         schema::migrate(&mut self.db, &self.location.path)?;
         self.checkpoint()?;

@@ -21,6 +21,7 @@ mod error;
 mod inboxes;
 mod journal;
 mod reader;
+mod recovery;
 mod schema;
 pub mod sound;
 mod stats;
@@ -47,6 +48,7 @@ pub use self::{
     copy::{Filling, Snapshot, tables_of_schema},
     error::OpenError,
     journal::JournalLimits,
+    recovery::recovery,
     schema::known_version as known_schema,
     stats::{StoreCounts, StoreStats},
 };

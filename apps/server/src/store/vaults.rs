@@ -111,4 +111,9 @@ impl StateStore for SqliteTx<'_> {
         self.write("INSERT OR REPLACE INTO state VALUES (?1, ?2)", params![key.name(), value])?;
         Ok(())
     }
+
+    fn remove(&mut self, key: StateKey) -> Result<(), StoreFault> {
+        self.write("DELETE FROM state WHERE key = ?1", [key.name()])?;
+        Ok(())
+    }
 }

@@ -105,7 +105,7 @@ async fn what_was_acknowledged_before_a_backup_began_is_in_it_while_many_write()
         assert_eq!(outcome.status.code(), Some(0), "{}", outcome.stderr);
         let outcome = run(qpc_server(&restored, &["check"]));
         assert_eq!((outcome.status.code(), outcome.stdout.as_str()), (Some(0), "ok\n"), "{}", outcome.stderr);
-        let server = Running::start(&restored, &[]);
+        let server = Running::start(&restored, &["--recovery", "0s"]);
         assert_eq!(server.link.fingerprint(), link.fingerprint(), "clients accept it");
         assert!(before.len() >= 200 * (number + 1));
         for (which, channel) in channels.iter().enumerate() {

@@ -28,6 +28,11 @@ impl TestChannel {
         Self { id, access: AccessSecretKey::from_seed(&[number; 32]), start }
     }
 
+    /// The empty log.
+    pub(crate) const fn start(&self) -> ChainPoint {
+        self.start
+    }
+
     /// Puts the channel into the store of a server that does not run.
     pub(crate) async fn plant(&self, data: &Path) {
         let path = data.join("store.db");

@@ -12,3 +12,5 @@ mod crash;
 mod lifecycle;
 #[cfg(test)]
 mod process;
+#[cfg(test)]
+mod recovery;

@@ -85,9 +85,7 @@ impl Send {
         }
         match parts.channels.refused(&channel).filter(|_| !parts.channels.is_calling(&channel)) {
             None => Ok(Step::Wait),
-            Some(failure) if failure.code == ErrorCode::Unavailable || failure.code == ErrorCode::Internal => {
-                queued(cx, row)
-            }
+            Some(failure) if failure.code.is_passing() => queued(cx, row),
             Some(failure) if failure.retry_after.is_some_and(|after| after <= PATIENCE) => Ok(Step::Wait),
             Some(failure) => {
                 row.lease = None;

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     connection::ChannelConnection,
+    recovery,
     shared::Core,
     store::{ChannelRow, Minute, PageLimit, Refusal, StoreTx, write},
 };
@@ -28,6 +29,7 @@ pub(crate) async fn enqueue(
     check_sizes(&request.sealed, request.commit.as_ref(), &core.config.limits)?;
     let channel = request.channel;
     let attached = connection.keys(&channel)?;
+    recovery::gate(core, now).await?;
     core.limits.enqueues.take(channel, now)?;
     let quota = Quota::of(&core.config.limits, now);
     let time = Minute::from(now);

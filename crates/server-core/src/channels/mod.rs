@@ -34,6 +34,8 @@ pub(crate) use tree::chunks;
 #[cfg(test)]
 mod model_tests;
 #[cfg(test)]
+mod restore_model_tests;
+#[cfg(test)]
 mod restore_tests;
 #[cfg(test)]
 mod tests;

@@ -23,6 +23,7 @@ use super::{
 use crate::{
     config::Limits,
     connection::ChannelConnection,
+    recovery,
     shared::Core,
     store::{ChannelRow, Minute, Refusal, StoreTx, write},
 };
@@ -38,12 +39,17 @@ pub(crate) async fn restore(
     let attached = connection.keys(&channel)?;
     core.limits.enqueues.take(channel, now)?;
     let quota = Quota::of(&core.config.limits, now);
+    let counts = core.recovery.is_on();
     let restored = write(&*core.store, move |tx| {
         let mut row = current(tx, &channel, &attached)?;
         let (outcome, added) = take(tx, &mut row, request, &quota, now)?;
+        if counts && added > 0 {
+            recovery::count(tx, added)?;
+        }
         Ok(Restored { outcome, added, last_commit: row.last_commit, last: row.last })
     })
     .await?;
+    core.recovery.count(restored.added);
     if restored.added > 0 && !is_on(Mutant::ForgetToWake) {
         core.channel_wakers.wake(&channel);
     }

@@ -9,6 +9,8 @@ pub enum StateKey {
     OpaqueSetup,
     /// The seed from which each epoch's token key is derived.
     TokenSeed,
+    /// What a restore of a backup leaves, until its recovery time is over ([`crate::Recovery`]).
+    Recovery,
 }
 
 impl StateKey {
@@ -18,6 +20,7 @@ impl StateKey {
         match self {
             Self::OpaqueSetup => "opaque-setup",
             Self::TokenSeed => "token-seed",
+            Self::Recovery => "recovery",
         }
     }
 }
@@ -28,4 +31,6 @@ pub trait StateStore {
     fn get(&mut self, key: StateKey) -> Result<Option<Vec<u8>>, StoreFault>;
     /// Sets the value.
     fn put(&mut self, key: StateKey, value: &[u8]) -> Result<(), StoreFault>;
+    /// Removes the value, if there is one.
+    fn remove(&mut self, key: StateKey) -> Result<(), StoreFault>;
 }

@@ -40,7 +40,8 @@ fn a_server_that_is_put_back_is_noticed_and_goes_on(sandbox: &mut Sandbox) -> Re
     fs::rename(&data, data.with_extension("old"))?;
     sandbox.administer(&["restore", &backup])?;
     same("check", &sandbox.administer(&["check"])?, &"ok\n".to_owned())?;
-    // The link is the same: `start_server` compares it.
+    // The link is the same: `start_server` compares it. Nobody waits for what others could offer.
+    sandbox.server_takes(&["--recovery", "0s"]);
     sandbox.start_server()?;
     for person in [&alice, &bob] {
         let events = done(sandbox, person, &["sync"])?;

@@ -179,4 +179,10 @@ impl StateStore for Tables {
         self.state.insert(key, value.to_vec());
         Ok(())
     }
+
+    fn remove(&mut self, key: StateKey) -> Result<(), StoreFault> {
+        self.check_writable()?;
+        self.state.remove(&key);
+        Ok(())
+    }
 }
