@@ -1,6 +1,6 @@
 //! `Send`: into the outbox, and out of it if the server is there.
 
-use quicprochat_wire::{ChannelId, ConnectionKind, ErrorCode, MessageId, time::Duration};
+use quicprochat_wire::{ChannelId, ConnectionKind, MessageId, time::Duration};
 
 use super::{Step, Task};
 use crate::{
