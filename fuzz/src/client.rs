@@ -144,7 +144,7 @@ const ROWS: &[Again] = &[
 ];
 
 fn again<T: Stored>(bytes: &[u8]) -> Option<Vec<u8>> {
-    T::decode(bytes).ok().map(|row| row.encode())
+    T::decode(bytes).ok().map(|row| row.encode().expect("what was read fits"))
 }
 
 pub(crate) fn rows_seeds() -> Vec<Vec<u8>> {
@@ -168,7 +168,8 @@ pub(crate) fn rows_seeds() -> Vec<Vec<u8>> {
             state_key: Secret::new([6; 32]),
             standing: Standing::Enrolled,
         }
-        .encode(),
+        .encode()
+        .expect("fits"),
         Contact {
             account,
             name: text("bob"),
@@ -183,7 +184,8 @@ pub(crate) fn rows_seeds() -> Vec<Vec<u8>> {
             superseded: false,
             first_seen: NOW,
         }
-        .encode(),
+        .encode()
+        .expect("fits"),
         Conversation {
             channel,
             kind: ConversationKind::Group,
@@ -205,11 +207,14 @@ pub(crate) fn rows_seeds() -> Vec<Vec<u8>> {
             since: NOW,
             inviter: None,
         }
-        .encode(),
+        .encode()
+        .expect("fits"),
     ];
     let access = AccessPublicKey::new([7; 32]);
     rows.extend([
-        Creation { channel, access, group_info: vec![1; 9], keyring: vec![2; 9], token: Some(token()) }.encode(),
+        Creation { channel, access, group_info: vec![1; 9], keyring: vec![2; 9], token: Some(token()) }
+            .encode()
+            .expect("fits"),
         PendingCommit {
             channel,
             id,
@@ -226,8 +231,9 @@ pub(crate) fn rows_seeds() -> Vec<Vec<u8>> {
             records: vec![vec![5; 9], Vec::new()].into(),
             lease: lease(),
         }
-        .encode(),
-        AnnouncedRecord { channel, account, serial: 3, hash: digest, part: vec![1; 9] }.encode(),
+        .encode()
+        .expect("fits"),
+        AnnouncedRecord { channel, account, serial: 3, hash: digest, part: vec![1; 9] }.encode().expect("fits"),
         LogEntry {
             index: 1,
             channel,
@@ -245,7 +251,8 @@ pub(crate) fn rows_seeds() -> Vec<Vec<u8>> {
                 devices_removed: 2,
             },
         }
-        .encode(),
+        .encode()
+        .expect("fits"),
         OutboxMessage {
             row: 1,
             intent: id,
@@ -258,7 +265,8 @@ pub(crate) fn rows_seeds() -> Vec<Vec<u8>> {
             not_before: NOW,
             lease: lease(),
         }
-        .encode(),
+        .encode()
+        .expect("fits"),
         Delivery {
             id,
             account,
@@ -270,7 +278,8 @@ pub(crate) fn rows_seeds() -> Vec<Vec<u8>> {
             tries: 0,
             lease: None,
         }
-        .encode(),
+        .encode()
+        .expect("fits"),
         Invitation {
             id,
             channel,
@@ -281,16 +290,18 @@ pub(crate) fn rows_seeds() -> Vec<Vec<u8>> {
             received: NOW,
             state: InvitationState::Request,
         }
-        .encode(),
-        StockToken { token: token(), ready: NOW, expires: NOW }.encode(),
+        .encode()
+        .expect("fits"),
+        StockToken { token: token(), ready: NOW, expires: NOW }.encode().expect("fits"),
         OwnKeyPackage {
             key_package: vec![1; 9],
             part: vec![2; 9],
             made: NOW,
             state: KeyPackageState::Superseded { until: NOW },
         }
-        .encode(),
-        RevocationJob { device, since: NOW }.encode(),
+        .encode()
+        .expect("fits"),
+        RevocationJob { device, since: NOW }.encode().expect("fits"),
         ContactPin::first_use(&cast().alice.identity, NOW).to_bytes(),
     ]);
     let (pins, pin) = issuer_pin();
@@ -303,7 +314,7 @@ pub(crate) fn rows_seeds() -> Vec<Vec<u8>> {
     let (time, sent_at) = (NOW, NOW);
     let relayed =
         LogEntry { index: 1, channel, seq: 2, id, sender: account, device, time, sent_at, intent: None, body };
-    seeds.push(choice(LOG_ENTRY, &relayed.encode()));
+    seeds.push(choice(LOG_ENTRY, &relayed.encode().expect("fits")));
     seeds
 }
 
@@ -337,7 +348,7 @@ fn state_rows(channel: ChannelId, account: AccountId) -> [Vec<u8>; 3] {
         relation: Some(Relation::Contact),
         verified: None,
     };
-    [state.encode(), settings.encode(), contact.encode()]
+    [state.encode().expect("fits"), settings.encode().expect("fits"), contact.encode().expect("fits")]
 }
 
 fn repair_rows(account: AccountId, device: DeviceId, id: MessageId) -> [Vec<u8>; 2] {
@@ -352,5 +363,5 @@ fn repair_rows(account: AccountId, device: DeviceId, id: MessageId) -> [Vec<u8>;
         answered: vec![Answered { device, since: NOW, times: 4 }].into(),
         controls: vec![id].into(),
     };
-    [repair.encode(), gaps.encode()]
+    [repair.encode().expect("fits"), gaps.encode().expect("fits")]
 }

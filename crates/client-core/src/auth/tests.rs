@@ -526,7 +526,7 @@ fn a_device_survives_storage() {
     let link = ServerLink::new("127.0.0.1", 4433, FINGERPRINT).expect("valid");
     let row = laptop.to_stored(link, "chat.example".to_owned()).expect("enrolled");
     assert_eq!((row.name.as_str(), row.account, &row.standing), ("alice", laptop.account(), &Standing::Enrolled));
-    let row = OwnAccount::decode(&row.encode()).expect("as stored");
+    let row = OwnAccount::decode(&row.encode().expect("fits")).expect("as stored");
     let restored = DeviceAccount::from_stored(&row).expect("intact");
     assert_eq!((&restored.identity, restored.device), (&laptop.identity, laptop.device));
     assert_eq!(restored.device_key.to_bytes(), laptop.device_key.to_bytes());

@@ -32,6 +32,8 @@ const MOST_TRIES: u32 = 12;
 const NEXT_PART: Duration = Duration::from_secs(30);
 /// Gaps of one conversation that are kept track of.
 const MOST_ROWS: usize = 64;
+/// Spans that are kept of what is missing in one conversation.
+const MOST_MISSING: usize = 4096;
 /// How far the server's clock may be ahead of what is said of an entry's time.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(24 * 3600);
 /// Log entries that are looked at in one go.
@@ -57,7 +59,7 @@ fn add(tx: &dyn StoreTx, channel: &ChannelId, gaps: &mut Gaps, gap: GapRow) -> R
     let span = Span { from: gap.from, to: gap.to };
     let new = Spans::of([span]).without(&there(tx, channel, span)?);
     let missing = Spans::of(Spans::from(&gaps.missing[..]).iter().chain(new.iter()));
-    gaps.missing = (&missing).into();
+    gaps.missing = missing.stored(MOST_MISSING);
     let surplus = (gaps.rows.len() + 1).saturating_sub(MOST_ROWS);
     gaps.rows.drain(..surplus);
     gaps.rows.push(gap);
@@ -120,7 +122,8 @@ pub(crate) fn filled(tx: &dyn StoreTx, channel: &ChannelId, covered: &Spans) -> 
     for span in missing.clone().iter() {
         missing = missing.without(&there(tx, channel, span)?);
     }
-    gaps.missing = (&missing).into();
+    gaps.missing = missing.stored(MOST_MISSING);
+    let missing = Spans::from(&gaps.missing[..]);
     if gaps == before {
         return Ok(());
     }
@@ -204,11 +207,11 @@ pub(super) fn take(
         }
     }
     let before = Spans::from(&gaps.missing[..]);
-    let missing = before.without(&Spans::of(relay.spans.iter().copied()));
+    gaps.missing = before.without(&Spans::of(relay.spans.iter().copied())).stored(MOST_MISSING);
+    let missing = Spans::from(&gaps.missing[..]);
     if missing == before {
         return Ok(());
     }
-    gaps.missing = (&missing).into();
     gaps.tries = 1;
     gaps.next = cx.now.after(NEXT_PART).max(cx.jittered(NEXT_PART * 2));
     cx.wake(gaps.next);
@@ -258,4 +261,41 @@ pub(crate) fn note_own(cx: &Cx<'_>, entry: &ChannelEntry, channel: &ChannelId) -
 /// Whether an entry is such a message.
 pub(crate) fn is_own(cx: &Cx<'_>, channel: &ChannelId, id: &MessageId) -> Result<bool, EngineError> {
     Ok(row::gaps(cx.tx, channel)?.controls.contains(id))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        channels::tests::conversation,
+        engine::bed::Bed,
+        store::{Positions, Stored as _},
+    };
+
+    #[test]
+    fn what_is_missing_can_be_read_back_however_members_cut_it() {
+        const END: u64 = 1 << 20;
+        let (mut bed, conversation) = (Bed::new(), conversation());
+        let mallory = AccountId::new([6; 32]);
+        let mut gaps = Gaps {
+            rows: vec![GapRow { seq: END + 1, from: 1, to: END }].into(),
+            missing: vec![Positions { from: 1, to: END }].into(),
+            next: Timestamp(1),
+            ..Gaps::default()
+        };
+        let single = |at: u64| Span { from: at, to: at };
+        for message in 0..100 {
+            let spans = (0..MAX_SPANS as u64).map(|n| single((message * MAX_SPANS as u64 + n) * 2 + 2)).collect();
+            let relay = Relay { spans, entries: Vec::new() };
+            bed.at(1_000, |cx| take(cx, &conversation, &mut gaps, mallory, &relay).expect("takes"));
+        }
+        assert_eq!(gaps.missing.len(), MOST_MISSING, "more were cut out");
+        let stored = gaps.encode().expect("fits");
+        assert_eq!(Gaps::decode(&stored).as_ref(), Ok(&gaps));
+        let missing = Spans::from(&gaps.missing[..]);
+        assert_eq!((missing.first(), missing.last()), (Some(1), Some(END)), "and nothing was forgotten");
+        let whole = Relay { spans: vec![Span { from: 1, to: END }], entries: Vec::new() };
+        bed.at(2_000, |cx| take(cx, &conversation, &mut gaps, mallory, &whole).expect("takes"));
+        assert!(gaps.missing.is_empty());
+    }
 }

@@ -38,7 +38,8 @@ pub(super) fn requested(
     if device == cx.own()?.row.device {
         return Ok(());
     }
-    let request = GapRequest { account, device, spans: (&Spans::of(spans.iter().copied())).into(), since: cx.now };
+    let request =
+        GapRequest { account, device, spans: Spans::of(spans.iter().copied()).stored(MAX_SPANS), since: cx.now };
     gaps.requests.retain(|other| other.device != device);
     if gaps.requests.len() < MOST_REQUESTS {
         gaps.requests.push(request);
@@ -68,7 +69,7 @@ pub(super) fn answered(
             }) || matches!(own.body, LogBody::Leave);
         }
         if same {
-            request.spans = (&asked.without(&spoken_for)).into();
+            request.spans = asked.without(&spoken_for).stored(MAX_SPANS);
         }
         if !request.spans.is_empty() {
             left.push(request);

@@ -16,7 +16,7 @@ pub(super) fn load(cx: &Cx<'_>, channel: &ChannelId) -> Result<Repair, EngineErr
 
 /// Keeps it; what says nothing takes no room.
 pub(super) fn store(cx: &Cx<'_>, channel: &ChannelId, repair: &Repair) -> Result<(), EngineError> {
-    let row = (*repair != Repair::default()).then(|| repair.encode());
+    let row = (*repair != Repair::default()).then(|| repair.encode()).transpose()?;
     Ok(cx.tx.upkeep().put_setting(&name(channel), row.as_deref())?)
 }
 
@@ -28,7 +28,7 @@ pub(super) fn gaps(tx: &dyn StoreTx, channel: &ChannelId) -> Result<Gaps, StoreF
 
 /// Keeps it; what says nothing takes no room.
 pub(super) fn store_gaps(tx: &dyn StoreTx, channel: &ChannelId, gaps: &Gaps) -> Result<(), StoreFault> {
-    let row = (*gaps != Gaps::default()).then(|| gaps.encode());
+    let row = (*gaps != Gaps::default()).then(|| gaps.encode()).transpose()?;
     tx.upkeep().put_setting(&gaps_name(channel), row.as_deref())
 }
 

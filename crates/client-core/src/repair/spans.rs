@@ -1,6 +1,11 @@
 //! Sets of positions, as spans in order that do not touch each other.
 
-use crate::{content::Span, store::Positions};
+use std::collections::BTreeSet;
+
+use crate::{
+    content::Span,
+    store::{List, Positions},
+};
 
 /// A set of positions.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -64,6 +69,27 @@ impl Spans {
         Self::of(left)
     }
 
+    /// As at most so many spans, to be stored: what others say may cut a set into as many as it has positions. Those that are
+    /// apart the least are joined, so that all positions of the set are in it, and maybe some between them.
+    pub(crate) fn stored(&self, most: usize) -> List<Positions> {
+        let surplus = self.0.len().saturating_sub(most);
+        let mut holes: Vec<(u64, u64)> = self
+            .iter()
+            .zip(self.iter().skip(1))
+            .map(|(one, next)| (next.from.saturating_sub(one.to), next.from))
+            .collect();
+        holes.sort_unstable();
+        let closed: BTreeSet<u64> = holes.into_iter().take(surplus).map(|(_, end)| end).collect();
+        let mut stored: Vec<Positions> = Vec::new();
+        for span in self.iter() {
+            match stored.last_mut() {
+                Some(last) if closed.contains(&span.from) => last.to = span.to,
+                _ => stored.push(Positions { from: span.from, to: span.to }),
+            }
+        }
+        stored.into()
+    }
+
     /// The last `most` spans.
     pub(crate) fn newest(&self, most: usize) -> Vec<Span> {
         self.0.iter().skip(self.0.len().saturating_sub(most)).copied().collect()
@@ -76,16 +102,8 @@ impl From<&[Positions]> for Spans {
     }
 }
 
-impl From<&Spans> for crate::store::List<Positions> {
-    fn from(spans: &Spans) -> Self {
-        spans.iter().map(|span| Positions { from: span.from, to: span.to }).collect::<Vec<_>>().into()
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
     use proptest::prelude::*;
 
     use super::*;
@@ -117,8 +135,25 @@ mod tests {
             prop_assert_eq!((a.first(), a.last()), (left.first().copied(), left.last().copied()));
             let all: Vec<Span> = one.into_iter().chain(other).collect();
             prop_assert_eq!(set(&Spans::of(all)), left.union(&right).copied().collect::<BTreeSet<_>>());
-            let stored: crate::store::List<Positions> = (&a).into();
-            prop_assert_eq!(Spans::from(&stored[..]), a);
+            prop_assert_eq!(Spans::from(&a.stored(8)[..]), a);
+        }
+
+        #[test]
+        fn a_set_is_stored_as_few_spans_which_have_all_of_it(one in some(), most in 1_usize..8) {
+            let all = Spans::of(one);
+            let stored = Spans::from(&all.stored(most)[..]);
+            prop_assert_eq!(stored.iter().count(), all.iter().count().min(most));
+            prop_assert_eq!(all.without(&stored), Spans::default());
+            prop_assert_eq!((stored.first(), stored.last()), (all.first(), all.last()));
+            // What is in it besides lies in the narrowest holes.
+            let holes = |spans: &Spans| -> Vec<u64> {
+                let all: Vec<Span> = spans.iter().collect();
+                let mut holes: Vec<u64> = all.windows(2).map(|two| two[1].from - two[0].to).collect();
+                holes.sort_unstable();
+                holes
+            };
+            let (before, after) = (holes(&all), holes(&stored));
+            prop_assert_eq!(&before[before.len() - after.len()..], &after[..]);
         }
     }
 

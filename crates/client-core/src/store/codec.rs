@@ -1,7 +1,7 @@
 //! How rows become bytes: the plain encoding of the protocol, behind a version byte.
 //!
 //! A row type lists its fields once, in [`stored_struct!`] or [`stored_enum!`]; reading is bounded and refuses trailing bytes,
-//! because a damaged database is input like any other.
+//! because a damaged database is input like any other. Writing has the same bounds: what could not be read back is not stored.
 
 use quicprochat_wire::{
     AccessPublicKey, AccountId, ChainHash, ChannelId, ChunkId, DecodeError, DeviceId, DeviceKey, Digest, Fingerprint,
@@ -9,12 +9,21 @@ use quicprochat_wire::{
     call::{channel::ChainPoint, token::Token},
 };
 
-use super::secret::{Secret, SecretBytes};
+use super::{
+    StoreFault,
+    secret::{Secret, SecretBytes},
+};
 
 /// Most bytes of one variable field of a row: above the largest frame, so that everything received fits.
 const MAX_FIELD_BYTES: usize = 16 * 1024 * 1024;
 /// Most items of one list of a row.
 const MAX_FIELD_ITEMS: usize = 65_536;
+/// Most bytes of a token's nonce.
+const MAX_NONCE_BYTES: usize = 64;
+/// Most bytes of a token's authenticator.
+const MAX_AUTHENTICATOR_BYTES: usize = 128;
+/// Most bytes of a server's name.
+const MAX_HOST_BYTES: usize = 256;
 
 /// A row as it is stored.
 ///
@@ -22,7 +31,9 @@ const MAX_FIELD_ITEMS: usize = 65_536;
 /// Secrets:  the bytes may hold keys; a backend keeps them encrypted at rest.
 pub trait Stored: Sized {
     /// The bytes to store.
-    fn encode(&self) -> Vec<u8>;
+    ///
+    /// Errors:   [`StoreFault::TooLarge`] if [`Self::decode`] would refuse them for their size.
+    fn encode(&self) -> Result<Vec<u8>, StoreFault>;
 
     /// Reads back what [`Self::encode`] wrote.
     ///
@@ -32,7 +43,7 @@ pub trait Stored: Sized {
 
 /// Part of a row.
 pub(crate) trait Field: Sized {
-    fn write(&self, writer: Writer) -> Writer;
+    fn write(&self, writer: Writer) -> Result<Writer, StoreFault>;
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError>;
 }
 
@@ -44,9 +55,12 @@ macro_rules! stored_struct {
         pub struct $name { $($(#[$field_doc])* pub $field: $ty,)* }
 
         impl $crate::store::codec::Field for $name {
-            fn write(&self, writer: quicprochat_wire::Writer) -> quicprochat_wire::Writer {
-                $(let writer = $crate::store::codec::Field::write(&self.$field, writer);)*
-                writer
+            fn write(
+                &self,
+                writer: quicprochat_wire::Writer,
+            ) -> Result<quicprochat_wire::Writer, $crate::store::StoreFault> {
+                $(let writer = $crate::store::codec::Field::write(&self.$field, writer)?;)*
+                Ok(writer)
             }
 
             fn read(reader: &mut quicprochat_wire::Reader<'_>) -> Result<Self, quicprochat_wire::DecodeError> {
@@ -64,12 +78,15 @@ macro_rules! stored_enum {
         pub enum $name { $($(#[$variant_doc])* $variant $({ $($(#[$field_doc])* $field: $ty,)* })?,)* }
 
         impl $crate::store::codec::Field for $name {
-            fn write(&self, writer: quicprochat_wire::Writer) -> quicprochat_wire::Writer {
+            fn write(
+                &self,
+                writer: quicprochat_wire::Writer,
+            ) -> Result<quicprochat_wire::Writer, $crate::store::StoreFault> {
                 match self {
                     $(Self::$variant $({ $($field),* })? => {
                         let writer = writer.u8($number);
-                        $($(let writer = $crate::store::codec::Field::write($field, writer);)*)?
-                        writer
+                        $($(let writer = $crate::store::codec::Field::write($field, writer)?;)*)?
+                        Ok(writer)
                     })*
                 }
             }
@@ -88,8 +105,9 @@ macro_rules! stored_enum {
 macro_rules! stored_rows {
     ($($name:ty = $version:literal,)*) => { $(
         impl $crate::store::Stored for $name {
-            fn encode(&self) -> Vec<u8> {
-                $crate::store::codec::Field::write(self, quicprochat_wire::Writer::new().u8($version)).finish()
+            fn encode(&self) -> Result<Vec<u8>, $crate::store::StoreFault> {
+                let writer = quicprochat_wire::Writer::new().u8($version);
+                Ok($crate::store::codec::Field::write(self, writer)?.finish())
             }
 
             fn decode(bytes: &[u8]) -> Result<Self, quicprochat_wire::DecodeError> {
@@ -107,11 +125,16 @@ macro_rules! stored_rows {
 
 pub(crate) use {stored_enum, stored_rows, stored_struct};
 
+/// Bytes or items, if reading takes so many.
+fn bounded<T>(items: &[T], most: usize) -> Result<&[T], StoreFault> {
+    if items.len() > most { Err(StoreFault::TooLarge) } else { Ok(items) }
+}
+
 macro_rules! number_fields {
     ($($ty:ident),*) => { $(
         impl Field for $ty {
-            fn write(&self, writer: Writer) -> Writer {
-                writer.$ty(*self)
+            fn write(&self, writer: Writer) -> Result<Writer, StoreFault> {
+                Ok(writer.$ty(*self))
             }
 
             fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
@@ -126,8 +149,8 @@ number_fields!(u8, u16, u32, u64);
 macro_rules! id_fields {
     ($($ty:ident),*) => { $(
         impl Field for $ty {
-            fn write(&self, writer: Writer) -> Writer {
-                writer.fixed(self)
+            fn write(&self, writer: Writer) -> Result<Writer, StoreFault> {
+                Ok(writer.fixed(self))
             }
 
             fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
@@ -151,8 +174,8 @@ id_fields!(
 );
 
 impl<const N: usize> Field for [u8; N] {
-    fn write(&self, writer: Writer) -> Writer {
-        writer.fixed(self)
+    fn write(&self, writer: Writer) -> Result<Writer, StoreFault> {
+        Ok(writer.fixed(self))
     }
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
@@ -161,8 +184,8 @@ impl<const N: usize> Field for [u8; N] {
 }
 
 impl<const N: usize> Field for Secret<N> {
-    fn write(&self, writer: Writer) -> Writer {
-        writer.fixed(self.expose())
+    fn write(&self, writer: Writer) -> Result<Writer, StoreFault> {
+        Ok(writer.fixed(self.expose()))
     }
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
@@ -171,8 +194,8 @@ impl<const N: usize> Field for Secret<N> {
 }
 
 impl Field for SecretBytes {
-    fn write(&self, writer: Writer) -> Writer {
-        writer.bytes(self.expose())
+    fn write(&self, writer: Writer) -> Result<Writer, StoreFault> {
+        Ok(writer.bytes(bounded(self.expose(), MAX_FIELD_BYTES)?))
     }
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
@@ -181,8 +204,8 @@ impl Field for SecretBytes {
 }
 
 impl Field for bool {
-    fn write(&self, writer: Writer) -> Writer {
-        writer.u8(u8::from(*self))
+    fn write(&self, writer: Writer) -> Result<Writer, StoreFault> {
+        Ok(writer.u8(u8::from(*self)))
     }
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
@@ -195,8 +218,9 @@ impl Field for bool {
 }
 
 impl Field for String {
-    fn write(&self, writer: Writer) -> Writer {
-        writer.text(self)
+    fn write(&self, writer: Writer) -> Result<Writer, StoreFault> {
+        bounded(self.as_bytes(), MAX_FIELD_BYTES)?;
+        Ok(writer.text(self))
     }
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
@@ -206,8 +230,8 @@ impl Field for String {
 
 /// Raw bytes. A type of its own would buy nothing: rows name what their bytes are.
 impl Field for Vec<u8> {
-    fn write(&self, writer: Writer) -> Writer {
-        writer.bytes(self)
+    fn write(&self, writer: Writer) -> Result<Writer, StoreFault> {
+        Ok(writer.bytes(bounded(self, MAX_FIELD_BYTES)?))
     }
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
@@ -216,8 +240,8 @@ impl Field for Vec<u8> {
 }
 
 impl Field for Timestamp {
-    fn write(&self, writer: Writer) -> Writer {
-        writer.u64(self.0)
+    fn write(&self, writer: Writer) -> Result<Writer, StoreFault> {
+        Ok(writer.u64(self.0))
     }
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
@@ -226,8 +250,8 @@ impl Field for Timestamp {
 }
 
 impl Field for ChainPoint {
-    fn write(&self, writer: Writer) -> Writer {
-        writer.u64(self.position).fixed(self.hash)
+    fn write(&self, writer: Writer) -> Result<Writer, StoreFault> {
+        Ok(writer.u64(self.position).fixed(self.hash))
     }
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
@@ -236,22 +260,29 @@ impl Field for ChainPoint {
 }
 
 impl Field for Token {
-    fn write(&self, writer: Writer) -> Writer {
-        writer.u32(self.epoch).bytes(&self.nonce).bytes(&self.authenticator)
+    fn write(&self, writer: Writer) -> Result<Writer, StoreFault> {
+        let nonce = bounded(&self.nonce, MAX_NONCE_BYTES)?;
+        let authenticator = bounded(&self.authenticator, MAX_AUTHENTICATOR_BYTES)?;
+        Ok(writer.u32(self.epoch).bytes(nonce).bytes(authenticator))
     }
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Ok(Self { epoch: reader.u32()?, nonce: reader.bytes(64)?.to_vec(), authenticator: reader.bytes(128)?.to_vec() })
+        Ok(Self {
+            epoch: reader.u32()?,
+            nonce: reader.bytes(MAX_NONCE_BYTES)?.to_vec(),
+            authenticator: reader.bytes(MAX_AUTHENTICATOR_BYTES)?.to_vec(),
+        })
     }
 }
 
 impl Field for ServerLink {
-    fn write(&self, writer: Writer) -> Writer {
-        writer.text(self.host()).u16(self.port()).fixed(self.fingerprint())
+    fn write(&self, writer: Writer) -> Result<Writer, StoreFault> {
+        bounded(self.host().as_bytes(), MAX_HOST_BYTES)?;
+        Ok(writer.text(self.host()).u16(self.port()).fixed(self.fingerprint()))
     }
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let host = reader.text(256)?.to_owned();
+        let host = reader.text(MAX_HOST_BYTES)?.to_owned();
         let port = reader.u16()?;
         let fingerprint = Fingerprint::new(reader.array()?);
         Self::new(&host, port, fingerprint).map_err(|_| DecodeError::BadValue { found: u64::from(port) })
@@ -259,9 +290,9 @@ impl Field for ServerLink {
 }
 
 impl<T: Field> Field for Option<T> {
-    fn write(&self, writer: Writer) -> Writer {
+    fn write(&self, writer: Writer) -> Result<Writer, StoreFault> {
         match self {
-            None => writer.u8(0),
+            None => Ok(writer.u8(0)),
             Some(value) => value.write(writer.u8(1)),
         }
     }
@@ -305,11 +336,15 @@ impl<T> core::ops::DerefMut for List<T> {
 }
 
 impl<T: Field> Field for List<T> {
-    fn write(&self, writer: Writer) -> Writer {
-        writer.list(&self.0, |writer, item| item.write(writer))
+    fn write(&self, writer: Writer) -> Result<Writer, StoreFault> {
+        let count = u32::try_from(bounded(&self.0, MAX_FIELD_ITEMS)?.len()).map_err(|_| StoreFault::TooLarge)?;
+        self.0.iter().try_fold(writer.u32(count), |writer, item| item.write(writer))
     }
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         reader.list(MAX_FIELD_ITEMS, T::read).map(Self)
     }
 }
+
+#[cfg(test)]
+mod tests;

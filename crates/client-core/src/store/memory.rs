@@ -275,7 +275,7 @@ impl AccountStore for MemoryTx<'_> {
     }
 
     fn put_own_account(&self, account: &OwnAccount) -> Result<(), StoreFault> {
-        self.put(Table::Account, &[], account.encode());
+        self.put(Table::Account, &[], account.encode()?);
         Ok(())
     }
 }
@@ -297,7 +297,7 @@ impl ContactStore for MemoryTx<'_> {
     }
 
     fn put_contact(&self, contact: &Contact) -> Result<(), StoreFault> {
-        self.put(Table::Contact, contact.account.as_ref(), contact.encode());
+        self.put(Table::Contact, contact.account.as_ref(), contact.encode()?);
         Ok(())
     }
 }
@@ -312,7 +312,7 @@ impl ConversationStore for MemoryTx<'_> {
     }
 
     fn put_conversation(&self, conversation: &Conversation) -> Result<(), StoreFault> {
-        self.put(Table::Conversation, conversation.channel.as_ref(), conversation.encode());
+        self.put(Table::Conversation, conversation.channel.as_ref(), conversation.encode()?);
         Ok(())
     }
 
@@ -326,7 +326,7 @@ impl ConversationStore for MemoryTx<'_> {
     }
 
     fn put_creation(&self, creation: &Creation) -> Result<(), StoreFault> {
-        self.put(Table::Creation, creation.channel.as_ref(), creation.encode());
+        self.put(Table::Creation, creation.channel.as_ref(), creation.encode()?);
         Ok(())
     }
 
@@ -340,7 +340,7 @@ impl ConversationStore for MemoryTx<'_> {
     }
 
     fn put_pending_commit(&self, commit: &PendingCommit) -> Result<(), StoreFault> {
-        self.put(Table::Pending, commit.channel.as_ref(), commit.encode());
+        self.put(Table::Pending, commit.channel.as_ref(), commit.encode()?);
         Ok(())
     }
 
@@ -359,7 +359,7 @@ impl RecordStore for MemoryTx<'_> {
             record.hash.as_ref(),
         ]);
         if self.get(Table::Record, &key).is_none() {
-            self.put(Table::Record, &key, record.encode());
+            self.put(Table::Record, &key, record.encode()?);
         }
         Ok(())
     }
@@ -387,7 +387,7 @@ impl MessageStore for MemoryTx<'_> {
             return Ok(there.index);
         }
         let index = self.next("arrival")?;
-        self.put(Table::Message, &key, LogEntry { index, ..entry.clone() }.encode());
+        self.put(Table::Message, &key, LogEntry { index, ..entry.clone() }.encode()?);
         self.put(Table::Arrival, &index.to_be_bytes(), key);
         Ok(index)
     }
@@ -396,7 +396,7 @@ impl MessageStore for MemoryTx<'_> {
         let key = joined(&[entry.channel.as_ref(), &entry.seq.to_be_bytes()]);
         let missing = self.entry_at(&key)?.is_none();
         if missing {
-            self.put(Table::Message, &key, LogEntry { index: 0, ..entry.clone() }.encode());
+            self.put(Table::Message, &key, LogEntry { index: 0, ..entry.clone() }.encode()?);
         }
         Ok(missing)
     }
@@ -404,7 +404,7 @@ impl MessageStore for MemoryTx<'_> {
     fn replace_body(&self, channel: &ChannelId, seq: u64, body: &LogBody) -> Result<(), StoreFault> {
         let key = joined(&[channel.as_ref(), &seq.to_be_bytes()]);
         if let Some(there) = self.entry_at(&key)? {
-            self.put(Table::Message, &key, LogEntry { body: body.clone(), ..there }.encode());
+            self.put(Table::Message, &key, LogEntry { body: body.clone(), ..there }.encode()?);
         }
         Ok(())
     }
@@ -412,7 +412,7 @@ impl MessageStore for MemoryTx<'_> {
     fn replace_message(&self, entry: &LogEntry) -> Result<(), StoreFault> {
         let key = joined(&[entry.channel.as_ref(), &entry.seq.to_be_bytes()]);
         if let Some(there) = self.entry_at(&key)? {
-            self.put(Table::Message, &key, LogEntry { index: there.index, ..entry.clone() }.encode());
+            self.put(Table::Message, &key, LogEntry { index: there.index, ..entry.clone() }.encode()?);
         }
         Ok(())
     }
@@ -458,12 +458,12 @@ impl MessageStore for MemoryTx<'_> {
 impl OutboxStore for MemoryTx<'_> {
     fn push_outbox(&self, message: &OutboxMessage) -> Result<u64, StoreFault> {
         let row = self.next("outbox")?;
-        self.put(Table::Outbox, &row.to_be_bytes(), OutboxMessage { row, ..message.clone() }.encode());
+        self.put(Table::Outbox, &row.to_be_bytes(), OutboxMessage { row, ..message.clone() }.encode()?);
         Ok(row)
     }
 
     fn put_outbox(&self, message: &OutboxMessage) -> Result<(), StoreFault> {
-        self.put(Table::Outbox, &message.row.to_be_bytes(), message.encode());
+        self.put(Table::Outbox, &message.row.to_be_bytes(), message.encode()?);
         Ok(())
     }
 
@@ -491,7 +491,7 @@ impl OutboxStore for MemoryTx<'_> {
     }
 
     fn put_delivery(&self, delivery: &Delivery) -> Result<(), StoreFault> {
-        self.put(Table::Delivery, delivery.id.as_ref(), delivery.encode());
+        self.put(Table::Delivery, delivery.id.as_ref(), delivery.encode()?);
         Ok(())
     }
 
@@ -531,7 +531,7 @@ impl InboxStore for MemoryTx<'_> {
     }
 
     fn put_invitation(&self, invitation: &Invitation) -> Result<(), StoreFault> {
-        self.put(Table::Invitation, invitation.id.as_ref(), invitation.encode());
+        self.put(Table::Invitation, invitation.id.as_ref(), invitation.encode()?);
         Ok(())
     }
 
@@ -543,7 +543,7 @@ impl InboxStore for MemoryTx<'_> {
 
 impl TokenStore for MemoryTx<'_> {
     fn put_token(&self, token: &StockToken) -> Result<(), StoreFault> {
-        self.put(Table::Token, &token.token.nonce, token.encode());
+        self.put(Table::Token, &token.token.nonce, token.encode()?);
         Ok(())
     }
 
@@ -567,7 +567,7 @@ impl UpkeepStore for MemoryTx<'_> {
     }
 
     fn put_key_package(&self, package: &OwnKeyPackage) -> Result<(), StoreFault> {
-        self.put(Table::KeyPackage, &package.key_package, package.encode());
+        self.put(Table::KeyPackage, &package.key_package, package.encode()?);
         Ok(())
     }
 
@@ -581,7 +581,7 @@ impl UpkeepStore for MemoryTx<'_> {
     }
 
     fn put_revocation_job(&self, job: &RevocationJob) -> Result<(), StoreFault> {
-        self.put(Table::Job, job.device.as_ref(), job.encode());
+        self.put(Table::Job, job.device.as_ref(), job.encode()?);
         Ok(())
     }
 
@@ -609,7 +609,7 @@ impl StateStore for MemoryTx<'_> {
     }
 
     fn put_account_state(&self, state: &AccountState) -> Result<(), StoreFault> {
-        self.put(Table::State, &[], state.encode());
+        self.put(Table::State, &[], state.encode()?);
         Ok(())
     }
 
@@ -618,7 +618,7 @@ impl StateStore for MemoryTx<'_> {
     }
 
     fn put_conversation_settings(&self, settings: &ConversationSettings) -> Result<(), StoreFault> {
-        self.put(Table::Settings, settings.channel.as_ref(), settings.encode());
+        self.put(Table::Settings, settings.channel.as_ref(), settings.encode()?);
         Ok(())
     }
 
@@ -632,7 +632,7 @@ impl StateStore for MemoryTx<'_> {
     }
 
     fn put_known_contact(&self, contact: &KnownContact) -> Result<(), StoreFault> {
-        self.put(Table::KnownContact, contact.account.as_ref(), contact.encode());
+        self.put(Table::KnownContact, contact.account.as_ref(), contact.encode()?);
         Ok(())
     }
 }

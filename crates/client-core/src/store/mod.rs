@@ -94,6 +94,9 @@ pub enum StoreFault {
     /// A row or the file does not read back.
     #[error("the store is damaged")]
     Damaged,
+    /// A row that could not be read back. Nothing of the transaction is kept.
+    #[error("a row would be larger than what can be read back")]
+    TooLarge,
     /// Any other failure of the backend; its own log says which.
     #[error("the store failed")]
     Failed,

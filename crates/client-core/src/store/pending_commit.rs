@@ -6,6 +6,7 @@ use quicprochat_wire::{
 };
 
 use super::{
+    StoreFault,
     codec::{Field, List, Stored, stored_enum, stored_struct},
     conversation::Roll,
     outbox::Lease,
@@ -127,8 +128,8 @@ impl From<WholeCommit> for PendingCommit {
 }
 
 impl Stored for PendingCommit {
-    fn encode(&self) -> Vec<u8> {
-        self.write(Writer::new().u8(VERSION)).finish()
+    fn encode(&self) -> Result<Vec<u8>, StoreFault> {
+        Ok(self.write(Writer::new().u8(VERSION))?.finish())
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
@@ -165,11 +166,11 @@ mod tests {
 
     #[test]
     fn a_row_of_before_chunks_is_read_and_sent_as_it_stood() {
-        let bytes = whole().write(Writer::new().u8(WITHOUT_CHUNKS)).finish();
+        let bytes = whole().write(Writer::new().u8(WITHOUT_CHUNKS)).expect("fits").finish();
         let read = PendingCommit::decode(&bytes).expect("a row of version 1");
         assert_eq!(read.group_info.to_send(), Some((vec![6; 700], TreeChange::default())));
         assert_eq!((&read.sealed, &read.after), (&whole().sealed, &whole().after));
-        assert_eq!(PendingCommit::decode(&read.encode()), Ok(read));
+        assert_eq!(PendingCommit::decode(&read.encode().expect("fits")), Ok(read));
         assert_eq!(PendingCommit::decode(&[&[3], &bytes[1..]].concat()), Err(DecodeError::WrongLabel));
     }
 
@@ -184,7 +185,7 @@ mod tests {
         assert_eq!(sealed.to_send(), Some((vec![9; 600], change)));
         for group_info in [open, sealed] {
             let row = PendingCommit { group_info, ..whole().into() };
-            assert_eq!(PendingCommit::decode(&row.encode()), Ok(row));
+            assert_eq!(PendingCommit::decode(&row.encode().expect("fits")), Ok(row));
         }
     }
 }

@@ -63,6 +63,11 @@ fn unread(world: &mut World, name: &str, channel: ChannelId) -> u64 {
 
 /// Has a client send a control message of the test's making.
 fn send_control(world: &mut World, name: &str, channel: ChannelId, control: &Control) {
+    queue_control(world, name, channel, control);
+    world.sync(name);
+}
+
+fn queue_control(world: &mut World, name: &str, channel: ChannelId, control: &Control) {
     let n = world.next_seed();
     let content = MimiContent::control(control, Salt::new([7; 16])).encode().expect("encodes");
     let tx = world.client(name).store.begin().expect("opens");
@@ -82,7 +87,13 @@ fn send_control(world: &mut World, name: &str, channel: ChannelId, control: &Con
     };
     tx.outbox().push_outbox(&message).expect("pushes");
     tx.commit();
-    world.sync(name);
+}
+
+/// What a client keeps of a conversation's gaps.
+fn kept(world: &mut World, name: &str, channel: ChannelId) -> Gaps {
+    let tx = world.client(name).store.begin().expect("opens");
+    let row = tx.upkeep().setting(&format!("gaps/{channel}")).expect("reads");
+    row.map_or_else(Gaps::default, |row| Gaps::decode(&row).expect("can be read back"))
 }
 
 /// How many entries a client wrote.
@@ -230,7 +241,7 @@ fn sent_again_to(world: &mut World, name: &str, channel: ChannelId) -> Vec<Strin
         ..Gaps::default()
     };
     let tx = world.client(name).store.begin().expect("opens");
-    tx.upkeep().put_setting(&format!("gaps/{channel}"), Some(&gaps.encode())).expect("puts");
+    tx.upkeep().put_setting(&format!("gaps/{channel}"), Some(&gaps.encode().expect("fits"))).expect("puts");
     tx.commit();
     world.sync(name);
     shown(world, name, channel).into_iter().filter(|(_, _, relayed)| *relayed).map(|(_, text, _)| text).collect()
@@ -466,4 +477,28 @@ fn a_repair_enters_at_once_and_asks_again_and_says_what_is_left() {
     assert!(all.iter().all(|text| told.contains(text)) && told.contains(&"lost as well".to_owned()), "{told:?}");
     let Ok(Outcome::Repaired { conversations }) = world.run("bob", Command::Repair) else { panic!("not repaired") };
     assert_eq!(conversations, [], "nothing is amiss any more");
+}
+
+#[test]
+fn no_member_makes_a_home_unreadable_by_asking_and_answering() {
+    let (mut world, channel) = group_of(&["alice", "bob", "mallory"]);
+    world.send("alice", channel, "hello").expect("sent");
+    world.sync("bob");
+    // She asks for all that will ever be, and says of single positions far behind the end that there is nothing.
+    queue_control(&mut world, "mallory", channel, &Control::GapRequest(vec![Span { from: 1, to: 1 << 63 }]));
+    let single = |at: u64| Span { from: at, to: at };
+    for message in 0..1_030 {
+        let spans = (0..64).map(|n| single((1 << 40) + (message * 64 + n) * 2)).collect();
+        queue_control(&mut world, "mallory", channel, &Control::Relayed(Relay { spans, entries: Vec::new() }));
+    }
+    world.sync("mallory");
+    let end = world.conversation("mallory", channel).cursor.position;
+    for name in ["bob", "alice"] {
+        world.sync(name);
+        assert_eq!(world.conversation(name, channel).cursor.position.min(end), end, "{name} read all of it");
+        assert!(kept(&mut world, name, channel).requests.iter().all(|request| request.spans.len() <= 64));
+        world.send(name, channel, "still here").expect("sent");
+    }
+    world.sync("bob");
+    assert_eq!(texts(&mut world, "bob", channel), ["hello", "still here", "still here"]);
 }

@@ -122,7 +122,7 @@ impl Client {
 
     pub(super) fn keep_pending(&mut self, account: &OwnAccount, package: &OwnKeyPackage) -> Result<(), ClientError> {
         let tx = self.store.begin()?;
-        tx.upkeep().put_setting(PENDING, Some(&account.encode()))?;
+        tx.upkeep().put_setting(PENDING, Some(&account.encode()?))?;
         tx.upkeep().put_key_package(package)?;
         Ok(tx.commit()?)
     }

@@ -31,7 +31,7 @@ impl AccountStore for Tx<'_> {
     }
 
     fn put_own_account(&self, account: &OwnAccount) -> Result<(), StoreFault> {
-        self.put_single(ACCOUNT, &account.encode())
+        self.put_single(ACCOUNT, &account.encode()?)
     }
 }
 
@@ -53,7 +53,7 @@ impl ContactStore for Tx<'_> {
         let named = contact.confirmed && !contact.superseded;
         self.run(
             "INSERT OR REPLACE INTO contact (account, name, host, named, row) VALUES (?1, ?2, ?3, ?4, ?5)",
-            params![contact.account.as_ref(), contact.name, contact.host, named, contact.encode()],
+            params![contact.account.as_ref(), contact.name, contact.host, named, contact.encode()?],
         )
         .map(drop)
     }
@@ -71,7 +71,7 @@ impl ConversationStore for Tx<'_> {
     fn put_conversation(&self, conversation: &Conversation) -> Result<(), StoreFault> {
         self.run(
             "INSERT OR REPLACE INTO conversation (channel, row) VALUES (?1, ?2)",
-            params![conversation.channel.as_ref(), conversation.encode()],
+            params![conversation.channel.as_ref(), conversation.encode()?],
         )
         .map(drop)
     }
@@ -87,7 +87,7 @@ impl ConversationStore for Tx<'_> {
     fn put_creation(&self, creation: &Creation) -> Result<(), StoreFault> {
         self.run(
             "INSERT OR REPLACE INTO creation (channel, row) VALUES (?1, ?2)",
-            params![creation.channel.as_ref(), creation.encode()],
+            params![creation.channel.as_ref(), creation.encode()?],
         )
         .map(drop)
     }
@@ -103,7 +103,7 @@ impl ConversationStore for Tx<'_> {
     fn put_pending_commit(&self, commit: &PendingCommit) -> Result<(), StoreFault> {
         self.run(
             "INSERT OR REPLACE INTO pending_commit (channel, row) VALUES (?1, ?2)",
-            params![commit.channel.as_ref(), commit.encode()],
+            params![commit.channel.as_ref(), commit.encode()?],
         )
         .map(drop)
     }
@@ -122,7 +122,7 @@ impl RecordStore for Tx<'_> {
                 record.account.as_ref(),
                 int(record.serial),
                 record.hash.as_ref(),
-                record.encode()
+                record.encode()?
             ],
         )
         .map(drop)
@@ -162,7 +162,7 @@ impl Tx<'_> {
                 int(entry.seq),
                 entry.id.as_ref(),
                 entry.sender.as_ref(),
-                entry.encode()
+                entry.encode()?
             ],
         )
         .map(drop)
@@ -198,7 +198,7 @@ impl MessageStore for Tx<'_> {
         let place = params![channel.as_ref(), int(seq)];
         let there: Option<Vec<u8>> = self.value("SELECT row FROM message WHERE channel = ?1 AND seq = ?2", place)?;
         let Some(there) = there else { return Ok(()) };
-        let row = LogEntry { body: body.clone(), ..LogEntry::decode(&there)? }.encode();
+        let row = LogEntry { body: body.clone(), ..LogEntry::decode(&there)? }.encode()?;
         self.run(
             "UPDATE message SET row = ?3 WHERE channel = ?1 AND seq = ?2",
             params![channel.as_ref(), int(seq), row],
@@ -209,7 +209,7 @@ impl MessageStore for Tx<'_> {
     fn replace_message(&self, entry: &LogEntry) -> Result<(), StoreFault> {
         self.run(
             "UPDATE message SET id = ?3, sender = ?4, row = ?5 WHERE channel = ?1 AND seq = ?2",
-            params![entry.channel.as_ref(), int(entry.seq), entry.id.as_ref(), entry.sender.as_ref(), entry.encode()],
+            params![entry.channel.as_ref(), int(entry.seq), entry.id.as_ref(), entry.sender.as_ref(), entry.encode()?],
         )
         .map(drop)
     }
@@ -263,7 +263,7 @@ impl OutboxStore for Tx<'_> {
     fn put_outbox(&self, message: &OutboxMessage) -> Result<(), StoreFault> {
         self.run(
             "INSERT OR REPLACE INTO outbox (number, intent, channel, row) VALUES (?1, ?2, ?3, ?4)",
-            params![int(message.row), message.intent.as_ref(), message.channel.as_ref(), message.encode()],
+            params![int(message.row), message.intent.as_ref(), message.channel.as_ref(), message.encode()?],
         )
         .map(drop)
     }
@@ -288,7 +288,7 @@ impl OutboxStore for Tx<'_> {
     fn put_delivery(&self, delivery: &Delivery) -> Result<(), StoreFault> {
         self.run(
             "INSERT OR REPLACE INTO delivery (id, row) VALUES (?1, ?2)",
-            params![delivery.id.as_ref(), delivery.encode()],
+            params![delivery.id.as_ref(), delivery.encode()?],
         )
         .map(drop)
     }
@@ -329,7 +329,7 @@ impl InboxStore for Tx<'_> {
     fn put_invitation(&self, invitation: &Invitation) -> Result<(), StoreFault> {
         self.run(
             "INSERT OR REPLACE INTO invitation (id, row) VALUES (?1, ?2)",
-            params![invitation.id.as_ref(), invitation.encode()],
+            params![invitation.id.as_ref(), invitation.encode()?],
         )
         .map(drop)
     }
@@ -343,7 +343,7 @@ impl TokenStore for Tx<'_> {
     fn put_token(&self, token: &StockToken) -> Result<(), StoreFault> {
         self.run(
             "INSERT OR REPLACE INTO token (nonce, ready, row) VALUES (?1, ?2, ?3)",
-            params![token.token.nonce, int(token.ready.0), token.encode()],
+            params![token.token.nonce, int(token.ready.0), token.encode()?],
         )
         .map(drop)
     }
@@ -365,7 +365,7 @@ impl UpkeepStore for Tx<'_> {
     fn put_key_package(&self, package: &OwnKeyPackage) -> Result<(), StoreFault> {
         self.run(
             "INSERT OR REPLACE INTO key_package (package, made, row) VALUES (?1, ?2, ?3)",
-            params![package.key_package, int(package.made.0), package.encode()],
+            params![package.key_package, int(package.made.0), package.encode()?],
         )
         .map(drop)
     }
@@ -379,8 +379,11 @@ impl UpkeepStore for Tx<'_> {
     }
 
     fn put_revocation_job(&self, job: &RevocationJob) -> Result<(), StoreFault> {
-        self.run("INSERT OR REPLACE INTO job (device, row) VALUES (?1, ?2)", params![job.device.as_ref(), job.encode()])
-            .map(drop)
+        self.run(
+            "INSERT OR REPLACE INTO job (device, row) VALUES (?1, ?2)",
+            params![job.device.as_ref(), job.encode()?],
+        )
+        .map(drop)
     }
 
     fn delete_revocation_job(&self, device: &DeviceId) -> Result<(), StoreFault> {
@@ -406,7 +409,7 @@ impl StateStore for Tx<'_> {
     }
 
     fn put_account_state(&self, state: &AccountState) -> Result<(), StoreFault> {
-        self.put_single(STATE, &state.encode())
+        self.put_single(STATE, &state.encode()?)
     }
 
     fn conversation_settings(&self, channel: &ChannelId) -> Result<Option<ConversationSettings>, StoreFault> {
@@ -416,7 +419,7 @@ impl StateStore for Tx<'_> {
     fn put_conversation_settings(&self, settings: &ConversationSettings) -> Result<(), StoreFault> {
         self.run(
             "INSERT OR REPLACE INTO conversation_settings (channel, row) VALUES (?1, ?2)",
-            params![settings.channel.as_ref(), settings.encode()],
+            params![settings.channel.as_ref(), settings.encode()?],
         )
         .map(drop)
     }
@@ -435,7 +438,7 @@ impl StateStore for Tx<'_> {
     fn put_known_contact(&self, contact: &KnownContact) -> Result<(), StoreFault> {
         self.run(
             "INSERT OR REPLACE INTO known_contact (account, name, host, pinned, row) VALUES (?1, ?2, ?3, ?4, ?5)",
-            params![contact.account.as_ref(), contact.name, contact.host, contact.key.is_some(), contact.encode()],
+            params![contact.account.as_ref(), contact.name, contact.host, contact.key.is_some(), contact.encode()?],
         )
         .map(drop)
     }
