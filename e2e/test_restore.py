@@ -9,7 +9,7 @@ from typing import Any, Callable
 
 import pytest
 
-from programs import Server, program
+from programs import Server, environment, program
 from qpc_client import Channel, Keys, Link, Point, Refused, Token
 
 
@@ -61,10 +61,10 @@ async def test_a_restored_server_waits_for_what_it_lost(
         await channel.attach()
         start = Point.start(keys.channel)
         await channel.enqueue(os.urandom(16), start, b"kept")
-        qpc_server("backup", str(backup), "--data-dir", str(server.data))
+        qpc_server(folder, "backup", str(backup), "--data-dir", str(server.data))
         _, last = await channel.enqueue(os.urandom(16), start, b"lost")
         log = await channel.read_all()
-    qpc_server("restore", str(backup), "--data-dir", str(data))
+    qpc_server(folder, "restore", str(backup), "--data-dir", str(data))
     restored = Server(folder, data)
     try:
         async with Channel.attached(restored.link, keys) as channel:
@@ -78,5 +78,6 @@ async def test_a_restored_server_waits_for_what_it_lost(
         restored.stop()
 
 
-def qpc_server(*arguments: str) -> None:
-    subprocess.run([program("QPC_SERVER_BIN"), *arguments], check=True, capture_output=True, timeout=60)
+def qpc_server(home: Path, *arguments: str) -> None:
+    command = [program("QPC_SERVER_BIN"), *arguments]
+    subprocess.run(command, check=True, env=environment(home), capture_output=True, timeout=60)
