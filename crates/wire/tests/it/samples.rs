@@ -7,8 +7,8 @@ use quicprochat_wire::{
         Done,
         auth::{Authenticate, RegisterStart},
         channel::{
-            AccessRoll, ChainPoint, ChannelDelete, ChannelEnqueue, ChannelEntry, ChannelPage, CommitParts, Enqueued,
-            EntryKind, TreeChange,
+            AccessRoll, ChainPoint, ChannelDelete, ChannelEnqueue, ChannelEntry, ChannelPage, ChannelRestore,
+            CommitParts, Enqueued, EntryKind, RestoreOutcome, Restored, RestoredEntry, TreeChange,
         },
         directory::{IdentityPart, Lookup, PublishIdentity, Subject},
         session::{Hello, HelloReply, Registration, ServerLimits},
@@ -96,7 +96,32 @@ fn requests() -> Vec<(&'static str, Request)> {
         ("channel-enqueue-message", enqueue(vec![1, 2, 3, 4, 5], None).into()),
         ("channel-enqueue-rolling-commit", enqueue(vec![1, 2], Some(commit)).into()),
         ("channel-delete", ChannelDelete { channel: ChannelId::new([5; 32]) }.into()),
+        ("channel-restore", restore().into()),
     ]
+}
+
+/// A message, and a rolling commit whose holder does not have its GroupInfo.
+fn restore() -> ChannelRestore {
+    let message = RestoredEntry {
+        id: MessageId::new([6; 16]),
+        after_commit: point(0, 10),
+        sealed: vec![1],
+        time: Timestamp(60_000),
+        commit: None,
+    };
+    let parts = CommitParts {
+        group_info: vec![],
+        roll: Some(AccessRoll { access: AccessPublicKey::new([9; 32]), keyring: vec![4] }),
+        tree: TreeChange::default(),
+    };
+    let commit = RestoredEntry {
+        id: MessageId::new([7; 16]),
+        sealed: vec![2],
+        time: Timestamp(120_000),
+        commit: Some(parts),
+        ..message.clone()
+    };
+    ChannelRestore { channel: ChannelId::new([5; 32]), after: point(1, 8), entries: vec![message, commit] }
 }
 
 fn answers() -> Vec<(&'static str, Answer)> {
@@ -135,13 +160,16 @@ fn answers() -> Vec<(&'static str, Answer)> {
         time: Timestamp(120_000),
     };
     let diverged = Enqueued::Diverged { last_commit: point(1, 11), last: point(2, 12) };
+    let restored = Restored { outcome: RestoreOutcome::Short, added: 3, last_commit: point(1, 11), last: point(2, 12) };
     let ok = |response: Response| Ok(response);
     vec![
         ("done", ok(Done.into())),
         ("hello-reply", ok(hello.into())),
         ("enqueued-diverged", ok(diverged.into())),
         ("channel-page", ok(ChannelPage { entries: vec![commit, message], more: true }.into())),
+        ("restored", ok(restored.into())),
         ("error-with-retry", Err(CallFailure::retry(ErrorCode::RateLimited, Duration::from_millis(1500)))),
         ("error-without-retry", Err(CallFailure::new(ErrorCode::AccessDenied))),
+        ("error-restoring", Err(CallFailure::retry(ErrorCode::Restoring, Duration::from_secs(600)))),
     ]
 }

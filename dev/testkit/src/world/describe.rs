@@ -52,6 +52,9 @@ pub(super) fn request(request: &Request) -> String {
             };
             format!("{name} {:?} {kind} {:?} after #{}", call.channel, call.id, call.after_commit.position)
         }
+        Request::ChannelRestore(call) => {
+            format!("{name} {:?} {} after #{}", call.channel, call.entries.len(), call.after.position)
+        }
         Request::ChannelRead(call) => format!("{name} {:?} after #{}", call.channel, call.after),
         Request::ChannelSubscribe(call) => format!("{name} {:?} after #{}", call.channel, call.after),
         Request::ChannelGroupInfo(call) => format!("{name} {:?} at {}", call.channel, call.position),
@@ -74,6 +77,9 @@ fn response(response: &Response) -> String {
         Response::Enqueued(Enqueued::Accepted { at, .. }) => format!("accepted at #{}", at.position),
         Response::Enqueued(Enqueued::Stale { last_commit }) => format!("stale, last is #{}", last_commit.position),
         Response::Enqueued(Enqueued::Diverged { last, .. }) => format!("diverged at #{}", last.position),
+        Response::Restored(answer) => {
+            format!("{:?}, {} were missing, last is #{}", answer.outcome, answer.added, answer.last.position)
+        }
         Response::ChannelState(state) => {
             format!("current {}, commit #{}, last #{}", state.current, state.last_commit.position, state.last.position)
         }
