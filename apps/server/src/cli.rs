@@ -89,7 +89,8 @@ Exit codes: 0 done, 1 failed, 2 the command line is wrong, 6 the file is no back
     /// Check the data directory, or a backup.
     #[command(
         after_help = "Of a data directory: that every page of the database is whole, that its structure is sound, and that logs, counters and accounts
-fit together. May run beside the server. Prints `ok`, or what is wrong and exits with 1. Of a backup: that it is whole.
+fit together. May run beside the server. Prints `ok`, or what is wrong and exits with 1. Of a backup: that it is whole, and all of that for the
+store in it, which is written to a directory of its own in $TMPDIR (/tmp), encrypted, and removed; `--quick` reads the file only.
 
 Examples:
   qpc-server check --data-dir /var/lib/qpc
@@ -130,6 +131,9 @@ pub struct RestoreArgs {
 pub struct CheckArgs {
     /// A backup, or `-` for standard input; the data directory if there is none.
     pub file: Option<PathBuf>,
+    /// Of a backup, only whether the file is whole.
+    #[arg(long, requires = "file")]
+    pub quick: bool,
     /// One JSON object instead of text.
     #[arg(long)]
     pub json: bool,

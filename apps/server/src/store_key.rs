@@ -82,12 +82,20 @@ impl StoreKey {
         if store.exists() {
             return Err(StoreKeyError::Missing { store: store.to_owned(), key: file.to_owned() });
         }
-        let mut bytes = Zeroizing::new([0; 32]);
-        getrandom::fill(bytes.as_mut_slice()).map_err(|error| StoreKeyError::Random { error })?;
-        let mut text = Zeroizing::new(hex::encode(bytes.as_slice()));
+        let key = Self::generate()?;
+        let mut text = Zeroizing::new(hex::encode(key.0));
         text.push('\n');
         private_file::write_private(file, text.as_bytes())?;
-        Ok(Self(*bytes))
+        Ok(key)
+    }
+
+    /// Draws one.
+    ///
+    /// Errors:   [`StoreKeyError::Random`].
+    pub fn generate() -> Result<Self, StoreKeyError> {
+        let mut key = Self([0; 32]);
+        getrandom::fill(&mut key.0).map_err(|error| StoreKeyError::Random { error })?;
+        Ok(key)
     }
 
     /// Reads the key file, if there is one.

@@ -1,6 +1,7 @@
 //! `qpc-server backup`, `restore` and `check`.
 
 use std::{
+    env,
     fs::File,
     io::{self, IsTerminal as _, Read, Write as _},
     path::Path,
@@ -13,7 +14,7 @@ use quicprochat_wire::Timestamp;
 use serde_json::{Value, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::{BackupError, Summary, check_backup, create, restore_backup};
+use super::{BackupError, Summary, check_backup, check_restored, create, restore_backup};
 use crate::{
     cli::{BackupArgs, CheckArgs, RestoreArgs},
     command::existing,
@@ -101,12 +102,19 @@ pub fn restore(config: &Config, layers: &Layers, args: &RestoreArgs) -> anyhow::
 pub fn check(config: &Config, layers: &Layers, args: &CheckArgs) -> anyhow::Result<ExitCode> {
     let Some(file) = &args.file else { return check_data(config, layers, args.json) };
     let mut progress = Progress::new("read");
-    let checked =
-        open(file).and_then(|(input, total)| check_backup(input, total, &mut |done, total| progress.show(done, total)));
+    let checked = open(file).and_then(|(input, total)| {
+        let mut show = |done, total| progress.show(done, total);
+        if args.quick {
+            check_backup(input, total, &mut show)
+        } else {
+            check_restored(&env::temp_dir(), input, total, &mut show)
+        }
+    });
     progress.end();
     match checked {
         Ok(summary) => {
-            let text = format!("{} is whole: a backup of {}, {}", file.display(), made(&summary), counted(&summary));
+            let sound = if args.quick { "whole" } else { "whole, and its store is sound" };
+            let text = format!("{} is {sound}: a backup of {}, {}", file.display(), made(&summary), counted(&summary));
             tell(args.json, "backup", object(file, &summary), &text)
         }
         Err(error) => fail(&error, args.json),

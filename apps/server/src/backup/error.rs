@@ -67,7 +67,7 @@ pub enum BackupError {
         path: PathBuf,
     },
     /// The file is whole, but what came out of it breaks rules of the store.
-    #[error("the backup is whole, but the store in it is not sound; nothing was restored: {faults}", faults = faults.join("; "))]
+    #[error("the backup is whole, but the store in it is not sound, and `restore` does not put it in place: {faults}", faults = faults.join("; "))]
     Unsound {
         /// What is wrong.
         faults: Vec<String>,

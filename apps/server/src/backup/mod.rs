@@ -3,6 +3,7 @@
 //! ```text
 //!   store.db ─ snapshot ─▶ rows ─▶ frames ─▶ FILE.new-... ─ sync, rename ─▶ FILE
 //!   FILE ─▶ frames ─▶ DATA/restoring/store.db ─ hash, checks ─▶ DATA
+//!   FILE ─▶ frames ─▶ TMPDIR/qpc-server-check-.../store.db ─ hash, checks ─▶ nothing
 //! ```
 //!
 //! Making one is a reading transaction in a process of its own: the server goes on beside it. The store's key is not in it: a
@@ -20,7 +21,7 @@ pub use self::{
     create::create,
     error::BackupError,
     format::{Cell, FrameWriter, Head},
-    read::{Rows, check_backup, restore_backup},
+    read::{Rows, check_backup, check_restored, restore_backup},
 };
 
 pub(crate) use self::format::TableHead;

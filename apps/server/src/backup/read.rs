@@ -5,7 +5,7 @@ use std::{
     fs::{self, DirBuilder},
     io::{self, Read},
     os::unix::fs::DirBuilderExt as _,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use quicprochat_transport::ServerIdentity;
@@ -50,6 +50,65 @@ pub fn check_backup(input: impl Read, total: Option<u64>, progress: Progress<'_>
     }
     let opened = Opened::begin(input)?;
     opened.rows(&mut Nowhere, total, progress)
+}
+
+/// Restores a backup into a directory of its own below `folder`, which nobody else may read, looks at it as [`restore_backup`]
+/// does, and removes it. It is encrypted with a key that is nowhere: what is left behind if the process is killed is of no use.
+///
+/// Errors:   [`BackupError`], [`BackupError::Unsound`] among them.
+pub fn check_restored(
+    folder: &Path,
+    input: impl Read,
+    total: Option<u64>,
+    progress: Progress<'_>,
+) -> Result<Summary, BackupError> {
+    let opened = Opened::begin(input)?;
+    let scratch = Scratch::new(folder)?;
+    let key = StoreKey::generate().map_err(|error| {
+        let source = io::Error::other(error.to_string());
+        BackupError::Io { action: "make a key for", path: scratch.path.clone(), source }
+    })?;
+    let location = Location { path: scratch.path.join("store.db"), key };
+    let checked = fill_store(&location, opened, total, progress);
+    let removed = scratch.remove();
+    let summary = checked?;
+    removed?;
+    Ok(summary)
+}
+
+/// A directory that goes with this value.
+struct Scratch {
+    path: PathBuf,
+    removed: bool,
+}
+
+impl Scratch {
+    fn new(folder: &Path) -> Result<Self, BackupError> {
+        let mut number = [0; 8];
+        let path = |number: [u8; 8]| folder.join(format!("qpc-server-check-{:016x}", u64::from_be_bytes(number)));
+        getrandom::fill(&mut number).map_err(|error| {
+            let source = io::Error::other(error.to_string());
+            BackupError::Io { action: "make a directory in", path: folder.to_owned(), source }
+        })?;
+        let path = path(number);
+        DirBuilder::new().mode(0o700).create(&path).map_err(BackupError::io("make the directory", &path))?;
+        Ok(Self { path, removed: false })
+    }
+
+    fn remove(mut self) -> Result<(), BackupError> {
+        self.removed = true;
+        fs::remove_dir_all(&self.path).map_err(BackupError::io("remove", &self.path))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if !self.removed
+            && let Err(error) = fs::remove_dir_all(&self.path)
+        {
+            tracing::warn!(path = %self.path.display(), %error, "a directory is left over");
+        }
+    }
 }
 
 /// Restores a backup into a data directory that is empty or does not exist. Nothing is in its place before all of the file was
@@ -131,14 +190,23 @@ fn fill<R: Read>(
         BackupError::Io { action: "get the key of", path: path.clone(), source }
     })?;
     private_file::write_private(&staged.join("server.key"), &opened.server_key)?;
-    let location = Location { path, key };
-    let mut filling = Filling::create(&location, opened.head.schema)?;
+    fill_store(&Location { path, key }, opened, total, progress)
+}
+
+/// Puts every row into a new store, and looks at all of it.
+fn fill_store<R: Read>(
+    location: &Location,
+    opened: Opened<R>,
+    total: Option<u64>,
+    progress: Progress<'_>,
+) -> Result<Summary, BackupError> {
+    let mut filling = Filling::create(location, opened.head.schema)?;
     let summary = opened.rows(&mut filling, total, progress)?;
     filling.finish()?;
-    let mut faults = dump::check(&location)?;
-    faults.extend(sound::faults(&location)?);
+    let mut faults = dump::check(location)?;
+    faults.extend(sound::faults(location)?);
     // SQLite removes its log when the last connection closes; what stood in it would stay behind.
-    if staged.join("store.db-wal").exists() {
+    if location.path.with_extension("db-wal").exists() {
         faults.push("the database's log was not moved into it".to_owned());
     }
     if faults.is_empty() { Ok(summary) } else { Err(BackupError::Unsound { faults }) }

@@ -224,11 +224,42 @@ fn a_store_that_is_not_sound_is_not_put_in_place() {
     }
     let (backup, _) = frames.finish().expect("written");
     checked(&backup).expect("the file is whole");
+    let folder = bed.temp.path().join("scratch");
+    private_file::private_dir(&folder).expect("made");
+    let error = check_restored(&folder, &backup[..], None, &mut |_, _| {}).expect_err("not sound");
+    assert_eq!(error.code(), ("backup-unsound", 6));
+    assert!(error.to_string().contains("inboxes"), "{error}");
+    assert_eq!(names(&folder), Vec::<String>::new());
     let (data, restored) = bed.restore("data", &backup);
     let error = restored.expect_err("not sound");
     assert_eq!(error.code(), ("backup-unsound", 6));
     assert!(error.to_string().contains("inboxes"), "{error}");
     assert_eq!(names(&data), ["lock"]);
+}
+
+#[test]
+fn a_backup_is_checked_as_when_it_is_restored_and_nothing_stays() {
+    let bed = bed();
+    let backup = bed.backup();
+    let folder = bed.temp.path().join("scratch");
+    private_file::private_dir(&folder).expect("made");
+    let (mut most, mut within) = (0, 0);
+    let mut show = |done, _| {
+        most = most.max(done);
+        within = within.max(names(&folder).len());
+    };
+    let summary = check_restored(&folder, &backup[..], Some(backup.len() as u64), &mut show).expect("sound");
+    assert_eq!(summary, checked(&backup).expect("whole"));
+    assert!(most > 0 && within == 1, "it shows how far it is, in a directory of its own");
+    assert_eq!(names(&folder), Vec::<String>::new());
+    for damaged in [&backup[..backup.len() - 1], &backup[..backup.len() / 2]] {
+        let error = check_restored(&folder, damaged, None, &mut |_, _| {}).expect_err("cut");
+        assert_eq!(error.code().1, 6, "{error}");
+        assert_eq!(names(&folder), Vec::<String>::new());
+    }
+    let nowhere = bed.temp.path().join("nowhere");
+    let error = check_restored(&nowhere, &backup[..], None, &mut |_, _| {}).expect_err("no such folder");
+    assert_eq!(error.code(), ("failed", 1));
 }
 
 #[test]
