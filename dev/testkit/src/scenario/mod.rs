@@ -50,6 +50,8 @@ const USUAL: [usize; 20] = [2, 2, 3, 3, 3, 3, 4, 4, 4, 4, 4, 5, 5, 5, 6, 6, 7, 8
 const LARGE: u32 = 50;
 /// Of 1,000 scenarios, in how many stores are put back to older copies.
 const CLIENTS_GO_BACK: u32 = 60;
+/// Of 1,000 scenarios, in how many the server dies right after it has answered.
+const ANSWERED_CRASH: u32 = 80;
 /// Most devices of a scenario at its beginning.
 const MOST: usize = 30;
 
@@ -68,6 +70,7 @@ impl Plan {
         let mut setup = Setup::quiet(seed, people);
         setup.more_devices = devices - people;
         setup.faults = faults(&mut dice);
+        setup.faults.answered_crash = answered_crash(seed);
         if dice.chance(300) {
             setup.skew = dice.between(Duration::from_secs(1), Duration::from_secs(36 * 3600));
         }
@@ -84,10 +87,11 @@ impl Plan {
 
     /// Whether nothing goes wrong by itself.
     fn is_calm(&self) -> bool {
-        let Faults { slow, lost_answer, broken_link, client_crash, client_commit, server_crash, server_full, .. } =
-            self.setup.faults;
+        let of = &self.setup.faults;
+        let links = of.slow + of.lost_answer + of.broken_link;
+        let deaths = of.client_crash + of.client_commit + of.server_crash + of.server_full + of.answered_crash;
         let quota = self.setup.limits.channel_entries < Limits::default().channel_entries;
-        !quota && slow + lost_answer + broken_link + client_crash + client_commit + server_crash + server_full == 0
+        !quota && links + deaths == 0
     }
 
     /// Whether entries may be gone before somebody has read them.
@@ -113,6 +117,12 @@ fn faults(dice: &mut Dice) -> Faults {
         }
     }
     faults
+}
+
+/// How often the server dies between an answer and what comes next: in few scenarios, and then a few times.
+fn answered_crash(seed: u64) -> u32 {
+    let mut dice = Dice::new("answered crash", seed);
+    if dice.chance(ANSWERED_CRASH) { 5 + u32::try_from(dice.below(20)).unwrap_or(0) } else { 0 }
 }
 
 /// A text that somebody asked to be sent.

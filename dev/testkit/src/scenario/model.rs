@@ -71,6 +71,7 @@ impl Scenario {
             self.look_at_conversations(&mut model, device, &mut wrong);
         }
         self.look_at_commands(&mut model, &mut wrong);
+        wrong.append(&mut self.world.broken_promises());
         self.look_at_arrivals(&mut model, &mut wrong);
         if self.looks.is_multiple_of(8) {
             wrong.extend(self.forbidden_fields());

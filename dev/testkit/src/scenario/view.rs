@@ -35,14 +35,7 @@ impl Scenario {
 
     /// The id of what stands at a position; outer `None` if the channel is gone or what stood there is too old.
     pub(super) fn server_entry(&self, channel: &ChannelId, seq: u64) -> Option<Option<MessageId>> {
-        let channel = *channel;
-        let found = read(self.world.server_store(), move |tx| {
-            let Some(row) = tx.channels().load(&channel)?.filter(|row| row.first <= seq) else { return Ok(None) };
-            let limit = PageLimit { entries: 1, bytes: usize::MAX };
-            let page = tx.channels().page(&channel, seq.saturating_sub(1), row.last.position, limit)?;
-            Ok(Some(page.first().filter(|entry| entry.at.position == seq).map(|entry| entry.id)))
-        });
-        found.now_or_never().and_then(Result::ok).flatten()
+        self.world.entry_at(channel, seq)
     }
 
     /// The last position of a channel; `None` if it is gone.

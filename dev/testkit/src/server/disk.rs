@@ -36,6 +36,10 @@ impl Disk {
     /// Makes everything submitted durable in order, then tells those who wait. Returns how many jobs there were. A crash among
     /// them (a fault of the store) keeps those before it.
     pub(crate) fn sync(&self) -> usize {
+        if self.store.crashed() {
+            // What was told early, and is on no platter, is lost with the process.
+            return 0;
+        }
         let jobs: Vec<_> = self.lock().drain(..).collect();
         let count = jobs.len() + usize::from(self.synced().take().is_some());
         let mut done = Vec::with_capacity(count);

@@ -129,6 +129,8 @@ impl World {
     pub fn restore_server(&mut self, backup: &ServerStore) {
         self.note(format_args!("the server is put back"));
         self.kill_server();
+        self.break_conns(|_| true);
+        self.release_promises();
         self.host.store().restore(backup);
     }
 

@@ -27,6 +27,8 @@ pub struct Faults {
     pub server_crash: u32,
     /// The server's disk is full for one write.
     pub server_full: u32,
+    /// The server dies right after an answer left that says that something is stored.
+    pub answered_crash: u32,
 }
 
 impl Faults {
@@ -44,6 +46,7 @@ impl Faults {
             client_commit: 0,
             server_crash: 0,
             server_full: 0,
+            answered_crash: 0,
         }
     }
 

@@ -12,6 +12,7 @@ mod errands;
 mod faults;
 mod net;
 mod process;
+mod promises;
 
 use std::collections::BTreeMap;
 
@@ -27,6 +28,7 @@ use quicprochat_wire::{
 pub use faults::Faults;
 use net::Conn;
 use process::Process;
+use promises::Promises;
 
 use crate::{
     chance::Dice,
@@ -166,6 +168,7 @@ pub struct World {
     delivered: Option<InboxDeliver>,
     /// Connections of errands so far.
     errands: u64,
+    promises: Promises,
 }
 
 /// What the next device of a person is called.
@@ -188,6 +191,7 @@ enum Happening {
     LinkOver(ConnId),
     HungUp(ConnId),
     Sync,
+    ServerDies,
     ServerStart,
     Revive(DeviceIx),
 }
@@ -241,6 +245,7 @@ impl World {
             errors: Vec::new(),
             delivered: None,
             errands: 0,
+            promises: Promises::default(),
         };
         world.set_faults(setup.faults);
         world.note(format_args!("seed {}, {} devices", setup.seed, world.devices.len()));
@@ -363,6 +368,7 @@ impl World {
             Happening::LinkOver(conn) => self.link_over(conn),
             Happening::HungUp(conn) => self.hung_up(conn),
             Happening::Sync => self.sync(),
+            Happening::ServerDies => self.kill_server(),
             Happening::ServerStart => self.start_server(),
             Happening::Revive(device) => self.revive(device),
         }

@@ -1,16 +1,16 @@
 //! Connections: dialling, frames under way, breaking.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use quicprochat_client_core::{CallError, Input, LinkDownReason, RequestId, SubscriptionId};
 use quicprochat_wire::{
     CallFailure, ConnectionKind, Duration, Request, Response, Timestamp,
-    call::session::Hello,
+    call::{channel::Enqueued, session::Hello},
     codec::{self, frame},
     limits::PROTOCOL_VERSION,
 };
 
-use super::{Happening, ProcessId, World, describe};
+use super::{Happening, ProcessId, World, describe, promises::Asked};
 use crate::server::{Answered, ConnId, Said, Tag};
 
 /// How long after the server's death a client notices, at most.
@@ -24,7 +24,8 @@ pub(super) struct Conn {
     pub(super) up: bool,
     /// Nothing arrives at the client any more but the news that it is over.
     broken: bool,
-    calls: BTreeSet<RequestId>,
+    /// Calls under way, with what they ask to be stored.
+    calls: BTreeMap<RequestId, Option<Asked>>,
     streams: BTreeMap<SubscriptionId, Timestamp>,
 }
 
@@ -39,7 +40,7 @@ impl World {
     pub(super) fn dial(&mut self, process: ProcessId, kind: ConnectionKind) {
         self.connections += 1;
         let id = ConnId(self.connections);
-        let conn = Conn { process, kind, up: false, broken: false, calls: BTreeSet::new(), streams: BTreeMap::new() };
+        let conn = Conn { process, kind, up: false, broken: false, calls: BTreeMap::new(), streams: BTreeMap::new() };
         self.conns.insert(id, conn);
         let wait = self.latency();
         let online = self.is_online(process);
@@ -64,11 +65,13 @@ impl World {
             return self.after(Duration::ZERO, Happening::Tell(process, unsent(tag)));
         };
         let request = through_the_wire(&request);
+        let account = self.processes.get(&process).map(|found| self.device(found.device).account);
+        let asked = account.and_then(|account| Asked::of(&request, account));
         let wait = self.latency();
         let breaks = self.net.chance(self.faults.broken_link);
         if let Some(conn) = self.conns.get_mut(&id) {
             match tag {
-                Tag::Call(call) => drop(conn.calls.insert(call)),
+                Tag::Call(call) => drop(conn.calls.insert(call, asked)),
                 Tag::Stream(stream) => drop(conn.streams.insert(stream, self.now)),
                 Tag::Hello => {}
             }
@@ -136,6 +139,10 @@ impl World {
             let later = at.after(self.latency());
             self.queue.put(later, Happening::Answer(id, tag, Box::new(answer.clone())));
         }
+        let stores = matches!(answer, Ok(Response::Enqueued(Enqueued::Accepted { .. }) | Response::Done(_)));
+        if stores && self.deaths.chance(self.faults.answered_crash) {
+            self.after(Duration::ZERO, Happening::ServerDies);
+        }
         self.queue.put(at, Happening::Answer(id, tag, Box::new(answer)));
     }
 
@@ -143,21 +150,23 @@ impl World {
     pub(super) fn answer(&mut self, id: ConnId, tag: Tag, answer: Result<Response, CallFailure>) {
         let Some(conn) = self.conns.get_mut(&id).filter(|conn| !conn.broken) else { return };
         let (process, kind) = (conn.process, conn.kind);
+        conn.up |= tag == Tag::Hello && answer.is_ok();
+        let asked = match tag {
+            Tag::Call(call) => conn.calls.remove(&call).flatten(),
+            Tag::Hello | Tag::Stream(_) => None,
+        };
+        if let (Tag::Stream(stream), Err(_)) = (tag, &answer) {
+            conn.streams.remove(&stream);
+        }
+        if let (Some(asked), Ok(response)) = (asked, &answer) {
+            self.hears_promise(asked, response);
+        }
         let input = match (tag, answer) {
-            (Tag::Hello, Ok(Response::Hello(hello))) => {
-                conn.up = true;
-                Input::LinkUp { kind, hello }
-            }
+            (Tag::Hello, Ok(Response::Hello(hello))) => Input::LinkUp { kind, hello },
             (Tag::Hello, _) => return self.link_over(id),
-            (Tag::Call(call), answer) => {
-                conn.calls.remove(&call);
-                Input::Response(call, answer.map_err(CallError::Refused))
-            }
+            (Tag::Call(call), answer) => Input::Response(call, answer.map_err(CallError::Refused)),
             (Tag::Stream(stream), Ok(response)) => Input::Push(stream, response),
-            (Tag::Stream(stream), Err(failure)) => {
-                conn.streams.remove(&stream);
-                Input::Ended(stream, CallError::Refused(failure))
-            }
+            (Tag::Stream(stream), Err(failure)) => Input::Ended(stream, CallError::Refused(failure)),
         };
         self.deliver(process, input);
     }
@@ -225,7 +234,7 @@ impl World {
         let (process, kind) = (conn.process, conn.kind);
         // A shell may or may not answer each call before it says that the link is down.
         if self.net.chance(500) {
-            for call in conn.calls {
+            for call in conn.calls.into_keys() {
                 self.deliver(process, Input::Response(call, Err(CallError::LinkLost)));
             }
         }
@@ -244,12 +253,17 @@ impl World {
         self.conns.iter().find(|(_, conn)| of(conn)).map(|(id, _)| *id)
     }
 
-    /// The server's process dies.
+    /// The server's process dies. What it has said may still arrive.
     pub(super) fn crash_server(&mut self) {
         self.note(format_args!("the server dies"));
         self.sync_due = false;
         for id in self.host.crash() {
-            self.break_conn(id);
+            if self.net.chance(500) {
+                self.break_conn(id);
+            } else {
+                let wait = self.net.between(Duration::ZERO, NOTICE);
+                self.after(wait, Happening::LinkOver(id));
+            }
         }
         let wait = self.net.between(Duration::from_millis(200), Duration::from_secs(20));
         self.after(wait, Happening::ServerStart);
@@ -262,6 +276,7 @@ impl World {
             let seed = self.net.number();
             self.host.set_faults(self.faults.of_host(), seed);
             self.note(format_args!("the server is back"));
+            self.look_after_promises();
         }
     }
 
