@@ -215,6 +215,10 @@ impl Archive {
 
 /// Puts an entry in; whether it is a new one. An own device read it, so it takes the place of what a member sent again.
 fn import(tx: &dyn StoreTx, entry: &LogEntry) -> Result<bool, StoreFault> {
+    if tx.conversations().pending_commit(&entry.channel)?.is_some_and(|pending| pending.id == entry.id) {
+        // The own commit, of which the answer is still to come: in this place stands how this device came in, with the gap before.
+        return Ok(false);
+    }
     if tx.messages().import_message(entry)? {
         return Ok(true);
     }
@@ -250,4 +254,47 @@ fn records_of(
 ) -> Result<Option<Vec<HistoryRecord>>, EngineError> {
     let content = open(cx, known, &segment.id, &segment.hash, ObjectKind::Segment, sealed)?;
     Ok(content.and_then(|content| segment::unpack(&content).ok()))
+}
+
+#[cfg(test)]
+mod tests {
+    use quicprochat_wire::{AccountId, ChainHash, DeviceId, MessageId, Timestamp, call::channel::ChainPoint};
+
+    use super::*;
+    use crate::store::{MemoryStore, PendingCommit, PendingGroupInfo, Secret};
+
+    #[test]
+    fn the_own_commit_that_waits_for_its_answer_does_not_come_in_as_history() {
+        let (channel, id) = (ChannelId::new([1; 32]), MessageId::new([2; 16]));
+        let entry = LogEntry {
+            index: 0,
+            channel,
+            seq: 4,
+            id,
+            sender: AccountId::new([3; 32]),
+            device: DeviceId::new([4; 16]),
+            time: Timestamp(5),
+            sent_at: Timestamp(5),
+            intent: None,
+            body: LogBody::Updated,
+        };
+        let pending = PendingCommit {
+            channel,
+            id,
+            after: ChainPoint { position: 2, hash: ChainHash::new([6; 32]) },
+            sealed: vec![7],
+            group_info: PendingGroupInfo::Open { group_info: vec![8], ratchet_tree: vec![9] },
+            roll: None,
+            next_keys: Secret::new([0; 96]),
+            records: Vec::new().into(),
+            lease: None,
+        };
+        let mut store = MemoryStore::new();
+        let tx = store.begin().expect("opens");
+        tx.conversations().put_pending_commit(&pending).expect("stores");
+        assert_eq!(import(&tx, &entry), Ok(false), "in its place stands how this device came in");
+        assert_eq!(import(&tx, &LogEntry { seq: 3, id: MessageId::new([9; 16]), ..entry.clone() }), Ok(true));
+        tx.conversations().delete_pending_commit(&channel).expect("deletes");
+        assert_eq!(import(&tx, &entry), Ok(true));
+    }
 }

@@ -9,7 +9,7 @@ use quicprochat_wire::{
 };
 
 use super::{
-    merge,
+    again, merge,
     session::{ChannelCall, Session},
 };
 use crate::{
@@ -165,6 +165,8 @@ pub(super) fn keyring(
             session.missed = Some(*access);
             session.doubt = true;
         }
+        // What was on the way may have been accepted before.
+        None if again::ask(cx, session, conversation)? => {}
         None => {
             conversation.state = ConversationState::Removed;
             merge::clear(cx, conversation, true)?;

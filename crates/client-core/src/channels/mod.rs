@@ -9,6 +9,7 @@
 //! A [`Session`] is what one link knows of a channel; everything else is in the conversation's row.
 #![expect(clippy::wildcard_enum_match_arm, reason = "a refusal that is not named is waited out, whatever its code")]
 
+mod again;
 mod apply;
 pub(crate) mod attach;
 pub(crate) mod commit;
@@ -337,6 +338,12 @@ impl Channels {
             }
             (ChannelCall::Message { row, id }, Ok(Response::Enqueued(enqueued))) => {
                 write::enqueued(cx, session, &mut conversation, Some(row), &id, &enqueued)?;
+            }
+            (ChannelCall::Again { row, id }, Ok(Response::Enqueued(enqueued))) => {
+                again::answered(cx, session, &conversation, (row, id), Ok(enqueued))?;
+            }
+            (ChannelCall::Again { row, id }, Err(CallError::Refused(failure))) => {
+                again::answered(cx, session, &conversation, (row, id), Err(failure))?;
             }
             (ChannelCall::Commit { id }, Ok(Response::Enqueued(enqueued))) if !conversation.is_live() => {
                 rejoin::answered(cx, session, &mut conversation, &id, &enqueued)?;

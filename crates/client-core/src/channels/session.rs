@@ -31,6 +31,11 @@ pub(crate) enum ChannelCall {
     Commit {
         id: MessageId,
     },
+    /// A message once more, of an account that was removed meanwhile.
+    Again {
+        row: u64,
+        id: MessageId,
+    },
     Delete,
     /// The GroupInfo to enter anew with.
     GroupInfo,
@@ -116,7 +121,7 @@ impl Session {
     pub(crate) fn ended(&mut self, call: &ChannelCall) {
         match call {
             ChannelCall::Create => self.creating = false,
-            ChannelCall::Attach { .. } | ChannelCall::Keyring(_) => self.attaching = false,
+            ChannelCall::Attach { .. } | ChannelCall::Keyring(_) | ChannelCall::Again { .. } => self.attaching = false,
             ChannelCall::Read | ChannelCall::Scan | ChannelCall::GroupInfo | ChannelCall::Chunks => {
                 self.reading = false
             }

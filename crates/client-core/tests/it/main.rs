@@ -2,6 +2,7 @@
 #![expect(clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests end where something is amiss")]
 
 mod accounts;
+mod again;
 mod archive;
 mod clocks;
 mod crash;

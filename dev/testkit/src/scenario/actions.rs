@@ -19,6 +19,7 @@ const MAX_GROUPS: usize = 3;
 impl Scenario {
     /// Everything the plan asks for; stops at the first step after which something is wrong.
     pub(super) fn act(&mut self) {
+        self.begin_archives();
         for device in self.able() {
             if self.dice.chance(700) {
                 self.world.give(device, Command::Listen, Runner::Resident);
@@ -52,6 +53,9 @@ impl Scenario {
         let Some(device) = self.dice.pick(&able).copied() else { return };
         if self.plan.clients_go_back && self.dice.chance(100) {
             return self.put_client_back(device);
+        }
+        if self.plan.archive && self.dice.chance(60) {
+            return self.history_action(device);
         }
         let action = self.dice.below(1_000);
         if action >= 770 {

@@ -21,6 +21,9 @@ impl Scenario {
     pub(super) fn at_the_end(&mut self) -> Vec<String> {
         let mut wrong = self.contradictions();
         wrong.extend(self.thieves());
+        if wrong.is_empty() && self.plan.archive {
+            wrong.extend(self.archives());
+        }
         wrong
     }
 
@@ -169,6 +172,9 @@ impl Scenario {
         // A device may come later than its account, never before.
         let comes_in = |entry: &&LogEntry| matches!(entry.body, LogBody::Joined | LogBody::Gap { .. });
         let entrance = log.iter().rev().find(comes_in);
+        // What another device archived may stand where this one came in.
+        let let_in = || log.iter().find(|entry| self.plan.archive && history.lets_in(account, entry.seq));
+        let entrance = entrance.or_else(let_in);
         let joined = entrance.map(|entry| entry.seq);
         // By its own commit, or by somebody else's.
         let entered = entrance.is_some_and(|entry| entry.sender == *account && history.was_in(account, entry.seq));

@@ -1,6 +1,7 @@
 //! Scenarios: people do things by chance while things go wrong; then all is calm, and what they have is checked.
 
 mod actions;
+mod archive;
 mod check;
 mod history;
 mod model;
@@ -40,6 +41,8 @@ pub struct Plan {
     pub server_goes_back: bool,
     /// Whether devices' stores are put back to older copies.
     pub clients_go_back: bool,
+    /// Whether people have their history kept at the server.
+    pub archive: bool,
 }
 
 /// Kinds of trouble, of which a scenario has some.
@@ -82,7 +85,9 @@ impl Plan {
         }
         let actions = if large { 8 + dice.index(12) } else { 10 + dice.index(30) };
         let server_goes_back = dice.chance(30);
-        Self { setup, actions, server_goes_back, clients_go_back: dice.chance(CLIENTS_GO_BACK) && !server_goes_back }
+        let clients_go_back = dice.chance(CLIENTS_GO_BACK) && !server_goes_back;
+        let archive = archive::plan(seed, &mut setup.limits);
+        Self { setup, actions, server_goes_back, clients_go_back, archive }
     }
 
     /// Whether nothing goes wrong by itself.
