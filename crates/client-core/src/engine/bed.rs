@@ -14,6 +14,8 @@ pub(crate) struct Bed {
     pub(crate) effects: VecDeque<Effect>,
     pub(crate) timers: BTreeSet<Timestamp>,
     entropy: SeededEntropy,
+    /// Log entries, and waiting messages, that the last job was handed by lists.
+    pub(crate) entries_read: usize,
 }
 
 impl Bed {
@@ -24,6 +26,7 @@ impl Bed {
             effects: VecDeque::new(),
             timers: BTreeSet::new(),
             entropy: SeededEntropy::new(1),
+            entries_read: 0,
         }
     }
 
@@ -48,6 +51,7 @@ impl Bed {
             conversations_changed: false,
         };
         let result = job(&mut cx);
+        self.entries_read = tx.entries_read();
         tx.commit();
         result
     }

@@ -58,7 +58,7 @@ fn add(tx: &dyn StoreTx, channel: &ChannelId, gaps: &mut Gaps, gap: GapRow) -> R
     }
     let span = Span { from: gap.from, to: gap.to };
     let new = Spans::of([span]).without(&there(tx, channel, span)?);
-    let missing = Spans::of(Spans::from(&gaps.missing[..]).iter().chain(new.iter()));
+    let missing = Spans::from(&gaps.missing[..]).or(&new);
     gaps.missing = missing.stored(MOST_MISSING);
     let surplus = (gaps.rows.len() + 1).saturating_sub(MOST_ROWS);
     gaps.rows.drain(..surplus);
@@ -79,6 +79,25 @@ fn there(tx: &dyn StoreTx, channel: &ChannelId, span: Span) -> Result<Spans, Sto
             Some(_) | None => return Ok(Spans::of(there)),
         }
     }
+}
+
+/// Takes for missing again what the log shows as a gap and nothing stands in, also if a member said that nothing was written
+/// there.
+fn reopen(tx: &dyn StoreTx, channel: &ChannelId, gaps: &mut Gaps) -> Result<(), StoreFault> {
+    let mut missing = Spans::from(&gaps.missing[..]);
+    for gap in gaps.rows.iter() {
+        if let Some(LogBody::Gap { from, to }) = shown_at(tx, channel, gap.seq)? {
+            let span = Span { from, to };
+            missing = missing.or(&Spans::of([span]).without(&there(tx, channel, span)?));
+        }
+    }
+    gaps.missing = missing.stored(MOST_MISSING);
+    Ok(())
+}
+
+fn shown_at(tx: &dyn StoreTx, channel: &ChannelId, seq: u64) -> Result<Option<LogBody>, StoreFault> {
+    let shown = tx.messages().messages_of(channel, seq.saturating_sub(1), 1)?;
+    Ok(shown.into_iter().find(|entry| entry.seq == seq).map(|entry| entry.body))
 }
 
 /// Keeps track of every gap that the log shows, also of those of which nothing was kept.
@@ -102,6 +121,7 @@ fn add_all(tx: &dyn StoreTx, channel: &ChannelId, gaps: &mut Gaps) -> Result<(),
 pub(crate) fn ask_again(cx: &mut Cx<'_>, channel: &ChannelId) -> Result<u64, EngineError> {
     let mut gaps = row::gaps(cx.tx, channel)?;
     add_all(cx.tx, channel, &mut gaps)?;
+    reopen(cx.tx, channel, &mut gaps)?;
     gaps.tries = 0;
     gaps.next = cx.now;
     row::store_gaps(cx.tx, channel, &gaps)?;
@@ -124,11 +144,11 @@ pub(crate) fn filled(tx: &dyn StoreTx, channel: &ChannelId, covered: &Spans) -> 
     }
     gaps.missing = missing.stored(MOST_MISSING);
     let missing = Spans::from(&gaps.missing[..]);
-    if gaps == before {
-        return Ok(());
+    if gaps != before {
+        row::store_gaps(tx, channel, &gaps)?;
     }
-    row::store_gaps(tx, channel, &gaps)?;
-    gaps.rows.iter().try_for_each(|gap| show(tx, channel, gap, &missing))
+    let concerned = |gap: &&GapRow| !covered.and(&Spans::of([Span { from: gap.from, to: gap.to }])).is_empty();
+    gaps.rows.iter().filter(concerned).try_for_each(|gap| show(tx, channel, gap, &missing, covered))
 }
 
 /// A gap of another device came in, of which nothing is kept yet.
@@ -216,7 +236,7 @@ pub(super) fn take(
     gaps.next = cx.now.after(NEXT_PART).max(cx.jittered(NEXT_PART * 2));
     cx.wake(gaps.next);
     for gap in gaps.rows.iter() {
-        show(cx.tx, &conversation.channel, gap, &missing)?;
+        show(cx.tx, &conversation.channel, gap, &missing, &Spans::default())?;
     }
     Ok(())
 }
@@ -233,19 +253,29 @@ fn is_plausible(cx: &Cx<'_>, conversation: &Conversation, entry: &RelayedEntry) 
     Ok(known && shows && dated && !cx.tx.messages().message_seen(channel, &entry.sender, &entry.id)?)
 }
 
-/// Shows what is left of a gap; where nothing is, the place at which this device came in.
-fn show(tx: &dyn StoreTx, channel: &ChannelId, gap: &GapRow, missing: &Spans) -> Result<(), StoreFault> {
-    let left = missing.and(&Spans::of([Span { from: gap.from, to: gap.to }]));
+/// Shows what is left of a gap; where nothing is, the place at which this device came in. What is `covered`, a backup or an
+/// archive speaks for.
+///
+/// A gap in which nothing stands stays where only members said that nothing was written in it: any one of them can say so.
+fn show(
+    tx: &dyn StoreTx,
+    channel: &ChannelId,
+    gap: &GapRow,
+    missing: &Spans,
+    covered: &Spans,
+) -> Result<(), StoreFault> {
+    let Some(shown @ LogBody::Gap { .. }) = shown_at(tx, channel, gap.seq)? else { return Ok(()) };
+    let span = Span { from: gap.from, to: gap.to };
+    let whole = Spans::of([span]);
+    let left = missing.and(&whole);
     let body = match (left.first(), left.last()) {
         (Some(from), Some(to)) => LogBody::Gap { from, to },
+        _ if covered.and(&whole).is_empty() && there(tx, channel, span)?.is_empty() => {
+            LogBody::Gap { from: gap.from, to: gap.to }
+        }
         _ => LogBody::Joined,
     };
-    let there = tx.messages().messages_of(channel, gap.seq.saturating_sub(1), 1)?;
-    let Some(entry) = there.into_iter().find(|entry| entry.seq == gap.seq) else { return Ok(()) };
-    if matches!(entry.body, LogBody::Gap { .. }) && entry.body != body {
-        tx.messages().replace_body(channel, gap.seq, &body)?;
-    }
-    Ok(())
+    if body == shown { Ok(()) } else { tx.messages().replace_body(channel, gap.seq, &body) }
 }
 
 /// An own control message came to stand in the log: nothing is shown, and its repetition is known.

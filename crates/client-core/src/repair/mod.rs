@@ -7,6 +7,7 @@
 //! ```
 
 mod gaps;
+mod look;
 mod relay;
 mod returned;
 mod row;

@@ -1,8 +1,10 @@
 //! Sending again what another member asks for (M2): only what its account was there for, by one member after the other.
 
+use std::collections::BTreeSet;
+
 use quicprochat_wire::{AccountId, DeviceId, Timestamp, time::Duration};
 
-use super::{gaps, spans::Spans};
+use super::{gaps, look::Look, spans::Spans};
 use crate::{
     content::{Control, MAX_RELAYED, MAX_RELAYED_BYTES, MAX_SPANS, MimiContent, Relay, RelayedEntry, Salt, Span},
     engine::Cx,
@@ -23,10 +25,6 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 const MOST_REQUESTS: usize = 32;
 /// Devices whose answers are counted.
 const MOST_COUNTED: usize = 256;
-/// How far back the log is looked through.
-const FURTHEST: u64 = 20_000;
-/// Log entries that are looked at in one go.
-const PAGE: usize = 64;
 
 /// Somebody asks.
 pub(super) fn requested(
@@ -55,28 +53,41 @@ pub(super) fn answered(
     relay: &Relay,
 ) -> Result<(), EngineError> {
     let spoken_for = Spans::of(relay.spans.iter().copied());
-    let mut left = Vec::new();
-    for mut request in core::mem::take(&mut gaps.requests.0) {
-        let asked = Spans::from(&request.spans[..]);
-        let both = Known::of(cx, conversation, &request.account, &asked.and(&spoken_for))?;
-        let mut same = true;
-        for seq in &both.places {
-            let Some(own) = entry_at(cx, conversation, seq.0)? else { continue };
-            let is_it = |entry: &&RelayedEntry| entry.position == own.seq;
-            let content = content_of(&own);
-            same &= relay.entries.iter().find(is_it).is_some_and(|entry| {
-                (entry.id, entry.sender) == (own.id, own.sender) && content.as_ref() == Some(&entry.content)
-            }) || matches!(own.body, LogBody::Leave);
-        }
-        if same {
-            request.spans = asked.without(&spoken_for).stored(MAX_SPANS);
-        }
-        if !request.spans.is_empty() {
-            left.push(request);
+    let answered_of = |request: &GapRequest| Spans::from(&request.spans[..]).and(&spoken_for);
+    let (mut accounts, mut positions) = (BTreeSet::new(), Spans::default());
+    for request in gaps.requests.iter() {
+        let answered = answered_of(request);
+        if !answered.is_empty() {
+            accounts.insert(request.account);
+            positions = positions.or(&answered);
         }
     }
-    gaps.requests = left.into();
+    if accounts.is_empty() {
+        return Ok(());
+    }
+    let mut others = BTreeSet::new();
+    let look = Look::through(cx, conversation, &accounts, &positions, |own| {
+        if !says(relay, own) {
+            others.insert(own.seq);
+        }
+    })?;
+    gaps.requests.retain_mut(|request| {
+        let answered = answered_of(request);
+        let known = look.known(conversation, &request.account, &answered);
+        if !answered.is_empty() && known.places.iter().all(|(seq, _)| !others.contains(seq)) {
+            request.spans = Spans::from(&request.spans[..]).without(&spoken_for).stored(MAX_SPANS);
+        }
+        !request.spans.is_empty()
+    });
     Ok(())
+}
+
+/// Whether an answer says the same of a position as the own log.
+fn says(relay: &Relay, own: &LogEntry) -> bool {
+    let LogBody::Content { content } = &own.body else { return true };
+    let said = relay.entries.binary_search_by_key(&own.seq, |entry| entry.position).ok();
+    said.and_then(|at| relay.entries.get(at))
+        .is_some_and(|said| (said.id, said.sender) == (own.id, own.sender) && said.content == *content)
 }
 
 /// Answers whom it is this device's turn to answer; whether messages were queued. The cursor is at the head.
@@ -135,7 +146,8 @@ fn count(now: Timestamp, gaps: &mut Gaps, device: DeviceId) -> bool {
 /// Queues what there is to a request, the newest first, up to its bound.
 fn send(cx: &mut Cx<'_>, conversation: &Conversation, request: &GapRequest) -> Result<bool, EngineError> {
     let asked = Spans::from(&request.spans[..]);
-    let known = Known::of(cx, conversation, &request.account, &asked)?;
+    let look = Look::through(cx, conversation, &BTreeSet::from([request.account]), &asked, |_| {})?;
+    let known = look.known(conversation, &request.account, &asked);
     let mut places = known.places.as_slice();
     let (mut left, mut sent, mut queued) = (known.spans, 0, false);
     while let Some(end) = left.last().filter(|_| sent < MOST_BYTES) {
@@ -172,79 +184,6 @@ fn send(cx: &mut Cx<'_>, conversation: &Conversation, request: &GapRequest) -> R
     Ok(queued)
 }
 
-/// What this device knows of spans that an account may read.
-struct Known {
-    /// The positions that it can speak for.
-    spans: Spans,
-    /// Its entries there, with their bytes in a batch.
-    places: Vec<(u64, usize)>,
-}
-
-impl Known {
-    /// Goes back through the log: as far as this device has read it itself, and at positions at which the account was in.
-    fn of(cx: &Cx<'_>, conversation: &Conversation, account: &AccountId, asked: &Spans) -> Result<Self, EngineError> {
-        let end = conversation.cursor.position;
-        let (Some(first), Some(_)) = (asked.first(), asked.last()) else {
-            return Ok(Self { spans: Spans::default(), places: Vec::new() });
-        };
-        let first = first.max(end.saturating_sub(FURTHEST)).max(1);
-        let (mut places, mut changes, mut own_from) = (Vec::new(), Vec::new(), first);
-        let mut too_large = Vec::new();
-        let mut after = first.saturating_sub(1);
-        loop {
-            let page = cx.tx.messages().messages_of(&conversation.channel, after, PAGE)?;
-            let Some(last) = page.last() else { break };
-            after = last.seq;
-            for entry in &page {
-                match &entry.body {
-                    // Before it, this device has read nothing, or not everything.
-                    LogBody::Gap { .. } | LogBody::Joined => own_from = entry.seq.saturating_add(1),
-                    LogBody::Membership { added, removed, .. } => {
-                        if added.contains(account) || removed.contains(account) {
-                            changes.push((entry.seq, removed.contains(account)));
-                        }
-                    }
-                    LogBody::Content { .. } | LogBody::Leave if asked.contains(entry.seq) => {
-                        let bytes = RelayedEntry::overhead() + body_bytes(&entry.body);
-                        if bytes > MAX_RELAYED_BYTES {
-                            too_large.push(Span { from: entry.seq, to: entry.seq });
-                        } else {
-                            places.push((entry.seq, bytes));
-                        }
-                    }
-                    LogBody::Content { .. }
-                    | LogBody::Leave
-                    | LogBody::Renamed { .. }
-                    | LogBody::Updated
-                    | LogBody::Relayed { .. } => {}
-                }
-            }
-        }
-        // From the end back: before a change that added the account it was not in, before one that removed it, it was.
-        let mut is_in = conversation.members.iter().any(|member| member.account == *account);
-        let (mut to, mut times) = (end, Vec::new());
-        for (seq, was_in) in changes.into_iter().rev() {
-            if is_in {
-                times.push(Span { from: seq.saturating_add(1), to });
-            }
-            (is_in, to) = (was_in, seq);
-        }
-        if is_in {
-            times.push(Span { from: 0, to });
-        }
-        let own = Spans::of([Span { from: own_from, to: end }]);
-        let spans = asked.and(&Spans::of(times)).and(&own).without(&Spans::of(too_large));
-        places.retain(|(seq, _)| spans.contains(*seq));
-        Ok(Self { spans, places })
-    }
-}
-
-fn body_bytes(body: &LogBody) -> usize {
-    /// A wish to leave, with room to spare.
-    const LEAVE: usize = 256;
-    if let LogBody::Content { content } = body { content.len() } else { LEAVE }
-}
-
 /// What is sent again of an entry.
 fn content_of(entry: &LogEntry) -> Option<Vec<u8>> {
     match &entry.body {
@@ -266,10 +205,10 @@ fn entry_at(cx: &Cx<'_>, conversation: &Conversation, seq: u64) -> Result<Option
 
 #[cfg(test)]
 mod tests {
-    use quicprochat_wire::Digest;
+    use quicprochat_wire::{Digest, MessageId};
 
     use super::*;
-    use crate::{channels::tests::conversation, store::MemberDevice};
+    use crate::{channels::tests::conversation, engine::bed::Bed, store::MemberDevice};
 
     fn member(leaf: u32, account: u8, device: u8) -> MemberDevice {
         let (account, device) = (AccountId::new([account; 32]), DeviceId::new([device; 16]));
@@ -303,5 +242,63 @@ mod tests {
         assert_eq!(u32::try_from(answered), Ok(MOST_ANSWERS));
         assert!(count(Timestamp(100_000), &mut gaps, bob), "others are, still");
         assert!(count(Timestamp(86_500_000), &mut gaps, mallory), "and tomorrow again");
+    }
+
+    #[test]
+    fn however_many_ask_an_answer_has_the_log_read_once_and_only_if_it_is_to_what_they_asked_for() {
+        const ENTRIES: u64 = 400;
+        let (mut bed, mut conversation) = (Bed::new(), conversation());
+        conversation.members = vec![member(0, 1, 1), member(1, 2, 2)].into();
+        conversation.cursor.position = ENTRIES;
+        let content = |seq: u64| vec![u8::try_from(seq % 251).expect("small"); 9];
+        let sender = AccountId::new([1; 32]);
+        let id = |seq: u64| MessageId::new(u128::from(seq).to_le_bytes());
+        bed.at(1_000, |cx| {
+            for seq in 1..=ENTRIES {
+                let row = LogEntry {
+                    index: 0,
+                    channel: conversation.channel,
+                    seq,
+                    id: id(seq),
+                    sender,
+                    device: DeviceId::new([1; 16]),
+                    time: cx.now,
+                    sent_at: cx.now,
+                    intent: None,
+                    body: LogBody::Content { content: content(seq) },
+                };
+                cx.tx.messages().append_message(&row).expect("appends");
+            }
+        });
+        let all = Spans::of([Span { from: 1, to: ENTRIES }]);
+        let asking = |device| GapRequest { spans: all.stored(MAX_SPANS), ..request(2, device) };
+        let requests: Vec<_> = (100..132).map(asking).collect();
+        assert_eq!(requests.len(), MOST_REQUESTS);
+        let before = Gaps { requests: requests.into(), ..Gaps::default() };
+        let mut answer = |from: u64, to: u64, change: &dyn Fn(&mut RelayedEntry)| {
+            let entry = |position: u64| {
+                let device = DeviceId::new([1; 16]);
+                let (time, content) = (Timestamp(1_000), content(position));
+                let mut entry = RelayedEntry { position, id: id(position), sender, device, time, content };
+                change(&mut entry);
+                entry
+            };
+            let entries = (from..=to.min(ENTRIES)).map(entry).collect();
+            let relay = Relay { spans: vec![Span { from, to }], entries };
+            let mut gaps = before.clone();
+            bed.at(2_000, |cx| answered(cx, &conversation, &mut gaps, &relay).expect("reads"));
+            (gaps, bed.entries_read)
+        };
+        let (left, read) = answer(ENTRIES + 1, ENTRIES + 64, &|_| {});
+        assert_eq!((&left, read), (&before, 0), "nobody asked for that");
+        let (left, read) = answer(101, 200, &|_| {});
+        assert!(read <= 300, "{read} entries were read for {MOST_REQUESTS} requests");
+        let rest = Spans::of([Span { from: 1, to: 100 }, Span { from: 201, to: ENTRIES }]);
+        assert!(left.requests.iter().all(|request| Spans::from(&request.spans[..]) == rest));
+        assert_eq!(left.requests.len(), MOST_REQUESTS);
+        let (left, _) = answer(1, ENTRIES, &|_| {});
+        assert!(left.requests.is_empty(), "all was said");
+        let (left, _) = answer(101, 200, &|entry| entry.content[0] ^= u8::from(entry.position == 150));
+        assert_eq!(left, before, "this device has something else to say");
     }
 }

@@ -4,6 +4,8 @@
 //! Such a store would encrypt with keys and nonces that were used. It notices because nothing is encrypted before the log is read
 //! up to the end that the server told on this link: there the device meets entries of its own leaf that it does not know.
 
+use std::collections::BTreeMap;
+
 use quicprochat_wire::{
     CallFailure, ChannelId, ErrorCode, MessageId, Timestamp, Writer,
     call::channel::{ChainPoint, ChannelEntry, ChannelPage, EntryKind},
@@ -101,8 +103,9 @@ pub(crate) fn scan(
     conversation: &mut Conversation,
     page: &ChannelPage,
 ) -> Result<(), EngineError> {
+    let mut waiting = Waiting::of(cx, &conversation.channel)?;
     for entry in page.entries.iter().filter(|entry| entry.kind == EntryKind::Message) {
-        if let Some(row) = waiting(cx, &conversation.channel, &entry.id)? {
+        if let Some(row) = waiting.take(&entry.id) {
             let at = ChainPoint { position: entry.seq, hash: conversation.cursor.hash };
             own_message(cx, conversation, &bare(entry), at, row)?;
         }
@@ -115,13 +118,28 @@ pub(crate) fn scan(
     Ok(())
 }
 
-/// The waiting message of which an entry is an attempt.
-fn waiting(cx: &Cx<'_>, channel: &ChannelId, id: &MessageId) -> Result<Option<OutboxMessage>, EngineError> {
-    let is_it = |row: &OutboxMessage| {
-        row.attempt.as_ref().is_some_and(|attempt| attempt.id == *id)
-            || (0..MOST_ATTEMPTS_AHEAD).any(|ahead| attempt_id(&row.intent, row.tries.saturating_add(ahead)) == *id)
-    };
-    Ok(cx.tx.outbox().outbox_of(channel)?.into_iter().find(is_it))
+/// The messages that wait, by the ids under which they may stand in the log: worked out once for a page.
+struct Waiting {
+    messages: BTreeMap<u64, OutboxMessage>,
+    rows: BTreeMap<MessageId, u64>,
+}
+
+impl Waiting {
+    fn of(cx: &Cx<'_>, channel: &ChannelId) -> Result<Self, EngineError> {
+        let messages = cx.tx.outbox().outbox_of(channel)?;
+        let mut rows = BTreeMap::new();
+        for message in &messages {
+            rows.extend(message.attempt.iter().map(|attempt| (attempt.id, message.row)));
+            let ahead = (0..MOST_ATTEMPTS_AHEAD).map(|ahead| message.tries.saturating_add(ahead));
+            rows.extend(ahead.map(|attempt| (attempt_id(&message.intent, attempt), message.row)));
+        }
+        Ok(Self { messages: messages.into_iter().map(|message| (message.row, message)).collect(), rows })
+    }
+
+    /// The message of which an entry is an attempt; each once.
+    fn take(&mut self, id: &MessageId) -> Option<OutboxMessage> {
+        self.messages.remove(self.rows.get(id)?)
+    }
 }
 
 fn bare(entry: &ChannelEntry) -> ChannelEntry {
@@ -131,7 +149,7 @@ fn bare(entry: &ChannelEntry) -> ChannelEntry {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{channels::tests::conversation, effect::Effect, engine::bed::Bed};
+    use crate::{channels::tests::conversation, effect::Effect, engine::bed::Bed, store::MessagePurpose};
 
     #[test]
     fn each_attempt_has_an_id_of_its_own_and_every_copy_the_same() {
@@ -164,5 +182,49 @@ mod tests {
         now += 25 * 3600 * 1000;
         bed.at(now, |cx| noticed(cx, &conversation).expect("stores"));
         assert_eq!(bed.at(now, |cx| waits(cx, &channel).expect("reads")), None, "a day later it is a first time again");
+    }
+
+    #[test]
+    fn what_waits_is_read_once_for_a_page_of_entries_and_each_message_is_found_once() {
+        let (mut bed, mut conversation) = (Bed::new(), conversation());
+        let channel = conversation.channel;
+        let intent = |n: u8| MessageId::new([n; 16]);
+        bed.at(1_000, |cx| {
+            for n in 1..=8 {
+                let message = OutboxMessage {
+                    row: 0,
+                    intent: intent(n),
+                    channel,
+                    purpose: MessagePurpose::Content,
+                    content: Vec::new(),
+                    queued: Timestamp(n.into()),
+                    attempt: None,
+                    tries: 3,
+                    not_before: Timestamp(0),
+                    lease: None,
+                };
+                cx.tx.outbox().push_outbox(&message).expect("pushes");
+            }
+        });
+        let strange = |seq: u64| ChannelEntry {
+            seq,
+            id: MessageId::new(u128::from(seq).to_be_bytes()),
+            kind: EntryKind::Message,
+            after_commit: conversation.last_commit,
+            sealed: Vec::new(),
+            next_access: None,
+            time: Timestamp(500),
+        };
+        let page = ChannelPage { entries: (1..=200).map(strange).collect(), more: true };
+        let mut session = Session::default();
+        bed.at(2_000, |cx| scan(cx, &mut session, &mut conversation, &page).expect("scans"));
+        assert_eq!((session.rejoin.scanned, bed.entries_read), (Some(200), 8), "each row is read once");
+        let mut waiting = bed.at(2_000, |cx| Waiting::of(cx, &channel).expect("reads"));
+        let mut found = |n, attempt| waiting.take(&attempt_id(&intent(n), attempt)).map(|message| message.intent);
+        assert_eq!(found(2, 2), None, "an attempt that this store knows to be over");
+        assert_eq!(found(2, 3 + MOST_ATTEMPTS_AHEAD), None, "too far ahead");
+        assert_eq!(found(2, 3 + MOST_ATTEMPTS_AHEAD - 1), Some(intent(2)));
+        assert_eq!(found(2, 3), None, "each message once");
+        assert_eq!(found(8, 3), Some(intent(8)));
     }
 }

@@ -42,6 +42,15 @@ impl Spans {
         self.0.last().map(|span| span.to)
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// What one of them has.
+    pub(crate) fn or(&self, other: &Self) -> Self {
+        Self::of(self.iter().chain(other.iter()))
+    }
+
     /// What both have.
     pub(crate) fn and(&self, other: &Self) -> Self {
         let both = self
@@ -133,6 +142,8 @@ mod tests {
             prop_assert_eq!(set(&a.without(&b)), left.difference(&right).copied().collect::<BTreeSet<_>>());
             prop_assert_eq!(a.contains(at), left.contains(&at));
             prop_assert_eq!((a.first(), a.last()), (left.first().copied(), left.last().copied()));
+            prop_assert_eq!(set(&a.or(&b)), left.union(&right).copied().collect::<BTreeSet<_>>());
+            prop_assert_eq!(a.is_empty(), left.is_empty());
             let all: Vec<Span> = one.into_iter().chain(other).collect();
             prop_assert_eq!(set(&Spans::of(all)), left.union(&right).copied().collect::<BTreeSet<_>>());
             prop_assert_eq!(Spans::from(&a.stored(8)[..]), a);

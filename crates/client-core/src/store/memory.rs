@@ -4,7 +4,7 @@
 //! it rolls back. Several handles on one store behave like several processes on one database file.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -92,7 +92,7 @@ impl MemoryStore {
         shared.open = true;
         let version = shared.commits.saturating_sub(self.own_commits);
         drop(shared);
-        Ok(MemoryTx { store: self, overlay: RefCell::default(), version })
+        Ok(MemoryTx { store: self, overlay: RefCell::default(), version, read: Cell::new(0) })
     }
 
     /// A copy of everything committed, to go back to.
@@ -112,6 +112,7 @@ pub struct MemoryTx<'a> {
     store: &'a mut MemoryStore,
     overlay: RefCell<BTreeMap<Vec<u8>, Option<Vec<u8>>>>,
     version: u64,
+    read: Cell<usize>,
 }
 
 impl MemoryTx<'_> {
@@ -131,6 +132,17 @@ impl MemoryTx<'_> {
         }
         drop(shared);
         self.store.own_commits += 1;
+    }
+
+    /// How many log entries and waiting messages it has handed out in lists: what a step costs grows with it.
+    #[must_use]
+    pub fn entries_read(&self) -> usize {
+        self.read.get()
+    }
+
+    fn handed_out<T>(&self, rows: Vec<T>) -> Vec<T> {
+        self.read.set(self.read.get().saturating_add(rows.len()));
+        rows
     }
 
     fn get(&self, table: Table, key: &[u8]) -> Option<Vec<u8>> {
@@ -429,7 +441,8 @@ impl MessageStore for MemoryTx<'_> {
 
     fn messages_of(&self, channel: &ChannelId, after: u64, limit: usize) -> Result<Vec<LogEntry>, StoreFault> {
         let entries: Vec<LogEntry> = self.rows(Table::Message, channel.as_ref())?;
-        Ok(entries.into_iter().filter(|entry| entry.seq > after).take(limit).collect())
+        let page = entries.into_iter().filter(|entry| entry.seq > after).take(limit).collect();
+        Ok(self.handed_out(page))
     }
 
     fn last_messages(&self, channel: &ChannelId, limit: usize) -> Result<Vec<LogEntry>, StoreFault> {
@@ -474,7 +487,8 @@ impl OutboxStore for MemoryTx<'_> {
 
     fn outbox_of(&self, channel: &ChannelId) -> Result<Vec<OutboxMessage>, StoreFault> {
         let rows: Vec<OutboxMessage> = self.rows(Table::Outbox, &[])?;
-        Ok(rows.into_iter().filter(|row| row.channel == *channel).collect())
+        let of_channel = rows.into_iter().filter(|row| row.channel == *channel).collect();
+        Ok(self.handed_out(of_channel))
     }
 
     fn outbox_channels(&self) -> Result<Vec<ChannelId>, StoreFault> {

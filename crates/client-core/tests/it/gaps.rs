@@ -502,3 +502,26 @@ fn no_member_makes_a_home_unreadable_by_asking_and_answering() {
     world.sync("bob");
     assert_eq!(texts(&mut world, "bob", channel), ["hello", "still here", "still here"]);
 }
+
+#[test]
+fn a_gap_stays_shown_where_a_member_only_says_that_there_was_nothing_and_a_repair_asks_again() {
+    let (mut world, channel, all) = with_gap(&["alice", "bob", "mallory"]);
+    // Alice is away for now.
+    world.sync("bob");
+    let [(from, to)] = gaps(&mut world, "bob", channel)[..] else { panic!("one gap") };
+    let nothing = Relay { spans: vec![Span { from, to }], entries: Vec::new() };
+    send_control(&mut world, "mallory", channel, &Control::Relayed(nothing));
+    world.sync("bob");
+    assert!(kept(&mut world, "bob", channel).missing.is_empty(), "he believes her for now, and does not ask for ever");
+    assert_eq!(gaps(&mut world, "bob", channel), [(from, to)], "but what he could not read is still shown");
+    let before = written(&mut world, "bob");
+    let Ok(Outcome::Repaired { conversations }) = world.run("bob", Command::Repair) else { panic!("not repaired") };
+    assert_eq!(conversations.iter().map(|found| found.missing).collect::<Vec<_>>(), [to - from + 1]);
+    assert_eq!(written(&mut world, "bob"), before + 1, "he asks again");
+    world.sync("alice");
+    world.sync("bob");
+    assert_eq!(texts(&mut world, "bob", channel), all, "and alice has what there was");
+    assert!(gaps(&mut world, "bob", channel).is_empty());
+    let Ok(Outcome::Repaired { conversations }) = world.run("bob", Command::Repair) else { panic!("not repaired") };
+    assert_eq!(conversations, [], "nothing is amiss any more");
+}
