@@ -160,6 +160,12 @@ fn described(scene: &Scene<'_>, event: &Event) -> Result<Line, StoreFault> {
             ),
         },
         Event::AccountState => show("state", json!({}), String::new()),
+        Event::DraftsDropped { drafts } => Line::Warn {
+            code: "drafts-dropped",
+            text: format!(
+                "{drafts} draft(s) of this device are gone: with what your other devices wrote there was no room for them"
+            ),
+        },
         Event::HistoryImported { entries, segments_left } => {
             let object = json!({ "entries": entries, "segments_left": segments_left });
             show("history-imported", object, String::new())

@@ -219,6 +219,8 @@ pub enum Outcome {
         waiting: usize,
         /// Invitations that could not be delivered.
         undelivered: usize,
+        /// Whether the vault could not be told, or asked, what the account's devices share: they do not hear of what changed.
+        untold: bool,
     },
     /// Caught up, and tried to mend these.
     Repaired {

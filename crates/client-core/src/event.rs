@@ -67,6 +67,11 @@ pub enum Event {
     },
     /// Another device of the account changed what they share: settings, read markers, drafts, contacts.
     AccountState,
+    /// Together with what other devices wrote, the account's state was too large: drafts that only this device had went.
+    DraftsDropped {
+        /// How many.
+        drafts: usize,
+    },
     /// Entries of the past came in from the archive of the account's history. They are no news.
     HistoryImported {
         /// How many.

@@ -38,11 +38,16 @@ pub(super) async fn direct(context: &mut Context, name: &str, text: &str) -> Res
 pub(super) async fn sync(context: &mut Context) -> Result<(), Failure> {
     context.account()?;
     let outcome = context.run(Command::Sync).await?;
-    if let Outcome::Synced { waiting, undelivered } = outcome
-        && waiting + undelivered > 0
-    {
-        let text = format!("{waiting} message(s) and {undelivered} invitation(s) still wait");
-        context.out.warn("waiting", &text)?;
+    if let Outcome::Synced { waiting, undelivered, untold } = outcome {
+        if waiting + undelivered > 0 {
+            let text = format!("{waiting} message(s) and {undelivered} invitation(s) still wait");
+            context.out.warn("waiting", &text)?;
+        }
+        if untold {
+            let text = "the vault did not take what this device has for your other devices, or could not be read: \
+                        conversations, settings and drafts may differ; a later sync tries again";
+            context.out.warn("untold", text)?;
+        }
     }
     Ok(context.out.show("done", json!({}), "")?)
 }

@@ -74,7 +74,8 @@ impl Task for Sync {
             return Ok(Step::Wait);
         }
         parts.mode.sync = false;
-        Ok(Outcome::Synced { waiting, undelivered: undelivered.len() }.into())
+        let untold = parts.vault.is_held_up(cx)? || parts.state.is_held_up(cx)?;
+        Ok(Outcome::Synced { waiting, undelivered: undelivered.len(), untold }.into())
     }
 }
 

@@ -22,6 +22,8 @@ use super::guard;
 const VERSION: u8 = 1;
 /// Most markers.
 const MAX_MARKERS: usize = 16_384;
+/// Most bytes of the own document: those of another device's and of this one's, with room for what a library adds.
+const MAX_STORED_BYTES: usize = 4 * MAX_STATE_BYTES;
 /// A document is re-based when it is above this many bytes, and above twice what it would then have.
 const REBASE_BYTES: usize = 24 * 1024;
 
@@ -77,12 +79,23 @@ impl Document {
         Self { base: Base::default(), markers: BTreeMap::new(), doc, settings, client }
     }
 
-    /// Reads what [`Self::encode`] wrote, here or on another device, to go on as `client`.
+    /// Reads what [`Self::encode`] wrote on another device, to go on as `client`.
     ///
     /// Errors:   [`StateError`].
     pub fn decode(bytes: &[u8], client: u64) -> Result<Self, StateError> {
-        if bytes.len() > MAX_STATE_BYTES {
-            return Err(StateError::TooLarge { limit: MAX_STATE_BYTES, found: bytes.len() });
+        Self::read(bytes, client, MAX_STATE_BYTES)
+    }
+
+    /// Reads what this device stored: merged from two, it may be larger than what the vault has room for.
+    ///
+    /// Errors:   [`StateError`].
+    pub(super) fn stored(bytes: &[u8], client: u64) -> Result<Self, StateError> {
+        Self::read(bytes, client, MAX_STORED_BYTES)
+    }
+
+    fn read(bytes: &[u8], client: u64, limit: usize) -> Result<Self, StateError> {
+        if bytes.len() > limit {
+            return Err(StateError::TooLarge { limit, found: bytes.len() });
         }
         let mut reader = Reader::new(bytes);
         if reader.u8()? != VERSION {
@@ -91,7 +104,7 @@ impl Document {
         let base = Base { number: reader.u64()?, id: reader.array()? };
         let listed =
             reader.list::<_, DecodeError>(MAX_MARKERS, |item| Ok((ChannelId::new(item.array()?), item.u64()?)))?;
-        let update = reader.bytes(MAX_STATE_BYTES)?;
+        let update = reader.bytes(limit)?;
         reader.finish()?;
         let mut document = Self { base, markers: listed.into_iter().collect(), ..Self::new(client) };
         document.apply(update)?;

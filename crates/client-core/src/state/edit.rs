@@ -66,7 +66,7 @@ impl Edit {
 /// The row and the document in it; both new if there are none.
 pub(super) fn load(tx: &dyn StoreTx, entropy: &mut dyn Entropy) -> Result<(AccountState, Document), EngineError> {
     if let Some(row) = tx.state().account_state()? {
-        let document = Document::decode(&row.content, row.client).map_err(|_| EngineError::OwnState)?;
+        let document = Document::stored(&row.content, row.client).map_err(|_| EngineError::OwnState)?;
         return Ok((row, document));
     }
     let client = draw_client(entropy);
@@ -85,10 +85,11 @@ pub(super) fn load(tx: &dyn StoreTx, entropy: &mut dyn Entropy) -> Result<(Accou
 
 /// Makes a change; whether there was anything to change.
 ///
-/// Errors:   [`StateError::TooLarge`], and nothing is changed, if the vault would have no room for it.
+/// Errors:   [`StateError::TooLarge`], and nothing is changed, if the vault would have no room for it. What makes a state that is
+///           too large smaller is taken.
 pub(crate) fn make(cx: &mut Cx<'_>, edit: Edit, pace: Pace) -> Result<Result<bool, StateError>, EngineError> {
     let (mut row, mut document) = load(cx.tx, cx.entropy)?;
-    let before = Document::decode(&row.content, row.client).map_err(|_| EngineError::OwnState)?;
+    let before = Document::stored(&row.content, row.client).map_err(|_| EngineError::OwnState)?;
     let mut changed = false;
     for (channel, position) in edit.markers {
         changed |= document.mark(channel, position);
@@ -104,8 +105,9 @@ pub(crate) fn make(cx: &mut Cx<'_>, edit: Edit, pace: Pace) -> Result<Result<boo
     if !changed {
         return Ok(Ok(false));
     }
+    let size = row.content.len();
     row.content = document.encode();
-    if row.content.len() > MAX_STATE_BYTES {
+    if row.content.len() > MAX_STATE_BYTES.max(size.saturating_sub(1)) {
         return Ok(Err(StateError::TooLarge { limit: MAX_STATE_BYTES, found: row.content.len() }));
     }
     put_off(cx, &mut row, pace);

@@ -11,6 +11,7 @@
 
 mod document;
 mod edit;
+mod fit;
 mod guard;
 mod key;
 mod rows;
@@ -23,11 +24,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use quicprochat_e2ee::vault::{IDENTITY_RECORD, STATE_RECORDS, StateKey, is_account_state_record};
 use quicprochat_identity::VerifiedIdentity;
 use quicprochat_wire::{
-    AccountId, ConnectionKind, Entropy, ErrorCode, Response, Timestamp,
+    AccountId, ConnectionKind, Digest, Entropy, ErrorCode, Response, Timestamp,
     call::vault::{VaultRecord, VaultStore, VaultSubscribe, VaultVersions},
     entropy::random_below,
     time::Duration,
 };
+use sha2::{Digest as _, Sha256};
 
 pub use document::{Document, StateError, draw_client};
 pub(crate) use edit::{Pace, note_contact};
@@ -83,8 +85,8 @@ pub(crate) struct State {
 
 /// A write on its way.
 struct Writing {
-    /// The moment that it was due at: a change since then has another.
-    due: Option<Timestamp>,
+    /// What this device had when it wrote.
+    content: Digest,
     /// How far this device's operations go in it.
     clock: u32,
     versions: Vec<RecordVersion>,
@@ -104,9 +106,15 @@ impl State {
         if self.calling {
             return Ok(false);
         }
-        if self.refused {
-            return Ok(true);
-        }
+        Ok(self.refused || self.is_told(cx)?)
+    }
+
+    /// Whether something keeps this device and the vault from telling each other what is due.
+    pub(crate) fn is_held_up(&self, cx: &Cx<'_>) -> Result<bool, EngineError> {
+        Ok(self.refused && !self.is_told(cx)?)
+    }
+
+    fn is_told(&self, cx: &Cx<'_>) -> Result<bool, EngineError> {
         let Some(row) = cx.tx.state().account_state()? else { return Ok(self.told.is_some()) };
         Ok(self.told.is_some() && !self.is_behind(&row) && !is_due(&row, cx.now, true))
     }
@@ -266,7 +274,7 @@ impl State {
         };
         self.sealed = 0;
         self.stale = false;
-        let before = Document::decode(&row.content, row.client).map_err(|_| EngineError::OwnState)?;
+        let before = Document::stored(&row.content, row.client).map_err(|_| EngineError::OwnState)?;
         let seen: BTreeMap<u32, u64> = records.iter().map(|record| (record.id, record.version)).collect();
         if row.versions.iter().any(|record| seen.get(&record.id).is_none_or(|version| *version < record.version)) {
             // What is missing is written again below, as far as this device has it.
@@ -296,7 +304,7 @@ impl State {
     fn write(&mut self, cx: &mut Cx<'_>, mut row: AccountState) -> Result<(), EngineError> {
         let own = cx.own()?;
         let (account, key) = (own.row.account, StateKey::from_bytes(own.row.state_key.expose()));
-        let mut document = Document::decode(&row.content, row.client).map_err(|_| EngineError::OwnState)?;
+        let mut document = Document::stored(&row.content, row.client).map_err(|_| EngineError::OwnState)?;
         let clock = document.own_clock();
         let rebased = document.rebase_if_worth_it(cx.entropy).then(|| document.encode());
         let content = rebased.as_ref().unwrap_or(&row.content);
@@ -312,7 +320,7 @@ impl State {
         let mut versions = stored;
         versions.extend(records.iter().map(|record| (record.id, record.version)));
         let versions = versions.into_iter().map(|(id, version)| RecordVersion { id, version }).collect();
-        self.writing = Some(Writing { due: row.due, clock, versions, rebased });
+        self.writing = Some(Writing { content: digest(&row.content), clock, versions, rebased });
         row.sent = row.sent.max(clock);
         cx.tx.state().put_account_state(&row)?;
         self.calling = true;
@@ -323,14 +331,19 @@ impl State {
     /// The vault has what this device had when it wrote.
     fn stored(&mut self, cx: &mut Cx<'_>, writing: Writing) -> Result<(), EngineError> {
         let Some(mut row) = cx.tx.state().account_state()? else { return Ok(()) };
+        // What was changed since is to be written as well, whenever it is due.
+        let is_all = digest(&row.content) == writing.content;
         row.unsent.retain(|unsent| unsent.clock > writing.clock);
         if let Some(rebased) = writing.rebased {
-            let mut document = Document::decode(&row.content, row.client).map_err(|_| EngineError::OwnState)?;
+            let mut document = Document::stored(&row.content, row.client).map_err(|_| EngineError::OwnState)?;
+            let before = Document::stored(&row.content, row.client).map_err(|_| EngineError::OwnState)?;
             let rebased = Document::decode(&rebased, row.client).map_err(|_| EngineError::OwnState)?;
             adopt(&mut row, &mut document, &rebased)?;
+            fit_in(cx, &mut row, &mut document, &rebased)?;
             row.content = document.encode();
+            rows::apply(cx.tx, &before, &document)?;
         }
-        if row.due == writing.due {
+        if is_all {
             row.due = None;
             row.by_hand = false;
         }
@@ -373,8 +386,18 @@ pub fn take_over(tx: &dyn StoreTx, content: &[u8], entropy: &mut dyn Entropy) ->
     rows::apply(tx, &before, &document)
 }
 
-/// Takes over what another device wrote.
+/// Takes over what another device wrote, as far as the vault has room for both.
 fn take_in(
+    cx: &mut Cx<'_>,
+    row: &mut AccountState,
+    document: &mut Document,
+    theirs: &Document,
+) -> Result<(), EngineError> {
+    merge_in(cx, row, document, theirs)?;
+    fit_in(cx, row, document, theirs)
+}
+
+fn merge_in(
     cx: &mut Cx<'_>,
     row: &mut AccountState,
     document: &mut Document,
@@ -393,6 +416,21 @@ fn take_in(
     document.merge(theirs, &unsent(row)).map_err(|_| EngineError::OwnState)
 }
 
+/// Gives up drafts for which the vault has no room, and says so.
+fn fit_in(
+    cx: &mut Cx<'_>,
+    row: &mut AccountState,
+    document: &mut Document,
+    theirs: &Document,
+) -> Result<(), EngineError> {
+    let drafts = fit::fit(cx.entropy, row, document, theirs)?;
+    if drafts > 0 {
+        tracing::warn!(drafts, "the account's state has no room for drafts of this device");
+        cx.notify(Event::DraftsDropped { drafts });
+    }
+    Ok(())
+}
+
 /// Goes on from another document, with what is unsent set anew in it.
 fn adopt(row: &mut AccountState, document: &mut Document, theirs: &Document) -> Result<(), EngineError> {
     document.adopt(theirs, &unsent(row), row.client).map_err(|_| EngineError::OwnState)?;
@@ -400,6 +438,10 @@ fn adopt(row: &mut AccountState, document: &mut Document, theirs: &Document) -> 
     let clock = document.own_clock();
     row.unsent.iter_mut().for_each(|unsent| unsent.clock = clock);
     Ok(())
+}
+
+fn digest(content: &[u8]) -> Digest {
+    Digest::new(Sha256::digest(content).into())
 }
 
 fn unsent(row: &AccountState) -> BTreeSet<String> {

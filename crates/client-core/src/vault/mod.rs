@@ -91,7 +91,16 @@ impl Vault {
 
     /// Whether nothing is due now, or nothing can be done.
     pub(crate) fn is_idle(&self, cx: &Cx<'_>) -> Result<bool, EngineError> {
-        Ok(!self.calling && (self.refused || !Plan::load(cx.tx)?.is_due(cx.now, true, self.told)))
+        Ok(!self.calling && (self.refused || !self.is_due(cx)?))
+    }
+
+    /// Whether something is due, and cannot be done.
+    pub(crate) fn is_held_up(&self, cx: &Cx<'_>) -> Result<bool, EngineError> {
+        Ok(self.refused && self.is_due(cx)?)
+    }
+
+    fn is_due(&self, cx: &Cx<'_>) -> Result<bool, EngineError> {
+        Ok(Plan::load(cx.tx)?.is_due(cx.now, true, self.told))
     }
 
     /// Does what is due. `inbox_read`: an invitation that this device can join by comes before what the vault says.

@@ -1,7 +1,7 @@
 //! The account's state on several devices: settings, markers, drafts, contacts.
 
 use quicprochat_client_core::{
-    Command, CommandError, Event, Outcome, StoreTx as _, TrustWarning,
+    CallError, Command, CommandError, Event, Outcome, StoreTx as _, TrustWarning,
     auth::CeremonyError,
     command::ConversationChange,
     store::{ConversationSettings, Relation},
@@ -304,9 +304,8 @@ fn a_blocked_stranger_is_blocked_on_every_device() {
     let tx = world.client(LAPTOP).store.begin().expect("opens");
     let known = tx.state().known_contact(&request.from).expect("reads").expect("there");
     assert_eq!(known.relation, Some(Relation::Blocked));
-    if let Some(bob) = tx.contacts().contact(&request.from).expect("reads") {
-        assert_eq!(bob.relation, Relation::Blocked);
-    }
+    let bob = tx.contacts().contact(&request.from).expect("reads").expect("the laptop read his request, too");
+    assert_eq!(bob.relation, Relation::Blocked);
 }
 
 #[test]
@@ -348,6 +347,24 @@ fn a_revocation_carries_the_state_over_and_the_revoked_device_writes_no_more() {
     world.enrol("alice", "alice's desk");
     world.sync("alice's desk");
     assert!(settings(&mut world, "alice's desk", channel).archived, "a new device opens what was carried over");
+}
+
+#[test]
+fn a_sync_says_so_where_the_vault_does_not_take_what_a_person_changed() {
+    let (mut world, channel) = two_devices();
+    set(&mut world, "alice", channel, ConversationChange::Pinned(true));
+    let refuse = |result: &mut Result<Response, CallError>| {
+        if matches!(result, Ok(Response::Done(_))) {
+            *result = Err(CallError::Refused(ErrorCode::QuotaFull.into()));
+        }
+    };
+    world.tamper = Some(("alice", Box::new(refuse)));
+    let untold = Outcome::Synced { waiting: 0, undelivered: 0, untold: true };
+    assert_eq!(world.run("alice", Command::Sync), Ok(untold));
+    world.tamper = None;
+    world.sync("alice");
+    world.sync(LAPTOP);
+    assert!(settings(&mut world, LAPTOP, channel).pinned);
 }
 
 #[test]

@@ -405,7 +405,7 @@ impl World {
 
     pub(crate) fn sync(&mut self, name: &str) {
         let result = self.run(name, Command::Sync);
-        let synced = Ok(Outcome::Synced { waiting: 0, undelivered: 0 });
+        let synced = Ok(Outcome::Synced { waiting: 0, undelivered: 0, untold: false });
         assert_eq!(result, synced, "{name} cannot sync");
     }
 
