@@ -207,7 +207,11 @@ impl Inbox {
                 let until = cx.wake_after(PAUSE);
                 self.resting.insert(id, until);
             }
-            Verdict::Failed => set_state(cx, invitation, InvitationState::Failed)?,
+            Verdict::Failed => {
+                // An attempt to enter anew that it took the place of begins once more.
+                channels.touch(join.body.channel);
+                set_state(cx, invitation, InvitationState::Failed)?;
+            }
             Verdict::Rejoin(reason) => {
                 let conversation = outside(cx, &join, &invitation, reason);
                 channels::settle(cx, &ConversationState::Active, &conversation)?;
@@ -217,8 +221,6 @@ impl Inbox {
             Verdict::Done(conversation) => {
                 let channel = conversation.channel;
                 channels.renew(cx, &channel);
-                // An attempt to enter anew that was under way is overtaken.
-                cx.tx.conversations().delete_pending_commit(&channel)?;
                 cx.tx.conversations().put_conversation(&conversation)?;
                 log_joined(cx, &join, &invitation)?;
                 cx.notify(Event::Joined { channel, inviter: invitation.from });
@@ -364,6 +366,8 @@ fn enter(
     let from_channel: Vec<VerifiedIdentity> =
         stored.iter().filter_map(|part| UnverifiedIdentity::parse(part).ok()?.verify().ok()).collect();
     let book = EntryRecords::check(&[body.records.clone(), stored].concat());
+    // The group of an attempt to enter anew that was under way makes room: without it that attempt leads nowhere.
+    cx.tx.conversations().delete_pending_commit(&channel)?;
     let provider = cx.provider();
     Group::discard(&provider, channel)?;
     let joined = Group::join(&provider, channel, &body.welcome, &opened.ratchet_tree, &book).and_then(|group| {
@@ -388,11 +392,14 @@ fn enter(
             return Ok(Verdict::Rejoin(RejoinReason::BadWelcome));
         }
     };
-    if body.since == body.start.position && derived != body.keys {
+    let members = group.members()?;
+    let of_the_channel = body.since != body.start.position || derived == body.keys;
+    if !of_the_channel || members.iter().all(|member| member.credential.account != invitation.from) {
+        Group::discard(&cx.provider(), channel)?;
         return Ok(Verdict::Failed);
     }
     let named: BTreeSet<(AccountId, Digest)> =
-        group.members()?.iter().map(|member| (member.credential.account, member.credential.identity_hash)).collect();
+        members.iter().map(|member| (member.credential.account, member.credential.identity_hash)).collect();
     verified.extend(from_channel.into_iter().filter(|identity| named.contains(&(identity.account(), identity.hash()))));
     for identity in &verified {
         records::put(cx, channel, identity)?;
@@ -404,9 +411,6 @@ fn enter(
     conversation.fresh_leaf = true;
     // As old as its KeyPackage at least: one that lay about is renewed the sooner (M3).
     conversation.leaf_updated = join.committed.min(cx.now);
-    if conversation.members.iter().all(|member| member.account != invitation.from) {
-        return Ok(Verdict::Failed);
-    }
     Ok(Verdict::Done(Box::new(conversation)))
 }
 

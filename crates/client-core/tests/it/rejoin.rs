@@ -5,11 +5,17 @@ use core::cell::RefCell;
 use futures::executor::block_on;
 use quicprochat_client_core::{
     CallError, Command, CommandError, Event, Outcome, StoreTx as _,
-    store::{ConversationState, LogBody, MemoryStore, RejoinReason},
+    store::{
+        ConversationState, Invitation, InvitationState, LogBody, MemoryStore, PendingCommit, PendingGroupInfo,
+        RejoinReason, Secret, SecretBytes,
+    },
 };
-use quicprochat_e2ee::mls::{Group, MlsStore, Provider, StoreFault};
+use quicprochat_e2ee::{
+    mls::{Group, MlsStore, Provider, StoreFault},
+    sealed::Invitation as Body,
+};
 use quicprochat_wire::{
-    ChannelId, Digest, Request, Response,
+    AccountId, ChannelId, Digest, MessageId, Request, Response,
     call::channel::{ChainPoint, Enqueued},
     time::Duration,
 };
@@ -327,7 +333,7 @@ fn another_commit_comes_first_and_the_device_starts_over() {
     let held = world.client("bob").hold();
     world.run("alice", Command::Rename { channel, title: "coffee".to_owned() }).expect("renamed");
     world.client("bob").release(held);
-    assert_eq!(world.wait("bob", sync), Ok(Outcome::Synced { waiting: 0, undelivered: 0 }));
+    assert_eq!(world.wait("bob", sync), Ok(Outcome::Synced { waiting: 0, undelivered: 0, untold: false }));
     let tries = world.client("bob").calls.iter().filter(|(_, request)| matches!(request, Request::ChannelEnqueue(_)));
     assert_eq!(tries.count(), 3, "once too late, once more, and to ask for what came before");
     world.sync("alice");
@@ -449,8 +455,8 @@ fn what_waited_is_sent_once_whether_or_not_it_had_been_accepted() {
             // As if the server had never seen it: the attempt names a commit that is not the last one.
             let tx = world.client("bob").store.begin().expect("opens");
             let mut row = tx.outbox().outbox_of(&channel).expect("reads").remove(0);
-            row.attempt.as_mut().expect("an attempt").id = quicprochat_wire::MessageId::new([9; 16]);
-            row.intent = quicprochat_wire::MessageId::new([8; 16]);
+            row.attempt.as_mut().expect("an attempt").id = MessageId::new([9; 16]);
+            row.intent = MessageId::new([8; 16]);
             tx.outbox().put_outbox(&row).expect("put");
             tx.commit();
         }
@@ -527,5 +533,65 @@ fn bob_dies_or_loses_the_link_once_at_every_effect_of_coming_back() {
             };
             assert_eq!(entries(&mut world), 1, "he came back once");
         }
+    }
+}
+
+/// Has a client read an invitation, and die before it does anything with it.
+fn read_invitation(world: &mut World, name: &str) -> Invitation {
+    world.begin(name, Command::Sync);
+    for _ in 0..1_000 {
+        let read = {
+            let tx = world.client(name).store.begin().expect("opens");
+            tx.inbox().invitations().expect("reads")
+        };
+        if let Some(found) = read.into_iter().find(|invitation| invitation.state == InvitationState::Joining) {
+            world.client(name).crash();
+            return found;
+        }
+        world.step();
+    }
+    panic!("{name} reads no invitation");
+}
+
+#[test]
+fn an_invitation_that_fails_leaves_neither_its_group_nor_an_attempt_that_would_take_it_for_its_own() {
+    let other_keys = |invitation: &mut Invitation| {
+        let mut body = Body::parse(invitation.body.expose()).expect("as sent");
+        // The keys in force are said to be of the commit that adds him, and are not.
+        body.since = body.start.position;
+        invitation.body = SecretBytes::new(body.encode().to_vec());
+    };
+    let no_member = |invitation: &mut Invitation| invitation.from = AccountId::new([9; 32]);
+    for lie in [&other_keys as &dyn Fn(&mut Invitation), &no_member] {
+        let (mut world, channel) = group_of(&["alice", "bob"]);
+        world.run("alice", Command::Remove { channel, name: "bob".to_owned() }).expect("removed");
+        world.sync("bob");
+        world.invite("alice", channel, &["bob"]);
+        let mut invitation = read_invitation(&mut world, "bob");
+        lie(&mut invitation);
+        let pending = PendingCommit {
+            channel,
+            id: MessageId::new([3; 16]),
+            after: world.conversation("bob", channel).last_commit,
+            sealed: vec![1; 9],
+            group_info: PendingGroupInfo::Open { group_info: vec![1; 9], ratchet_tree: vec![1; 9] },
+            roll: None,
+            next_keys: Secret::new([7; 96]),
+            records: Vec::new().into(),
+            lease: None,
+        };
+        {
+            let tx = world.client("bob").store.begin().expect("opens");
+            tx.inbox().put_invitation(&invitation).expect("puts");
+            tx.conversations().put_pending_commit(&pending).expect("puts");
+            tx.commit();
+        }
+        world.sync("bob");
+        let tx = world.client("bob").store.begin().expect("opens");
+        let after = tx.inbox().invitation(&invitation.id).expect("reads").expect("there");
+        assert_eq!(after.state, InvitationState::Failed);
+        let mut entropy = Seeded::new(5);
+        assert!(Group::load(&Provider::new(tx.mls(), &mut entropy), channel).expect("reads").is_none());
+        assert_eq!(tx.conversations().pending_commit(&channel), Ok(None));
     }
 }
