@@ -105,6 +105,21 @@ fn described(scene: &Scene<'_>, event: &Event) -> Result<Line, StoreFault> {
                 scene.title(channel)
             ),
         },
+        Event::ServerPutBack { wait } => Line::Warn {
+            code: "server-put-back",
+            text: format!(
+                "the server was put back to an older backup and waits until devices have given it what it lost: what you \
+                 send stays here and leaves in about {} min",
+                wait.as_secs().div_ceil(60).max(1)
+            ),
+        },
+        Event::GivenBack { channel, entries } => Line::Warn {
+            code: "given-back",
+            text: format!(
+                "{}: the server was put back to an older backup; this device gave it {entries} entries back",
+                scene.title(channel)
+            ),
+        },
         Event::Joined { channel, inviter } => {
             let (title, inviter) = (scene.title(channel), scene.name_of(inviter)?);
             show(
@@ -382,7 +397,9 @@ fn state_warning(state: &ConversationState, title: &str) -> Option<String> {
             "this home is older than what it has sent (a copy that was put back, or one in use elsewhere); it enters anew with new keys"
         }
         ConversationState::NeedsRejoin { .. } => "this device cannot follow for now and enters anew by itself",
-        ConversationState::Diverged => "the server lost or changed part of the log; nothing more is sent to it",
+        ConversationState::Diverged => {
+            "the server lost or changed part of the log; nothing more is sent to it until a device that has it gives it back"
+        }
         ConversationState::Spoilt => "somebody registered a false key; nothing more is sent to it. Make a new group",
         ConversationState::Gone => "the server does not have it any more",
     };

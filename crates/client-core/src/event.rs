@@ -49,6 +49,18 @@ pub enum Event {
         /// Where.
         channel: ChannelId,
     },
+    /// The server was put back to an older backup, and takes nothing new for a while: what was to be sent waits.
+    ServerPutBack {
+        /// How long.
+        wait: Duration,
+    },
+    /// The server was put back to an older backup, and took from this device what it had lost of a conversation.
+    GivenBack {
+        /// Of which.
+        channel: ChannelId,
+        /// How many entries.
+        entries: u64,
+    },
     /// A conversation was joined.
     Joined {
         /// Which.

@@ -3,11 +3,12 @@
 use quicprochat_wire::{AccountId, ChannelId};
 
 use crate::{
+    channels::restore,
     content::MimiContent,
     inbox, repair,
     store::{
         Conversation, ConversationKind, ConversationSettings, ConversationState, LogBody, LogEntry, MemberDevice,
-        MessagePurpose, StoreFault, StoreTx,
+        MessagePurpose, ServerPutBack, StoreFault, StoreTx,
     },
 };
 
@@ -66,6 +67,16 @@ pub fn unopened_invitations(tx: &dyn StoreTx) -> Result<u64, StoreFault> {
 /// How many positions of a channel this device cannot read, as far as it keeps track of its gaps.
 pub fn missing_positions(tx: &dyn StoreTx, channel: &ChannelId) -> Result<u64, StoreFault> {
     repair::missing(tx, channel)
+}
+
+/// How many entries the server's log of a channel lacks, where that is why it stopped.
+pub fn missing_at_server(tx: &dyn StoreTx, channel: &ChannelId) -> Result<Option<u64>, StoreFault> {
+    restore::missing_at_server(tx, channel)
+}
+
+/// What this device has noticed of a server that was put back to an older backup, if it has.
+pub fn server_put_back(tx: &dyn StoreTx) -> Result<Option<ServerPutBack>, StoreFault> {
+    restore::put_back(tx)
 }
 
 /// Every conversation, by id of its main channel.

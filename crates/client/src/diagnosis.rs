@@ -65,6 +65,7 @@ impl Client {
             Ok((waiting, tx.tokens().stock()?.len(), views::unopened_invitations(tx)?))
         })?;
         let (waiting, tokens, unopened) = counts;
+        let put_back = self.read(|tx| Ok(views::server_put_back(tx)?))?;
         let (conversations, stuck, stopped, missing) = self.read(|tx| {
             let all = tx.conversations().all_conversations()?;
             let stuck = |of: &&Conversation| matches!(of.state, ConversationState::NeedsRejoin { .. });
@@ -85,6 +86,20 @@ impl Client {
                 format!("{count} diverged or spoilt; doctor --repair looks again, and says more"),
             ),
         });
+        if let Some(put_back) = put_back {
+            let minutes = put_back.until.since(now()).as_secs().div_ceil(60);
+            let waits = match minutes {
+                0 => String::new(),
+                _ => format!("; it takes nothing new for {minutes} min, what is sent waits"),
+            };
+            findings.push(Finding::good(
+                "put back",
+                format!(
+                    "the server was put back to an older backup; this device gave it {} entries of {} conversations back{waits}",
+                    put_back.given, put_back.conversations
+                ),
+            ));
+        }
         findings.push(Finding::good("missing", format!("{missing} entries that this device cannot read")));
         findings.push(Finding::good("tokens", format!("{tokens} in stock")));
         findings.push(Finding::good(

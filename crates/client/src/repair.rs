@@ -6,7 +6,7 @@ use std::{
     time::{Duration, UNIX_EPOCH},
 };
 
-use quicprochat_client_core::{Command, Outcome, command::RepairedConversation, store::ConversationState};
+use quicprochat_client_core::{Command, Outcome, command::RepairedConversation, store::ConversationState, views};
 
 use crate::{Client, ClientError, entropy::now, home::Home};
 
@@ -54,14 +54,17 @@ impl Client {
         let outcome = session.run(Command::Repair).await;
         session.stop().await?;
         if let Outcome::Repaired { conversations } = outcome? {
-            repairs.extend(conversations.iter().map(of_conversation));
+            for conversation in &conversations {
+                let at_server = self.read(|tx| Ok(views::missing_at_server(tx, &conversation.channel)?))?;
+                repairs.push(of_conversation(conversation, at_server));
+            }
         }
         Ok(repairs)
     }
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "a state that is not named is one in which others are waited for")]
-fn of_conversation(conversation: &RepairedConversation) -> Repair {
+fn of_conversation(conversation: &RepairedConversation, at_server: Option<u64>) -> Repair {
     let RepairedConversation { channel, was, is, missing } = conversation;
     let mended = *is == ConversationState::Active && *missing == 0;
     let stuck = matches!(was, ConversationState::NeedsRejoin { .. });
@@ -78,10 +81,15 @@ fn of_conversation(conversation: &RepairedConversation) -> Repair {
         ConversationState::Active if *missing > 0 => format!("members are asked for {missing} entries again"),
         ConversationState::Active => "looked again: it is as it should be".to_owned(),
         ConversationState::Diverged => {
-            "looked again, and it still is not: the server's store was put back to an older copy, or changed. Nothing is \
-             written there; what was read stays. Whoever runs the server can put the newest copy in place; else begin a new \
-             conversation"
-                .to_owned()
+            let lacks = match at_server {
+                Some(entries) => format!("it lacks {entries} entries that this device has read or was told of. "),
+                None => String::new(),
+            };
+            format!(
+                "looked again, and it still is not: {lacks}The server's store was put back to an older copy, or changed. \
+                 Nothing is written there; what was read stays. It goes on once another device has given back what is missing, \
+                 or whoever runs the server has put the newest copy in place; else begin a new conversation"
+            )
         }
         ConversationState::Spoilt => {
             "nothing can be: a member or the server registered it. Nothing is written there; what was read stays. Begin a \
@@ -134,7 +142,7 @@ mod tests {
     fn what_is_said_of_a_conversation_is_what_became_of_it() {
         let of = |was: ConversationState, is: ConversationState, missing| {
             let channel = quicprochat_wire::ChannelId::new([1; 32]);
-            let repair = of_conversation(&RepairedConversation { channel, was, is, missing });
+            let repair = of_conversation(&RepairedConversation { channel, was, is, missing }, Some(7));
             (format!("{}; {}", repair.found, repair.done), repair.mended)
         };
         let lost = || ConversationState::NeedsRejoin { reason: RejoinReason::GroupLost };
@@ -145,7 +153,8 @@ mod tests {
             (of(active.clone(), active.clone(), 3), "asked for 3 entries again", false),
             (of(lost(), lost(), 0), "waits for what only others can do", false),
             (of(diverged.clone(), active, 0), "as it should be", true),
-            (of(diverged.clone(), diverged, 0), "begin a new conversation", false),
+            (of(diverged.clone(), diverged.clone(), 0), "begin a new conversation", false),
+            (of(diverged.clone(), diverged, 0), "lacks 7 entries", false),
             (of(ConversationState::Spoilt, ConversationState::Spoilt, 0), "false access key", false),
         ];
         for ((said, mended), expected, right) in cases {

@@ -19,7 +19,7 @@ use quicprochat_wire::{
     mutant::{Mutant, is_on},
 };
 
-use super::{merge, session::Session};
+use super::{merge, raw, session::Session};
 use crate::{
     content::{Control, MimiContent},
     deliveries,
@@ -111,6 +111,7 @@ pub(super) fn entry(
         position: entry.seq,
         hash: chain::link(&conversation.cursor.hash, entry.seq, &entry.id, entry.kind, &after, &entry.sealed),
     };
+    let before = raw::Before::of(conversation);
     let in_place = after == conversation.last_commit;
     let outcome = match entry.kind {
         _ if !in_place => Ok(()),
@@ -127,6 +128,7 @@ pub(super) fn entry(
         Err(Trouble::Fail(error)) => return Err(error),
     }
     conversation.cursor = at;
+    raw::keep(cx, conversation, &before, entry, at)?;
     if entry.kind == EntryKind::Commit {
         conversation.last_commit = at;
         lost(cx, conversation, carried, at)?;

@@ -10,6 +10,7 @@ use quicprochat_wire::{
 
 use super::{
     again, merge,
+    restore::{self, Past},
     session::{ChannelCall, Session},
 };
 use crate::{
@@ -28,7 +29,7 @@ pub(super) fn newest_keys(conversation: &Conversation) -> ChannelKeys {
 
 /// Whether the newest key is attached; attaches it if not.
 pub(super) fn drive(cx: &mut Cx<'_>, session: &mut Session, conversation: &Conversation) -> Result<bool, EngineError> {
-    let keys = newest_keys(conversation);
+    let keys = restore::wanted_keys(session, conversation);
     // What expires on a long link is not pushed and would not be missed: whoever looks again asks where the log begins.
     let is_old = session.look_again && cx.now.since(session.attached_at) > LONG_LINK;
     if session.attached == Some(keys.access_public()) && !is_old {
@@ -87,17 +88,21 @@ pub(super) fn attached(
     read: u64,
     state: &ChannelState,
 ) -> Result<(), EngineError> {
-    if key != newest_keys(conversation).access_public() {
+    if key != restore::wanted_keys(session, conversation).access_public() {
         // The keys rolled while the call was on its way: the next round attaches the right one.
         return Ok(());
     }
     if !state.current {
+        if !restore::replaced(cx, session, conversation, state.access)? {
+            return Ok(());
+        }
         session.attaching = true;
         let channel = conversation.channel;
         let purpose = Purpose::Channel(channel, ChannelCall::Keyring(state.access));
         cx.call(ConnectionKind::Channel, ChannelKeyring { channel }, purpose);
         return Ok(());
     }
+    restore::knows_own_key(session, conversation);
     session.refused = None;
     session.attached = Some(key);
     session.attached_at = cx.now;
@@ -106,20 +111,21 @@ pub(super) fn attached(
     let cursor = conversation.cursor;
     session.head = state.last.position.max(cursor.position);
     conversation.head = conversation.head.max(state.last.position);
-    let same_past = state.last.position >= read
-        && match state.last.position.cmp(&cursor.position) {
-            // Another process may have read on while the answer was under way.
-            core::cmp::Ordering::Less => true,
-            core::cmp::Ordering::Equal => state.last.hash == cursor.hash,
-            core::cmp::Ordering::Greater => {
-                state.last_commit.position > cursor.position || state.last_commit == conversation.last_commit
-            }
-        };
     if state.access != key {
         conversation.state = ConversationState::Spoilt;
-    } else if !same_past {
-        conversation.state = ConversationState::Diverged;
-    } else if conversation.is_live()
+        return Ok(());
+    }
+    match restore::compare(cx, session, conversation, state, read)? {
+        Past::Same => {}
+        Past::Short => return restore::found_short(cx, session, conversation, state.last, read),
+        Past::Doubtful(before) => {
+            restore::probe(session, before);
+            return Ok(());
+        }
+        Past::Other => return restore::stop(cx, session, conversation),
+    }
+    restore::settled(cx, session, conversation)?;
+    if conversation.is_live()
         && state.last.position > cursor.position
         && state.first > cursor.position.saturating_add(1)
     {
@@ -135,6 +141,8 @@ pub(super) fn refused(
     failure: CallFailure,
 ) -> Result<(), EngineError> {
     match failure.code {
+        // The commit that brought it may be what a server lost that was put back.
+        ErrorCode::AccessDenied | ErrorCode::NotFound if restore::earlier_key(cx, session, conversation)? => {}
         ErrorCode::AccessDenied | ErrorCode::NotFound if conversation.ahead.is_some() => {
             // What the keyring held was never a key of the channel.
             conversation.ahead = None;

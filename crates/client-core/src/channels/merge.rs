@@ -7,7 +7,7 @@ use quicprochat_wire::{
     mutant::{Mutant, is_on},
 };
 
-use super::{apply, records};
+use super::{apply, records, restore};
 use crate::{
     deliveries,
     engine::{Cx, stored_keys},
@@ -95,6 +95,7 @@ pub(super) fn leave(cx: &mut Cx<'_>, conversation: &mut Conversation) -> Result<
 pub(crate) fn clear(cx: &mut Cx<'_>, conversation: &Conversation, keep_outbox: bool) -> Result<(), EngineError> {
     let channel = conversation.channel;
     Group::discard(&cx.provider(), channel)?;
+    restore::forget(cx, &channel)?;
     if let Some(pending) = cx.tx.conversations().pending_commit(&channel)? {
         cx.tx.conversations().delete_pending_commit(&channel)?;
         deliveries::withdraw(cx, &channel, &pending.id)?;

@@ -17,8 +17,10 @@ pub(crate) mod create;
 mod entering;
 pub(crate) mod leave;
 pub(crate) mod merge;
+mod raw;
 pub(crate) mod records;
 mod rejoin;
+pub(crate) mod restore;
 mod session;
 mod tend;
 pub(crate) mod tree;
@@ -106,6 +108,14 @@ impl Channels {
         self.sessions.get(channel)?.refused
     }
 
+    /// Whether a conversation that stopped was looked at again on this link, and what was found stands.
+    pub(crate) fn has_looked(&self, channel: &ChannelId) -> bool {
+        self.sessions.get(channel).is_some_and(|session| {
+            let looked = session.refused.is_some() || session.attached.is_some();
+            looked && !session.is_calling() && !session.restore.is_on() && !session.book.is_looking()
+        })
+    }
+
     /// Whether a call of the channel is in flight.
     pub(crate) fn is_calling(&self, channel: &ChannelId) -> bool {
         self.sessions.get(channel).is_some_and(Session::is_calling)
@@ -132,6 +142,7 @@ impl Channels {
         if let Some(session) = self.sessions.get_mut(channel) {
             session.refused = None;
             session.rest_until = None;
+            session.write_after = None;
             session.book = records::Search::default();
         }
     }
@@ -143,6 +154,7 @@ impl Channels {
             session.look_again = true;
             session.refused = None;
             session.rest_until = None;
+            session.write_after = None;
         }
     }
 
@@ -190,7 +202,7 @@ impl Channels {
         if core::mem::take(&mut self.everything) {
             if mode.active() {
                 let all = cx.tx.conversations().all_conversations()?;
-                let ours = all.iter().filter(|conversation| conversation.is_worked_on());
+                let ours = all.iter().filter(|conversation| conversation.is_looked_at());
                 self.wanted.extend(ours.map(|conversation| conversation.channel));
             }
             self.touched.extend(self.wanted.iter().copied());
@@ -213,7 +225,7 @@ impl Channels {
         fetch: &mut Fetch,
     ) -> Result<(), EngineError> {
         let Some(mut conversation) = cx.tx.conversations().conversation(&channel)? else { return Ok(()) };
-        if !conversation.is_worked_on() {
+        if !conversation.is_looked_at() {
             if let Some(stream) = self.sessions.remove(&channel).and_then(|session| session.stream) {
                 cx.unsubscribe(stream);
             }
@@ -221,7 +233,8 @@ impl Channels {
             self.entering.left(&channel);
             return Ok(());
         }
-        let enters = !conversation.is_live() && conversation.state != ConversationState::Creating;
+        let stopped = conversation.state == ConversationState::Diverged;
+        let enters = conversation.is_worked_on() && !conversation.is_live();
         let session = self.sessions.entry(channel).or_default();
         if let Some(until) = session.rest_until.filter(|until| *until > cx.now) {
             cx.wake(until);
@@ -239,6 +252,10 @@ impl Channels {
         }
         if !attach::drive(cx, session, &conversation)? {
             return Ok(());
+        }
+        if stopped || session.restore.is_on() {
+            self.entering.left(&channel);
+            return restore::drive(cx, session, &mut conversation, fetch);
         }
         if enters {
             rejoin::drive(cx, session, &mut conversation, fetch)?;
@@ -282,6 +299,10 @@ impl Channels {
             return Ok(());
         }
         session.rechecks = 0;
+        if let Some(until) = session.write_after.filter(|until| *until > cx.now) {
+            cx.wake(until);
+            return Ok(());
+        }
         write::drive(cx, session, &mut conversation)?;
         if mode.active() && !session.sending && conversation.is_live() {
             tend::drive(cx, session, &mut conversation, fetch)?;
@@ -359,6 +380,12 @@ impl Channels {
             }
             (ChannelCall::Commit { id }, Err(CallError::Refused(failure))) => {
                 write::commit_refused(cx, session, &conversation, &id, failure)?;
+            }
+            (ChannelCall::Restore, Ok(Response::Restored(restored))) => {
+                restore::answered(cx, session, &mut conversation, &restored)?;
+            }
+            (ChannelCall::Restore, Err(CallError::Refused(failure))) => {
+                restore::refused(cx, session, &mut conversation, failure)?;
             }
             (ChannelCall::Delete, Ok(Response::Done(_))) => {
                 conversation.state = ConversationState::Left;

@@ -19,7 +19,9 @@ use quicprochat_e2ee::{
 use quicprochat_identity::UnverifiedIdentity;
 use quicprochat_wire::{
     AccountId, CallFailure, ChannelId, ConnectionKind, Digest, ErrorCode, MessageId, Timestamp,
-    call::channel::{ChainPoint, ChannelGroupInfo, ChannelRead, Enqueued, EntryKind, GroupInfo, TreeChunks},
+    call::channel::{
+        ChainPoint, ChannelEntry, ChannelGroupInfo, ChannelRead, Enqueued, EntryKind, GroupInfo, TreeChunks,
+    },
     limits::MAX_PAGE_ENTRIES,
     time::Duration,
 };
@@ -27,8 +29,9 @@ use quicprochat_wire::{
 use super::{
     attach,
     commit::{self, Plan},
-    merge,
+    merge, raw,
     records::{self, Search},
+    restore,
     session::{ChannelCall, Session},
     settle,
     tree::{self, Gathering},
@@ -391,8 +394,8 @@ pub(super) fn answered(
             cx.wake(until);
             Ok(())
         }
-        Enqueued::Diverged { .. } => {
-            conversation.state = ConversationState::Diverged;
+        Enqueued::Diverged { last, .. } => {
+            write::diverged(cx, session, conversation, *last)?;
             discard(cx, conversation)
         }
     }
@@ -418,6 +421,10 @@ pub(super) fn refused(
             }
             session.rejoin.again();
             session.back_off(cx, CallFailure { retry_after: Some(PAUSE), ..failure });
+        }
+        ErrorCode::Restoring => {
+            restore::put_off(cx, session, failure)?;
+            session.rest_until = session.write_after;
         }
         _ => session.back_off(cx, failure),
     }
@@ -453,6 +460,7 @@ fn entered(
     let Some(group) = Group::load(&cx.provider(), channel)? else { return Err(EngineError::OwnState) };
     cx.tx.conversations().delete_pending_commit(&channel)?;
     let own = (cx.own()?.row.account, cx.own()?.row.device);
+    let before = raw::Before::entering(conversation);
     records::announce(cx, channel, &EntryRecords::check(&pending.records), &[own.0])?;
     merge::whole(cx, conversation, &group)?;
     if pending.roll.is_some() {
@@ -492,6 +500,16 @@ fn entered(
         body,
     };
     cx.tx.messages().append_message(&entry)?;
+    let as_read = ChannelEntry {
+        seq: at.position,
+        id: pending.id,
+        kind: EntryKind::Commit,
+        after_commit: pending.after,
+        sealed: pending.sealed,
+        next_access: pending.roll.map(|roll| roll.access),
+        time,
+    };
+    raw::keep(cx, conversation, &before, &as_read, at)?;
     let before = session.rejoin.info.as_ref().map(|info| info.after_commit.position);
     let steps_back = session.rejoin.steps_back;
     session.rejoin = Rejoin { unconfirmed: before, steps_back, ..Rejoin::default() };

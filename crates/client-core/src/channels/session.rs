@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use quicprochat_wire::{AccessPublicKey, CallFailure, MessageId, Timestamp, call::channel::ChainPoint, time::Duration};
 
-use super::{records::Search, rejoin::Rejoin, tree::TreeBook};
+use super::{records::Search, rejoin::Rejoin, restore::Restore, tree::TreeBook};
 use crate::{engine::Cx, fetch::Fetch, input::SubscriptionId, store::Conversation};
 
 /// Pause after a refusal that names none.
@@ -47,6 +47,8 @@ pub(crate) enum ChannelCall {
     },
     /// Entries that are passed over by entering anew.
     Scan,
+    /// Entries that the server lost.
+    Restore,
 }
 
 /// See the module.
@@ -66,6 +68,8 @@ pub(crate) struct Session {
     pub(crate) access_since: u64,
     /// What is known of a group that is to be entered anew.
     pub(crate) rejoin: Rejoin,
+    /// What is known of a server that was put back.
+    pub(crate) restore: Restore,
     /// Which chunks of the ratchet tree the server has.
     pub(crate) tree: TreeBook,
     /// The end of the log as the server last told.
@@ -86,6 +90,8 @@ pub(crate) struct Session {
     pub(crate) own_commits: OwnCommits,
     /// Nothing is tried before.
     pub(crate) rest_until: Option<Timestamp>,
+    /// Nothing is written before: the server was put back.
+    pub(crate) write_after: Option<Timestamp>,
     /// The last refusal, until something is accepted.
     pub(crate) refused: Option<CallFailure>,
     /// Messages the server refused for good, for those who wait for them.
@@ -96,6 +102,7 @@ impl Session {
     pub(crate) fn caught_up(&self, conversation: &Conversation) -> bool {
         conversation.is_live()
             && self.attached.is_some()
+            && !self.restore.is_on()
             && !self.reading
             && !self.look_again
             && conversation.cursor.position >= self.head
@@ -125,7 +132,10 @@ impl Session {
             ChannelCall::Read | ChannelCall::Scan | ChannelCall::GroupInfo | ChannelCall::Chunks => {
                 self.reading = false
             }
-            ChannelCall::Message { .. } | ChannelCall::Commit { .. } | ChannelCall::ChunksInUse { .. } => {
+            ChannelCall::Message { .. }
+            | ChannelCall::Commit { .. }
+            | ChannelCall::ChunksInUse { .. }
+            | ChannelCall::Restore => {
                 self.sending = false;
             }
             ChannelCall::Delete => self.deleting = false,

@@ -65,7 +65,7 @@ impl TreeBook {
 }
 
 /// Seals a GroupInfo: small trees whole, of others the chunks that changed since the tree and the list of `before`.
-fn seal(
+pub(super) fn seal(
     cx: &mut Cx<'_>,
     pending: &PendingCommit,
     body: &GroupInfoBody,

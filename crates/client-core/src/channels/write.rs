@@ -7,7 +7,7 @@ use quicprochat_e2ee::{
 };
 use quicprochat_wire::{
     CallFailure, ConnectionKind, ErrorCode, MessageId, Timestamp,
-    call::channel::{AccessRoll, ChannelEnqueue, ChannelEntry, CommitParts, Enqueued, EntryKind},
+    call::channel::{AccessRoll, ChainPoint, ChannelEnqueue, ChannelEntry, CommitParts, Enqueued, EntryKind},
     mutant::{Mutant, is_on},
     time::Duration,
 };
@@ -15,6 +15,7 @@ use quicprochat_wire::{
 use super::{
     apply,
     commit::{self, Plan},
+    restore,
     session::{ChannelCall, OwnCommits, Session},
     tree,
 };
@@ -216,7 +217,22 @@ pub(super) fn enqueued(
                 pause_message(cx, conversation, row)?;
             }
         }
-        Enqueued::Diverged { .. } => conversation.state = ConversationState::Diverged,
+        Enqueued::Diverged { last, .. } => diverged(cx, session, conversation, *last)?,
+    }
+    Ok(())
+}
+
+/// The server does not know the commit that this device wrote after: it was put back while the link was up, or has another past.
+pub(super) fn diverged(
+    cx: &mut Cx<'_>,
+    session: &mut Session,
+    conversation: &mut Conversation,
+    last: ChainPoint,
+) -> Result<(), EngineError> {
+    conversation.state = ConversationState::Diverged;
+    if last.position < conversation.cursor.position {
+        let missing = conversation.cursor.position.saturating_sub(last.position);
+        restore::lost(cx, session, conversation, missing)?;
     }
     Ok(())
 }
@@ -288,6 +304,7 @@ pub(super) fn message_refused(
         ErrorCode::TooLarge | ErrorCode::BadRequest => {
             reject(cx, session, &row, failure)?;
         }
+        ErrorCode::Restoring => restore::put_off(cx, session, failure)?,
         _ => session.back_off(cx, failure),
     }
     Ok(())
@@ -324,6 +341,7 @@ pub(super) fn commit_refused(
             session.own_commits.refused(cx);
             session.refused = Some(failure);
         }
+        ErrorCode::Restoring => restore::put_off(cx, session, failure)?,
         _ => session.back_off(cx, failure),
     }
     Ok(())

@@ -2,13 +2,12 @@
 
 use super::{Step, Task, sync::Sync};
 use crate::{
-    channels,
+    channels::{self, restore},
     command::{Outcome, RepairedConversation},
     engine::{Cx, Parts},
     error::EngineError,
     repair,
-    store::{Conversation, ConversationState, MessagePurpose},
-    vault::rows,
+    store::{Conversation, ConversationState},
 };
 
 /// See the module.
@@ -43,12 +42,7 @@ impl Repair {
 /// copy of the server's store may have made way for the right one since. Before anything is written every check is made anew.
 fn look_again(cx: &mut Cx<'_>, parts: &mut Parts, conversation: &mut Conversation) -> Result<(), EngineError> {
     let channel = conversation.channel;
-    let leaves = cx.tx.outbox().outbox_of(&channel)?.iter().any(|row| row.purpose == MessagePurpose::Leave);
-    let state = match (conversation.members.is_empty(), leaves) {
-        (true, _) => rows::NEW_DEVICE,
-        (false, true) => ConversationState::Leaving,
-        (false, false) => ConversationState::Active,
-    };
+    let state = restore::resumed(cx, conversation)?;
     let before = core::mem::replace(&mut conversation.state, state);
     parts.channels.renew(cx, &channel);
     channels::settle(cx, &before, conversation)?;

@@ -5,15 +5,18 @@
 
 use quicprochat_wire::{
     AccessPublicKey, AccountId, ChainHash, ChannelId, DeviceId, Digest, Fingerprint, MessageId, ServerLink, Timestamp,
-    call::{channel::ChainPoint, token::Token},
+    call::{
+        channel::{ChainPoint, EntryKind},
+        token::Token,
+    },
 };
 
 use super::{
     AccountState, AnnouncedRecord, Attempt, Contact, Conversation, ConversationKind, ConversationSettings,
     ConversationState, Creation, Delivery, DeliveryBody, Invitation, InvitationState, KeyPackageState, KeysAhead,
     KnownContact, Lease, Leaver, LogBody, LogEntry, MemberDevice, MessagePurpose, OutboxMessage, OwnAccount,
-    OwnKeyPackage, PendingCommit, PendingGroupInfo, RecordVersion, RejoinReason, Relation, RevocationJob, Roll, Secret,
-    SecretBytes, Standing, StockToken, StoreFault, StoreTx, Stored, UnsentKey,
+    OwnKeyPackage, PendingCommit, PendingGroupInfo, RawEntry, RawMark, RawRoll, RecordVersion, RejoinReason, Relation,
+    RevocationJob, Roll, Secret, SecretBytes, Standing, StockToken, StoreFault, StoreTx, Stored, UnsentKey,
 };
 
 /// A backend under test.
@@ -27,9 +30,21 @@ pub trait Backend {
 
 /// Runs the whole suite, each part on a fresh store.
 pub fn run(fresh: &mut dyn FnMut() -> Box<dyn Backend>) {
-    for part in
-        [account, contacts, conversations, records, messages, imports, outbox, inbox, tokens, upkeep, state, mls]
-    {
+    for part in [
+        account,
+        contacts,
+        conversations,
+        records,
+        messages,
+        imports,
+        raw_log,
+        outbox,
+        inbox,
+        tokens,
+        upkeep,
+        state,
+        mls,
+    ] {
         part(fresh().as_mut());
     }
     rolls_back(fresh().as_mut());
@@ -505,6 +520,61 @@ fn mls(backend: &mut dyn Backend) {
         check("empty is not absent", &store.get(b"k2"), &Ok(Some(vec![])));
         check("delete", &store.delete(b"k"), &Ok(()));
         check("deleted", &store.get(b"k"), &Ok(None));
+    });
+}
+
+fn raw_entry(of: u8, position: u64) -> RawEntry {
+    RawEntry {
+        channel: channel(of),
+        position,
+        hash: ChainHash::new([of; 32]),
+        id: message_id(of),
+        kind: EntryKind::Commit,
+        after: point(3),
+        sealed: vec![of; 10],
+        time: Timestamp(position),
+        begins: Some(position),
+        roll: position.is_multiple_of(3).then(|| RawRoll { before: Secret::new([1; 96]), next: Secret::new([2; 96]) }),
+        offset: position * 10,
+    }
+}
+
+fn raw_log(backend: &mut dyn Backend) {
+    let mark = |position: u64| RawMark { position, time: Timestamp(position), end: position * 10 + 10, bytes: 10 };
+    within(backend, |tx| {
+        let store = tx.raw_log();
+        check("no span at first", &store.raw_span(&channel(1)), &Ok(None));
+        for position in 4..=300 {
+            check("put", &store.put_raw(&raw_entry(1, position)), &Ok(()));
+        }
+        check("put", &store.put_raw(&raw_entry(2, 9)), &Ok(()));
+        check("own span is seen", &store.raw_span(&channel(1)), &Ok(Some((mark(4), mark(300)))));
+        check("replace", &store.put_raw(&RawEntry { sealed: vec![7; 10], ..raw_entry(1, 298) }), &Ok(()));
+    });
+    within(backend, |tx| {
+        let store = tx.raw_log();
+        check("span", &store.raw_span(&channel(1)), &Ok(Some((mark(4), mark(300)))));
+        check("another channel's", &store.raw_span(&channel(2)), &Ok(Some((mark(9), mark(9)))));
+        check("none", &store.raw_span(&channel(3)), &Ok(None));
+        let page = store.raw_after(&channel(1), 255, 2);
+        check("in order, as many as asked for", &page, &Ok(vec![raw_entry(1, 256), raw_entry(1, 257)]));
+        let replaced = RawEntry { sealed: vec![7; 10], ..raw_entry(1, 298) };
+        let page = store.raw_after(&channel(1), 297, 9);
+        check("to the end", &page, &Ok(vec![replaced, raw_entry(1, 299), raw_entry(1, 300)]));
+        check("behind the end", &store.raw_after(&channel(1), 300, 9), &Ok(vec![]));
+        check("before the span", &store.raw_after(&channel(1), 0, 1), &Ok(vec![raw_entry(1, 4)]));
+        check("the newest roll", &store.raw_roll_before(&channel(1), u64::MAX), &Ok(Some(raw_entry(1, 300))));
+        check("the one before", &store.raw_roll_before(&channel(1), 300), &Ok(Some(raw_entry(1, 297))));
+        check("none before", &store.raw_roll_before(&channel(1), 6), &Ok(None));
+        check("delete", &store.delete_raw(&channel(1), 4), &Ok(()));
+        check("deleting nothing", &store.delete_raw(&channel(1), 4), &Ok(()));
+        check("the span is shorter", &store.raw_span(&channel(1)), &Ok(Some((mark(5), mark(300)))));
+        check("clear", &store.clear_raw(&channel(1)), &Ok(()));
+        check("nothing is left", &store.raw_span(&channel(1)), &Ok(None));
+    });
+    within(backend, |tx| {
+        check("nothing came back", &tx.raw_log().raw_span(&channel(1)), &Ok(None));
+        check("others stay", &tx.raw_log().raw_span(&channel(2)), &Ok(Some((mark(9), mark(9)))));
     });
 }
 

@@ -4,7 +4,7 @@
 //!   Creating ──created──▶ Active ──leave sent──▶ Left
 //!   Joining ───joined───▶   │ ├──▶ Removed      by a commit, or cut off while away
 //!                           │ ├──▶ NeedsRejoin  this device alone cannot follow (L9); mends itself by entering anew (M2) ──▶ Active
-//!                           │ ├──▶ Diverged     the server lost or changed its past (L3)
+//!                           │ ├──▶ Diverged     the server lost or changed its past (L3); mends itself where somebody gives it back ──▶ Active
 //!                           │ ├──▶ Spoilt       a key that was not derived is in force (L7, L11)
 //!                           └─┴──▶ Gone         the channel does not exist at the server
 //! ```
@@ -271,6 +271,12 @@ impl Conversation {
     #[must_use]
     pub fn is_live(&self) -> bool {
         matches!(self.state, ConversationState::Creating | ConversationState::Active | ConversationState::Leaving)
+    }
+
+    /// Whether it is attached to: it is worked on, or was stopped by a past that the server had lost and may have again.
+    #[must_use]
+    pub fn is_looked_at(&self) -> bool {
+        self.is_worked_on() || self.state == ConversationState::Diverged
     }
 
     /// Whether it is worked on at the server: it is live, or this device is to enter it anew.

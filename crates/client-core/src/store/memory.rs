@@ -14,8 +14,9 @@ use quicprochat_wire::{AccountId, ChannelId, DeviceId, Digest, MessageId};
 use super::{
     AccountState, AccountStore, AnnouncedRecord, Contact, ContactStore, Conversation, ConversationSettings,
     ConversationStore, Creation, Delivery, InboxStore, Invitation, KnownContact, LogBody, LogEntry, MessageStore,
-    MlsStore, MlsStoreFault, OutboxMessage, OutboxStore, OwnAccount, OwnKeyPackage, PendingCommit, RecordStore,
-    RevocationJob, StateStore, StockToken, StoreFault, StoreTx, Stored, TokenStore, UpkeepStore,
+    MlsStore, MlsStoreFault, OutboxMessage, OutboxStore, OwnAccount, OwnKeyPackage, PendingCommit, RawEntry,
+    RawLogStore, RawMark, RecordStore, RevocationJob, StateStore, StockToken, StoreFault, StoreTx, Stored, TokenStore,
+    UpkeepStore,
 };
 
 /// The tables, in the order of their key prefix.
@@ -43,6 +44,7 @@ enum Table {
     State,
     Settings,
     KnownContact,
+    RawLog,
 }
 
 type Rows = BTreeMap<Vec<u8>, Vec<u8>>;
@@ -201,6 +203,23 @@ impl MemoryTx<'_> {
         stored.chain(new).filter_map(|key| key.get(1..)).find(|key| sought(key)).map(<[u8]>::to_vec)
     }
 
+    /// The first or last key with that prefix. Values are left alone.
+    fn edge(&self, table: Table, prefix: &[u8], last: bool) -> Option<Vec<u8>> {
+        let start = full_key(table, prefix);
+        // No id is of nothing but the highest byte.
+        let end = [start.as_slice(), &[u8::MAX; 16]].concat();
+        let (overlay, shared) = (self.overlay.borrow(), lock(&self.store.shared));
+        let mut stored = shared.rows.range(start.clone()..end.clone()).map(|(key, _)| key);
+        let gone = |key: &&Vec<u8>| !overlay.contains_key(*key);
+        let mut new = overlay.range(start..end).filter(|(_, value)| value.is_some()).map(|(key, _)| key);
+        let found = if last {
+            stored.rfind(gone).into_iter().chain(new.next_back()).max()
+        } else {
+            stored.find(gone).into_iter().chain(new.next()).min()
+        };
+        found.and_then(|key| key.get(1..)).map(<[u8]>::to_vec)
+    }
+
     fn row<T: Stored>(&self, table: Table, key: &[u8]) -> Result<Option<T>, StoreFault> {
         self.get(table, key).map(|bytes| T::decode(&bytes).map_err(StoreFault::from)).transpose()
     }
@@ -259,6 +278,9 @@ impl StoreTx for MemoryTx<'_> {
         self
     }
     fn messages(&self) -> &dyn MessageStore {
+        self
+    }
+    fn raw_log(&self) -> &dyn RawLogStore {
         self
     }
     fn outbox(&self) -> &dyn OutboxStore {
@@ -465,6 +487,62 @@ impl MessageStore for MemoryTx<'_> {
 
     fn last_arrival(&self) -> Result<u64, StoreFault> {
         self.number("arrival")
+    }
+}
+
+fn raw_key(channel: &ChannelId, position: u64) -> Vec<u8> {
+    joined(&[channel.as_ref(), &position.to_be_bytes()])
+}
+
+impl RawLogStore for MemoryTx<'_> {
+    fn put_raw(&self, entry: &RawEntry) -> Result<(), StoreFault> {
+        self.put(Table::RawLog, &raw_key(&entry.channel, entry.position), entry.encode()?);
+        Ok(())
+    }
+
+    fn raw_span(&self, channel: &ChannelId) -> Result<Option<(RawMark, RawMark)>, StoreFault> {
+        let mark = |last: bool| {
+            let Some(key) = self.edge(Table::RawLog, channel.as_ref(), last) else { return Ok(None) };
+            Ok::<_, StoreFault>(self.row::<RawEntry>(Table::RawLog, &key)?.map(|entry| entry.mark()))
+        };
+        Ok(mark(false)?.zip(mark(true)?))
+    }
+
+    fn raw_after(&self, channel: &ChannelId, after: u64, limit: usize) -> Result<Vec<RawEntry>, StoreFault> {
+        let mut entries = Vec::new();
+        let mut position = after;
+        while let Some(next) = position.checked_add(1).filter(|_| entries.len() < limit) {
+            match self.row(Table::RawLog, &raw_key(channel, next))? {
+                Some(entry) => entries.push(entry),
+                None if entries.is_empty() => {
+                    // What was asked for lies before the span.
+                    let first = self.raw_span(channel)?.map(|(first, _)| first.position);
+                    let Some(first) = first.filter(|first| *first > next) else { break };
+                    position = first.saturating_sub(1);
+                    continue;
+                }
+                None => break,
+            }
+            position = next;
+        }
+        Ok(entries)
+    }
+
+    fn raw_roll_before(&self, channel: &ChannelId, before: u64) -> Result<Option<RawEntry>, StoreFault> {
+        let entries: Vec<RawEntry> = self.rows(Table::RawLog, channel.as_ref())?;
+        Ok(entries.into_iter().rev().find(|entry| entry.position < before && entry.roll.is_some()))
+    }
+
+    fn delete_raw(&self, channel: &ChannelId, position: u64) -> Result<(), StoreFault> {
+        self.remove(Table::RawLog, &raw_key(channel, position));
+        Ok(())
+    }
+
+    fn clear_raw(&self, channel: &ChannelId) -> Result<(), StoreFault> {
+        while let Some(key) = self.edge(Table::RawLog, channel.as_ref(), false) {
+            self.remove(Table::RawLog, &key);
+        }
+        Ok(())
     }
 }
 

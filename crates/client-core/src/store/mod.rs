@@ -9,6 +9,7 @@
 //!   contact ── whom we know          message ── the readable log      outbox ── what is to leave
 //!   inbox ── invitations             token ── blind tokens            upkeep ── KeyPackages, jobs, settings
 //!   state ── what all devices of the account share
+//!   raw log ── entries as the server had them, for a while
 //!   mls ── the group state, opaque bytes of `quicprochat-e2ee`
 //! ```
 //!
@@ -25,6 +26,7 @@ pub mod memory;
 pub mod message;
 pub mod outbox;
 pub mod pending_commit;
+pub mod raw_log;
 pub mod repair;
 pub mod secret;
 pub mod state;
@@ -45,6 +47,7 @@ pub use message::{LogBody, LogEntry, MessageStore};
 pub use outbox::{Attempt, Delivery, DeliveryBody, Lease, MessagePurpose, OutboxMessage, OutboxStore};
 pub use pending_commit::{PendingCommit, PendingGroupInfo, StoredChunk};
 pub use quicprochat_e2ee::mls::{MlsStore, StoreFault as MlsStoreFault};
+pub use raw_log::{RawEntry, RawLogStore, RawMark, RawRoll, ServerPutBack};
 pub use repair::Repair;
 pub use secret::{Secret, SecretBytes};
 pub use state::{AccountState, ConversationSettings, KnownContact, RecordVersion, StateStore, UnsentKey};
@@ -67,6 +70,8 @@ pub trait StoreTx {
     fn records(&self) -> &dyn RecordStore;
     /// The readable logs.
     fn messages(&self) -> &dyn MessageStore;
+    /// Entries as the server had them.
+    fn raw_log(&self) -> &dyn RawLogStore;
     /// What is to leave.
     fn outbox(&self) -> &dyn OutboxStore;
     /// The own inbox.

@@ -14,6 +14,7 @@ mod large;
 mod processes;
 mod rejoin;
 mod repeats;
+mod restored;
 mod returned;
 mod state;
 mod states;

@@ -106,6 +106,17 @@ impl World {
         }
     }
 
+    /// What the server is now, to go back to.
+    pub(crate) fn back_up_server(&self) -> ServerStore {
+        self.server_store.snapshot()
+    }
+
+    /// The server is put back to an older backup, and starts on it.
+    pub(crate) fn put_server_back(&mut self, backup: &ServerStore) {
+        self.server_store.restore(backup);
+        self.limit(|_| {});
+    }
+
     /// The server deletes what is too old.
     pub(crate) fn expire(&mut self) {
         block_on(self.server.sweep(self.now)).expect("sweeps");

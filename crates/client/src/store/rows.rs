@@ -3,10 +3,11 @@
 use quicprochat_client_core::store::{
     AccountState, AccountStore, AnnouncedRecord, Contact, ContactStore, Conversation, ConversationSettings,
     ConversationStore, Creation, Delivery, InboxStore, Invitation, KnownContact, LogBody, LogEntry, MessageStore,
-    MlsStore, MlsStoreFault, OutboxMessage, OutboxStore, OwnAccount, OwnKeyPackage, PendingCommit, RecordStore,
-    RevocationJob, StateStore, StockToken, StoreFault, Stored, TokenStore, UpkeepStore,
+    MlsStore, MlsStoreFault, OutboxMessage, OutboxStore, OwnAccount, OwnKeyPackage, PendingCommit, RawEntry,
+    RawLogStore, RawMark, RecordStore, RevocationJob, StateStore, StockToken, StoreFault, Stored, TokenStore,
+    UpkeepStore,
 };
-use quicprochat_wire::{AccountId, ChannelId, DeviceId, Digest, MessageId};
+use quicprochat_wire::{AccountId, ChannelId, DeviceId, Digest, MessageId, Timestamp};
 use rusqlite::params;
 
 use super::tx::{Tx, int};
@@ -246,6 +247,68 @@ impl MessageStore for Tx<'_> {
     fn last_arrival(&self) -> Result<u64, StoreFault> {
         let last: Option<i64> = self.value("SELECT coalesce(max(arrival), 0) FROM message", [])?;
         Ok(index(last.unwrap_or_default()))
+    }
+}
+
+impl RawLogStore for Tx<'_> {
+    fn put_raw(&self, entry: &RawEntry) -> Result<(), StoreFault> {
+        let mark = entry.mark();
+        self.run(
+            "INSERT OR REPLACE INTO raw_log (channel, position, time, bytes, ends, row) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            params![
+                entry.channel.as_ref(),
+                int(mark.position),
+                int(mark.time.0),
+                int(mark.bytes),
+                int(mark.end),
+                entry.encode()?
+            ],
+        )?;
+        if entry.roll.is_some() {
+            let place = params![entry.channel.as_ref(), int(mark.position)];
+            self.run("INSERT OR IGNORE INTO raw_roll (channel, position) VALUES (?1, ?2)", place)?;
+        }
+        Ok(())
+    }
+
+    fn raw_span(&self, channel: &ChannelId) -> Result<Option<(RawMark, RawMark)>, StoreFault> {
+        const COLUMNS: &str = "SELECT position, time, ends, bytes FROM raw_log WHERE channel = ?1 ORDER BY position";
+        let mark = |order: &str| {
+            let found = self.numbers(&format!("{COLUMNS} {order} LIMIT 1"), [channel.as_ref()])?;
+            Ok::<_, StoreFault>(found.map(|[position, time, end, bytes]| RawMark {
+                position,
+                time: Timestamp(time),
+                end,
+                bytes,
+            }))
+        };
+        Ok(mark("ASC")?.zip(mark("DESC")?))
+    }
+
+    fn raw_after(&self, channel: &ChannelId, after: u64, limit: usize) -> Result<Vec<RawEntry>, StoreFault> {
+        self.rows(
+            "SELECT row FROM raw_log WHERE channel = ?1 AND position > ?2 ORDER BY position LIMIT ?3",
+            params![channel.as_ref(), int(after), int(limit as u64)],
+        )
+    }
+
+    fn raw_roll_before(&self, channel: &ChannelId, before: u64) -> Result<Option<RawEntry>, StoreFault> {
+        self.row(
+            "SELECT row FROM raw_log WHERE channel = ?1 AND position =
+                (SELECT max(position) FROM raw_roll WHERE channel = ?1 AND position < ?2)",
+            params![channel.as_ref(), int(before)],
+        )
+    }
+
+    fn delete_raw(&self, channel: &ChannelId, position: u64) -> Result<(), StoreFault> {
+        let place = params![channel.as_ref(), int(position)];
+        self.run("DELETE FROM raw_roll WHERE channel = ?1 AND position = ?2", place)?;
+        self.run("DELETE FROM raw_log WHERE channel = ?1 AND position = ?2", place).map(drop)
+    }
+
+    fn clear_raw(&self, channel: &ChannelId) -> Result<(), StoreFault> {
+        self.run("DELETE FROM raw_roll WHERE channel = ?1", [channel.as_ref()])?;
+        self.run("DELETE FROM raw_log WHERE channel = ?1", [channel.as_ref()]).map(drop)
     }
 }
 

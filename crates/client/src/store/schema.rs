@@ -29,4 +29,8 @@ CREATE TABLE mls (key BLOB PRIMARY KEY, value BLOB NOT NULL);
 CREATE TABLE conversation_settings (channel BLOB PRIMARY KEY, row BLOB NOT NULL);
 CREATE TABLE known_contact (account BLOB PRIMARY KEY, name TEXT NOT NULL, host TEXT NOT NULL, pinned INTEGER NOT NULL, row BLOB NOT NULL);
 CREATE INDEX known_contact_name ON known_contact (name, host);
+", "
+CREATE TABLE raw_log (number INTEGER PRIMARY KEY, channel BLOB NOT NULL, position INTEGER NOT NULL, time INTEGER NOT NULL,
+    bytes INTEGER NOT NULL, ends INTEGER NOT NULL, row BLOB NOT NULL, UNIQUE (channel, position));
+CREATE TABLE raw_roll (channel BLOB NOT NULL, position INTEGER NOT NULL, PRIMARY KEY (channel, position)) WITHOUT ROWID;
 "];

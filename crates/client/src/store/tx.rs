@@ -4,7 +4,7 @@ use core::cell::Cell;
 
 use quicprochat_client_core::store::{
     AccountStore, ContactStore, ConversationStore, InboxStore, MessageStore, MlsStore, MlsStoreFault, OutboxStore,
-    RecordStore, StateStore, StoreFault, StoreTx, Stored, TokenStore, UpkeepStore,
+    RawLogStore, RecordStore, StateStore, StoreFault, StoreTx, Stored, TokenStore, UpkeepStore,
 };
 use rusqlite::{OptionalExtension as _, Params, TransactionBehavior};
 
@@ -93,6 +93,21 @@ impl Tx<'_> {
             .map_err(|error| store_fault(&error))
     }
 
+    /// The first four columns of the first row, which are numbers.
+    pub(super) fn numbers(&self, sql: &str, params: impl Params) -> Result<Option<[u64; 4]>, StoreFault> {
+        let number = |row: &rusqlite::Row<'_>, column: usize| {
+            Ok::<_, rusqlite::Error>(u64::try_from(row.get::<_, i64>(column)?).unwrap_or_default())
+        };
+        self.tx
+            .prepare_cached(sql)
+            .and_then(|mut statement| {
+                let read =
+                    |row: &rusqlite::Row<'_>| Ok([number(row, 0)?, number(row, 1)?, number(row, 2)?, number(row, 3)?]);
+                statement.query_row(params, read).optional()
+            })
+            .map_err(|error| store_fault(&error))
+    }
+
     /// The first column of the first row, decoded.
     pub(super) fn row<T: Stored>(&self, sql: &str, params: impl Params) -> Result<Option<T>, StoreFault> {
         Ok(self.value::<Vec<u8>>(sql, params)?.map(|bytes| T::decode(&bytes)).transpose()?)
@@ -127,6 +142,9 @@ impl StoreTx for Tx<'_> {
         self
     }
     fn messages(&self) -> &dyn MessageStore {
+        self
+    }
+    fn raw_log(&self) -> &dyn RawLogStore {
         self
     }
     fn outbox(&self) -> &dyn OutboxStore {

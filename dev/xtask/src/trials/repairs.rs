@@ -72,9 +72,11 @@ fn the_doctor_repairs_and_says_what_is_left(sandbox: &mut Sandbox) -> Result<()>
 }
 
 fn a_server_that_was_put_back_is_noticed(sandbox: &mut Sandbox) -> Result<()> {
-    let [alice, bob] = cast(sandbox, ["alice", "bob"])?;
-    group(sandbox, "picnic", &[&alice, &bob])?;
-    done(sandbox, &bob, &["send", "picnic", "before"])?;
+    let [alice, bob, carol] = cast(sandbox, ["alice", "bob", "carol"])?;
+    group(sandbox, "picnic", &[&alice, &bob, &carol])?;
+    for person in [&bob, &carol] {
+        done(sandbox, person, &["send", "picnic", "before"])?;
+    }
     done(sandbox, &alice, &["sync"])?;
     let (data, older) = (sandbox.server_dir(), sandbox.server_dir().with_extension("older"));
     let newest = sandbox.server_dir().with_extension("newest");
@@ -87,6 +89,8 @@ fn a_server_that_was_put_back_is_noticed(sandbox: &mut Sandbox) -> Result<()> {
     fs::rename(&data, &newest)?;
     fs::rename(&older, &data)?;
     sandbox.start_server()?;
+    // Nobody who has read more is there when somebody writes on.
+    done(sandbox, &carol, &["send", "picnic", "instead"])?;
     for person in [&alice, &bob] {
         done(sandbox, person, &["sync"])?;
         let listed = done(sandbox, person, &["conversations"])?;
@@ -109,7 +113,7 @@ fn a_server_that_was_put_back_is_noticed(sandbox: &mut Sandbox) -> Result<()> {
     }
     done(sandbox, &alice, &["send", "picnic", "after"])?;
     done(sandbox, &bob, &["sync"])?;
-    let expected: Vec<String> = ["before", "since", "after"].map(str::to_owned).into();
+    let expected: Vec<String> = ["before", "before", "since", "after"].map(str::to_owned).into();
     for person in [&alice, &bob] {
         same("log", &texts(sandbox, person, "picnic")?, &expected)?;
     }
