@@ -8,7 +8,7 @@ use quicprochat_client::{
     core::{
         Event, TrustWarning,
         content::MimiContent,
-        event::ArchiveWarning,
+        event::{ArchiveLoss, ArchiveWarning},
         store::{ConversationKind, ConversationState, LogBody, LogEntry, RejoinReason, StoreFault, StoreTx},
         views::{self, ConversationView},
     },
@@ -194,6 +194,13 @@ fn described(scene: &Scene<'_>, event: &Event) -> Result<Line, StoreFault> {
             text:
                 "the server withholds or damaged a part of this account's history; nothing of that part was taken over"
                     .to_owned(),
+        },
+        Event::Archive(ArchiveWarning::Lost(ArchiveLoss { objects, missing })) => Line::Warn {
+            code: "history-lost",
+            text: format!(
+                "the server lost {objects} part(s) of this account's history; what this device has of them was put in again{}",
+                if *missing == 0 { String::new() } else { format!(", and it does not have {missing} of the entries") }
+            ),
         },
         Event::Queued { .. } | Event::Accepted { .. } => Line::Silent,
     })

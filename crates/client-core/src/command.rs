@@ -2,7 +2,10 @@
 
 use quicprochat_wire::{AccountId, ChannelId, DeviceId, ErrorCode, MessageId, Timestamp};
 
-use crate::store::{ConversationState, InvitationState};
+use crate::{
+    event::ArchiveLoss,
+    store::{ConversationState, InvitationState},
+};
 
 /// Chosen by the caller; the answer carries it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -131,8 +134,8 @@ pub enum Command {
     },
     /// Catches up: inbox, then channels, then whatever waits to leave. Done when nothing is left to do.
     Sync,
-    /// As [`Self::Sync`], and at once what mends itself in time: enters conversations anew whatever pause is left, and asks again
-    /// for every gap.
+    /// As [`Self::Sync`], and at once what mends itself in time: enters conversations anew whatever pause is left, asks again
+    /// for every gap, and looks at every object of the archive.
     Repair,
     /// Stays subscribed to inbox and channels. Never done by itself.
     Listen,
@@ -226,6 +229,8 @@ pub enum Outcome {
     Repaired {
         /// The conversations in which something was amiss.
         conversations: Vec<RepairedConversation>,
+        /// What of the archive of the account's history was lost.
+        archive: ArchiveLoss,
     },
     /// Tokens, to be spent by somebody else.
     Tokens {

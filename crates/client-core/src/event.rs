@@ -129,6 +129,17 @@ pub enum ArchiveWarning {
     Full,
     /// The server withheld or damaged a part of it; nothing of that part was taken over.
     Unreadable,
+    /// What was so for long is given up; what this device has of it is put in again.
+    Lost(ArchiveLoss),
+}
+
+/// What of the archive is lost for good.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct ArchiveLoss {
+    /// Objects that were not there, or damaged.
+    pub objects: usize,
+    /// Positions of conversations that stood in them and that this device does not have.
+    pub missing: u64,
 }
 
 /// What is wrong with somebody's keys.

@@ -6,7 +6,9 @@ use std::{
     time::{Duration, UNIX_EPOCH},
 };
 
-use quicprochat_client_core::{Command, Outcome, command::RepairedConversation, store::ConversationState, views};
+use quicprochat_client_core::{
+    Command, Outcome, command::RepairedConversation, event::ArchiveLoss, store::ConversationState, views,
+};
 
 use crate::{Client, ClientError, entropy::now, home::Home};
 
@@ -53,13 +55,29 @@ impl Client {
         let session = self.session()?;
         let outcome = session.run(Command::Repair).await;
         session.stop().await?;
-        if let Outcome::Repaired { conversations } = outcome? {
+        if let Outcome::Repaired { conversations, archive } = outcome? {
             for conversation in &conversations {
                 let at_server = self.read(|tx| Ok(views::missing_at_server(tx, &conversation.channel)?))?;
                 repairs.push(of_conversation(conversation, at_server));
             }
+            repairs.extend((archive.objects > 0).then(|| of_archive(archive)));
         }
         Ok(repairs)
+    }
+}
+
+/// What is missing is what other devices put in again, or nobody has.
+fn of_archive(loss: ArchiveLoss) -> Repair {
+    let ArchiveLoss { objects, missing } = loss;
+    Repair {
+        name: "history",
+        conversation: None,
+        found: format!("{objects} parts of the account's history at the server were damaged or not there"),
+        done: match missing {
+            0 => "what they held was put in again".to_owned(),
+            _ => format!("given up; this device does not have {missing} entries that they held, another one may"),
+        },
+        mended: missing == 0,
     }
 }
 

@@ -25,12 +25,14 @@ use crate::{
     engine::Cx,
     error::EngineError,
     event::{ArchiveWarning, Event, TrustWarning},
-    history::HistoryRecord,
-    store::{LogBody, LogEntry, StoreFault, StoreTx},
+    history::{HistoryRecord, import_own},
+    store::{LogEntry, StoreFault, StoreTx},
 };
 
 /// Pause after a record that does not open: another device rolled the vault, most likely, and this one is about to hear of it.
 const SEALED_PAUSE: Duration = Duration::from_secs(3);
+/// Pause after a manifest that is not there, or damaged.
+const MANIFEST_PAUSE: Duration = Duration::from_secs(600);
 /// Only after so many of these a person is told.
 const SEALED_TRIES: u32 = 3;
 
@@ -77,7 +79,7 @@ impl Archive {
         let known = Known { version, record: found };
         if known != before {
             known.store(cx.tx)?;
-            self.looked = false;
+            self.look_anew();
             self.merge = None;
             self.sweep = None;
         }
@@ -95,16 +97,15 @@ impl Archive {
         let opened = open(cx, &known, &pointer.id, &pointer.hash, ObjectKind::Manifest, sealed)?;
         match opened.and_then(|content| Manifest::parse(&content, pointer.version).ok()) {
             Some(manifest) => Ok(plan::store_cached(cx.tx, &Cached { pointer: Some(pointer), manifest })?),
-            None => {
-                self.manifest_is_bad(cx);
-                Ok(())
-            }
+            None => self.manifest_is_bad(cx, pointer.id),
         }
     }
 
-    fn manifest_is_bad(&mut self, cx: &mut Cx<'_>) {
-        self.unreadable(cx);
-        self.rest(cx, PAUSE);
+    fn manifest_is_bad(&mut self, cx: &mut Cx<'_>, id: ObjectId) -> Result<(), EngineError> {
+        if !self.is_bad(cx, id)? {
+            self.rest(cx, MANIFEST_PAUSE);
+        }
+        Ok(())
     }
 
     pub(super) fn segment_came(&mut self, cx: &mut Cx<'_>, sealed: &[u8]) -> Result<(), EngineError> {
@@ -114,6 +115,10 @@ impl Archive {
             return self.segment_is_bad(cx, segment.id);
         };
         self.imported += 1;
+        let mut plan = Plan::load(cx.tx)?;
+        if plan.bad.remove(&segment.id).is_some() {
+            plan.store(cx.tx)?;
+        }
         let mut holdings = Holdings::load(cx.tx)?;
         let wanted = wanted(&segment.coverage, &known.record, &limits(cx.tx)?, &holdings.have);
         let mut entries = 0;
@@ -183,25 +188,33 @@ impl Archive {
             return Ok(());
         }
         if call == ArchiveCall::Manifest {
-            self.manifest_is_bad(cx);
-            return Ok(());
+            return self.manifest_is_bad(cx, id);
         }
         self.wanted.retain(|segment| segment.id != id);
         self.segment_is_bad(cx, id)
     }
 
-    /// Nothing of it comes in, and it is not asked for again before the next sweep.
+    /// Nothing of it comes in, and it is not asked for again before a while.
     fn segment_is_bad(&mut self, cx: &mut Cx<'_>, id: ObjectId) -> Result<(), EngineError> {
-        let mut plan = Plan::load(cx.tx)?;
-        plan.bad.insert(id);
-        plan.store(cx.tx)?;
-        self.unreadable(cx);
-        self.looked = false;
-        Ok(())
+        self.tried.insert(id);
+        self.is_bad(cx, id).map(drop)
     }
 
-    pub(super) fn unreadable(&mut self, cx: &mut Cx<'_>) {
-        cx.notify(Event::Archive(ArchiveWarning::Unreadable));
+    /// Notes that an object is not what names it, or not there; whether it is given up.
+    pub(super) fn is_bad(&mut self, cx: &mut Cx<'_>, id: ObjectId) -> Result<bool, EngineError> {
+        let mut plan = Plan::load(cx.tx)?;
+        let news = plan.bad.is_empty();
+        plan.see(id, cx.now, self.forced);
+        plan.store(cx.tx)?;
+        self.unreadable(cx, news);
+        self.looked = false;
+        Ok(plan.is_lost(&id))
+    }
+
+    pub(super) fn unreadable(&mut self, cx: &mut Cx<'_>, news: bool) {
+        if news {
+            cx.notify(Event::Archive(ArchiveWarning::Unreadable));
+        }
         self.failure = Some(CommandError::ArchiveUnreadable);
     }
 
@@ -213,25 +226,17 @@ impl Archive {
     }
 }
 
-/// Puts an entry in; whether it is a new one. An own device read it, so it takes the place of what a member sent again.
+/// Puts an entry in, as [`import_own`].
 fn import(tx: &dyn StoreTx, entry: &LogEntry) -> Result<bool, StoreFault> {
     if tx.conversations().pending_commit(&entry.channel)?.is_some_and(|pending| pending.id == entry.id) {
         // The own commit, of which the answer is still to come: in this place stands how this device came in, with the gap before.
         return Ok(false);
     }
-    if tx.messages().import_message(entry)? {
-        return Ok(true);
-    }
-    let there = tx.messages().messages_of(&entry.channel, entry.seq.saturating_sub(1), 1)?.pop();
-    if there.is_some_and(|there| there.seq == entry.seq && matches!(there.body, LogBody::Relayed { .. })) {
-        tx.messages().replace_message(entry)?;
-        return Ok(true);
-    }
-    Ok(false)
+    import_own(tx, entry)
 }
 
 /// The content of an object, if it is the one that was named.
-fn open(
+pub(super) fn open(
     cx: &Cx<'_>,
     known: &Known,
     id: &ObjectId,
@@ -261,7 +266,7 @@ mod tests {
     use quicprochat_wire::{AccountId, ChainHash, DeviceId, MessageId, Timestamp, call::channel::ChainPoint};
 
     use super::*;
-    use crate::store::{MemoryStore, PendingCommit, PendingGroupInfo, Secret};
+    use crate::store::{LogBody, MemoryStore, PendingCommit, PendingGroupInfo, Secret};
 
     #[test]
     fn the_own_commit_that_waits_for_its_answer_does_not_come_in_as_history() {

@@ -133,6 +133,11 @@ impl Holdings {
     }
 }
 
+/// By conversation.
+pub(super) fn all_spans(coverage: &Coverage) -> BTreeMap<ChannelId, Spans> {
+    coverage.iter().map(|(channel, ranges)| (*channel, spans(ranges))).collect()
+}
+
 fn spans(ranges: &Ranges) -> Spans {
     Spans::of(ranges.iter().map(|(from, to)| Span { from, to }))
 }

@@ -14,6 +14,7 @@ use quicprochat_wire::{
 use super::{
     coverage::{Coverage, Ranges},
     deflate::{deflated, inflated},
+    plan::Plan,
 };
 
 const VERSION: u8 = 1;
@@ -55,16 +56,20 @@ impl Manifest {
         all
     }
 
-    /// Without those segments that are lost, if everything of them is at hand to be put in again.
-    pub(super) fn without_lost(&self, bad: &BTreeSet<ObjectId>, have: &Coverage) -> Self {
-        let is_lost = |segment: &Segment| bad.contains(&segment.id) && segment.coverage.is_within(have);
-        Self { segments: self.segments.iter().filter(|segment| !is_lost(segment)).cloned().collect() }
+    /// Without those segments that are lost, and those bad ones of which everything is at hand to be put in again; the second
+    /// are what was left out.
+    pub(super) fn without_lost(&self, plan: &Plan, have: &Coverage) -> (Self, Vec<Segment>) {
+        let is_lost = |segment: &&Segment| {
+            plan.is_lost(&segment.id) || plan.bad.contains_key(&segment.id) && segment.coverage.is_within(have)
+        };
+        let (lost, segments) = self.segments.iter().partition::<Vec<_>, _>(is_lost);
+        (Self { segments: segments.into_iter().cloned().collect() }, lost.into_iter().cloned().collect())
     }
 
     /// Segments that are to be written anew: one with something of a conversation whose history is not kept any more, or some
     /// of a size that fit one object.
-    pub(super) fn candidates(&self, bad: &BTreeSet<ObjectId>, excluded: &BTreeSet<ChannelId>) -> Vec<Segment> {
-        let usable = || self.segments.iter().filter(|segment| !bad.contains(&segment.id));
+    pub(super) fn candidates(&self, plan: &Plan, excluded: &BTreeSet<ChannelId>) -> Vec<Segment> {
+        let usable = || self.segments.iter().filter(|segment| !plan.bad.contains_key(&segment.id));
         let is_excluded = |segment: &&Segment| segment.coverage.iter().any(|(channel, _)| excluded.contains(channel));
         if let Some(segment) = usable().find(is_excluded) {
             return vec![segment.clone()];

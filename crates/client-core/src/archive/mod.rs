@@ -10,23 +10,26 @@
 //! One call is in flight at a time. A process that ends anywhere leaves at worst objects that nothing points to; a later sweep
 //! deletes them. The server sees sizes and times of what goes in and comes out, never what it is.
 
+mod check;
 mod coverage;
 mod deflate;
 mod fetch;
 mod holdings;
 mod manifest;
 mod plan;
+mod rebuild;
 mod segment;
 mod status;
 mod sweep;
 mod task;
 mod write;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use quicprochat_e2ee::vault::{ArchiveRecord, StateRecord as _};
 use quicprochat_wire::{
-    CallFailure, ChannelId, ConnectionKind, ErrorCode, Response, Timestamp, entropy::random_below, time::Duration,
+    CallFailure, ChannelId, ConnectionKind, ErrorCode, ObjectId, Response, Timestamp, entropy::random_below,
+    time::Duration,
 };
 
 pub(crate) use holdings::forget as forget_holdings;
@@ -36,11 +39,13 @@ pub(crate) use task::{SetHistory, SyncHistory};
 pub use {manifest::check as check_manifest, segment::check as check_segment};
 
 use self::{
+    check::Check,
     coverage::Coverage,
     fetch::Merge,
     holdings::{Holdings, is_kept},
     manifest::Segment,
-    plan::{Known, Plan},
+    plan::{Known, Plan, SIGHT_PAUSE},
+    rebuild::Rebuild,
     sweep::Sweep,
     write::Write,
 };
@@ -48,8 +53,9 @@ use crate::{
     command::CommandError,
     engine::{Cx, LinkStatus, Mode, Purpose},
     error::EngineError,
-    event::{ArchiveWarning, Event},
+    event::{ArchiveLoss, ArchiveWarning, Event},
     input::CallError,
+    repair::Awaited,
     store::{ConversationState, RejoinReason, StoreFault, StoreTx},
 };
 
@@ -79,6 +85,9 @@ pub(crate) enum ArchiveCall {
     Store,
     Delete,
     List,
+    Check,
+    Survey,
+    Rebuild,
 }
 
 /// See the module.
@@ -94,6 +103,8 @@ pub(crate) struct Archive {
     write: Option<Write>,
     merge: Option<Merge>,
     sweep: Option<Sweep>,
+    check: Check,
+    rebuild: Option<Rebuild>,
     /// Whether manifest and log were compared since either changed.
     looked: bool,
     /// The last arrival that was looked at.
@@ -102,15 +113,25 @@ pub(crate) struct Archive {
     wanted: Vec<Segment>,
     /// Segments to become one, or to be written anew.
     candidates: Vec<Segment>,
-    /// Whether this device has something that the archive lacks.
+    /// What they are to bring.
+    to_come: Coverage,
+    /// Whether this device has something that the archive lacks, or the manifest names what is lost.
     lacking: bool,
     /// Segments taken in since `Sync` was asked for.
     imported: usize,
     /// Somebody waits for all of it.
     all: bool,
+    /// What is bad is given up at once.
+    forced: bool,
+    /// Bad objects that were asked for again since somebody waits for all.
+    tried: BTreeSet<ObjectId>,
+    /// What was given up since then.
+    loss: ArchiveLoss,
     swept: bool,
     /// An object that was not there, and the version of the record that named it.
-    absent: Option<(quicprochat_wire::ObjectId, u64)>,
+    absent: Option<(ObjectId, u64)>,
+    /// When to look at bad objects again.
+    retry: Option<Timestamp>,
     rest_until: Option<Timestamp>,
     failure: Option<CommandError>,
     sealed: u32,
@@ -146,6 +167,8 @@ impl Archive {
     fn begin_all(&mut self) {
         self.again();
         self.all = true;
+        self.tried.clear();
+        self.loss = ArchiveLoss::default();
         self.swept = false;
         self.stale = true;
         self.looked = false;
@@ -155,6 +178,29 @@ impl Archive {
     fn end_all(&mut self) -> Option<CommandError> {
         self.all = false;
         self.failure.take()
+    }
+
+    /// As [`Self::begin_all`], and looks at every object; what is bad is given up at once, and put in again from what this
+    /// device has.
+    pub(crate) fn begin_repair(&mut self) {
+        self.begin_all();
+        self.forced = true;
+        self.check = Check::Due;
+    }
+
+    /// What was given up since [`Self::begin_repair`].
+    pub(crate) fn end_repair(&mut self) -> ArchiveLoss {
+        self.end_all();
+        self.forced = false;
+        self.check = Check::None;
+        core::mem::take(&mut self.loss)
+    }
+
+    /// What gaps need not be asked for, because it is about to come in from here.
+    pub(crate) fn awaited(&self, cx: &Cx<'_>, told: Option<u64>) -> Awaited {
+        let is_reading =
+            if told.is_some() { !self.settled && !self.looked } else { cx.net.down(ConnectionKind::Account).is_none() };
+        if is_reading { Awaited::Everything } else { Awaited::Only(holdings::all_spans(&self.to_come)) }
     }
 
     /// Does what is due. `told`: the version of record 48 that the server told of.
@@ -169,6 +215,10 @@ impl Archive {
             return Ok(());
         }
         self.settled = true;
+        if self.retry.is_some_and(|retry| retry <= cx.now) {
+            self.retry = None;
+            self.looked = false;
+        }
         if self.rest_until.is_some_and(|until| until > cx.now) {
             return Ok(());
         }
@@ -190,17 +240,17 @@ impl Archive {
             self.call(cx, crate::auth::archive_request(), ArchiveCall::Record);
             return Ok(true);
         }
-        if self.fulfil(cx, &known)? {
+        if self.fulfil(cx, &known)? || self.rebuild_on(cx, &known)? {
             return Ok(true);
         }
-        if known.version == 0 {
+        if known.version == 0 || self.rest_until.is_some_and(|until| until > cx.now) {
             return Ok(false);
         }
         self.hear(cx, &known.record)?;
         if !self.looked && self.look(cx, &known)? {
             return Ok(true);
         }
-        if self.next_part(cx) {
+        if self.next_part(cx) || self.check_on(cx, &known)? {
             return Ok(true);
         }
         let all = mode.listen || self.all || self.imported < FEW_SEGMENTS;
@@ -245,21 +295,30 @@ impl Archive {
     /// Compares what this device has with what the manifest says; fetches the manifest first if it is another one.
     fn look(&mut self, cx: &mut Cx<'_>, known: &Known) -> Result<bool, EngineError> {
         let cached = plan::cached(cx.tx)?;
-        if cached.pointer != known.record.manifest {
-            if let Some(pointer) = known.record.manifest {
+        let mut plan = Plan::load(cx.tx)?;
+        let pointer = known.record.manifest;
+        let is_lost = pointer.is_some_and(|pointer| plan.is_lost(&pointer.id));
+        if cached.pointer != pointer {
+            if is_lost {
+                self.rebuild = Some(Rebuild::default());
+                return self.rebuild_on(cx, known);
+            }
+            if let Some(pointer) = pointer {
                 self.get(cx, pointer.id, ArchiveCall::Manifest);
                 return Ok(true);
             }
             plan::store_cached(cx.tx, &manifest::Cached::default())?;
         }
-        let manifest = if known.record.manifest.is_some() { cached.manifest } else { manifest::Manifest::default() };
+        if is_lost {
+            return self.rewrite(cx, known, cached.manifest);
+        }
+        let manifest = if pointer.is_some() { cached.manifest } else { manifest::Manifest::default() };
         let holdings = Holdings::load(cx.tx)?;
-        let mut plan = Plan::load(cx.tx)?;
         let before = plan.clone();
-        plan.bad.retain(|id| manifest.segments.iter().any(|segment| segment.id == *id));
+        plan.bad.retain(|id, _| manifest.segments.iter().any(|segment| segment.id == *id));
         let record = &known.record;
-        let kept = manifest.without_lost(&plan.bad, &holdings.have);
-        self.lacking = record.enabled && !lacking(&holdings.have, &kept, record).is_empty();
+        let (kept, lost) = manifest.without_lost(&plan, &holdings.have);
+        self.lacking = record.enabled && !(lost.is_empty() && lacking(&holdings.have, &kept, record).is_empty());
         match plan.due {
             None if self.lacking => plan.due = Some(draw(cx)),
             Some(_) if !self.lacking => plan.due = None,
@@ -269,14 +328,30 @@ impl Archive {
             plan.store(cx.tx)?;
         }
         let limits = limits(cx.tx)?;
-        let is_wanted = |segment: &&Segment| {
-            !plan.bad.contains(&segment.id) && !wanted(&segment.coverage, record, &limits, &holdings.have).is_empty()
-        };
-        self.wanted = manifest.segments.iter().filter(is_wanted).cloned().collect();
+        let bad: BTreeSet<ObjectId> = self.resting(cx, &plan);
+        self.wanted.clear();
+        self.to_come = Coverage::default();
+        for segment in manifest.segments.iter().filter(|segment| !bad.contains(&segment.id)) {
+            let wanted = wanted(&segment.coverage, record, &limits, &holdings.have);
+            if !wanted.is_empty() {
+                self.to_come.extend(&wanted);
+                self.wanted.push(segment.clone());
+            }
+        }
         self.wanted.sort_by_key(|segment| segment.newest);
-        self.candidates = manifest.candidates(&plan.bad, &record.excluded);
+        self.candidates = manifest.candidates(&plan, &record.excluded);
         self.looked = true;
         Ok(false)
+    }
+
+    /// Bad objects that are not asked for now.
+    fn resting(&mut self, cx: &mut Cx<'_>, plan: &Plan) -> BTreeSet<ObjectId> {
+        let at_once = |id: &ObjectId| self.all && !self.tried.contains(id);
+        let is_resting =
+            |(id, seen): &(&ObjectId, &plan::Sighting)| seen.is_lost() || !(at_once(id) || seen.is_due(cx));
+        let resting = plan.bad.iter().filter(is_resting).map(|(id, _)| *id).collect();
+        self.retry = plan.bad.values().filter(|seen| !seen.is_lost()).map(|seen| seen.last.after(SIGHT_PAUSE)).min();
+        resting
     }
 
     /// Takes an answer; whether the own record is to be looked at, because the record does not open.
@@ -294,6 +369,17 @@ impl Archive {
             (ArchiveCall::Manifest, Ok(Response::ArchiveObject(object))) => self.manifest_came(cx, &object.sealed)?,
             (ArchiveCall::Segment, Ok(Response::ArchiveObject(object))) => self.segment_came(cx, &object.sealed)?,
             (ArchiveCall::Merge, Ok(Response::ArchiveObject(object))) => self.part_came(cx, &object.sealed)?,
+            (ArchiveCall::Check, Ok(Response::ArchiveObject(object))) => self.checked(cx, Some(&object.sealed))?,
+            (ArchiveCall::Survey, Ok(Response::ArchivePage(page))) => self.survey_came(&page),
+            (ArchiveCall::Rebuild, Ok(Response::ArchiveObject(object))) => {
+                self.rebuild_came(cx, Some(&object.sealed))?;
+            }
+            (ArchiveCall::Check, Err(CallError::Refused(CallFailure { code: ErrorCode::NotFound, .. }))) => {
+                self.checked(cx, None)?;
+            }
+            (ArchiveCall::Rebuild, Err(CallError::Refused(CallFailure { code: ErrorCode::NotFound, .. }))) => {
+                self.rebuild_came(cx, None)?;
+            }
             (
                 ArchiveCall::Manifest | ArchiveCall::Segment | ArchiveCall::Merge,
                 Err(CallError::Refused(CallFailure { code: ErrorCode::NotFound, .. })),
@@ -329,7 +415,16 @@ impl Archive {
         self.write = None;
         self.merge = None;
         self.sweep = None;
+        self.look_anew();
         self.stale = true;
+    }
+
+    /// The record names another manifest, perhaps.
+    fn look_anew(&mut self) {
+        self.rebuild = None;
+        if matches!(self.check, Check::Left(_)) {
+            self.check = Check::Due;
+        }
         self.looked = false;
     }
 

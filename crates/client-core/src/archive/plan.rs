@@ -1,12 +1,13 @@
 //! What is wanted of the archive and when, and what it takes at the server: kept with the device, because most processes are
 //! short.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use quicprochat_e2ee::vault::{ArchiveRecord, StateRecord as _};
-use quicprochat_wire::{ChannelId, DecodeError, ObjectId, Reader, Timestamp, Writer};
+use quicprochat_wire::{ChannelId, DecodeError, ObjectId, Reader, Timestamp, Writer, time::Duration};
 
 use super::manifest::Cached;
+use crate::engine::Cx;
 use crate::store::{StoreFault, StoreTx};
 
 const PLAN: &str = "archive-plan";
@@ -14,10 +15,35 @@ const RECORD: &str = "archive-record";
 const MANIFEST: &str = "archive-manifest";
 const ORPHANS: &str = "archive-orphans";
 const VERSION: u8 = 1;
+/// Of the plan; a plan of version 1 knows only which objects are bad.
+const PLAN_VERSION: u8 = 2;
 /// Most conversations in one wish; as many as record 48 takes.
 pub(super) const MAX_WISHES: usize = 1024;
 const MAX_ORPHANS: usize = 65_536;
 const MAX_RECORD_BYTES: usize = 1024 * 1024;
+
+/// That an object is bad counts once in this time.
+pub(super) const SIGHT_PAUSE: Duration = Duration::from_secs(3600);
+/// What was seen to be bad so often is lost.
+const LOST_AFTER: u8 = 3;
+
+/// How often an object was seen to be bad.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Sighting {
+    pub(super) times: u8,
+    pub(super) last: Timestamp,
+}
+
+impl Sighting {
+    pub(super) const fn is_lost(&self) -> bool {
+        self.times >= LOST_AFTER
+    }
+
+    /// Whether to look at it again; asks to be called when that is.
+    pub(super) fn is_due(&self, cx: &mut Cx<'_>) -> bool {
+        !self.is_lost() && !cx.is_to_come(self.last.after(SIGHT_PAUSE), SIGHT_PAUSE)
+    }
+}
 
 /// See the module.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -32,8 +58,8 @@ pub(super) struct Plan {
     pub(super) wishes: BTreeMap<ChannelId, bool>,
     /// What nothing points to is deleted without waiting: history was turned off.
     pub(super) purge: bool,
-    /// Objects that are not what the manifest says, or not there; looked at again after a sweep.
-    pub(super) bad: BTreeSet<ObjectId>,
+    /// Objects that are not what names them, or not there, and how often that was seen.
+    pub(super) bad: BTreeMap<ObjectId, Sighting>,
     /// The server had no room.
     pub(super) full: bool,
     /// Objects and bytes at the server, and bytes that it takes, when it was last asked.
@@ -50,6 +76,24 @@ impl Plan {
         Ok(Self::decode(&stored)?)
     }
 
+    /// Notes that an object was seen to be bad, for good if somebody asked to have it mended now.
+    pub(super) fn see(&mut self, id: ObjectId, now: Timestamp, for_good: bool) {
+        let before = self.bad.get(&id).copied();
+        let seen = self.bad.entry(id).or_insert(Sighting { times: 0, last: now });
+        let counts = before.is_none_or(|before| before.last > now || now.since(before.last) >= SIGHT_PAUSE);
+        if counts {
+            *seen = Sighting { times: seen.times.saturating_add(1), last: now };
+        }
+        if for_good {
+            seen.times = seen.times.max(LOST_AFTER);
+        }
+    }
+
+    /// Whether an object was seen to be bad so often that it is lost.
+    pub(super) fn is_lost(&self, id: &ObjectId) -> bool {
+        self.bad.get(id).is_some_and(Sighting::is_lost)
+    }
+
     pub(super) fn store(&self, tx: &dyn StoreTx) -> Result<(), StoreFault> {
         tx.upkeep().put_setting(PLAN, Some(&self.encode()))
     }
@@ -63,13 +107,13 @@ impl Plan {
         let bad: Vec<_> = self.bad.iter().take(MAX_ORPHANS).collect();
         let wishes: Vec<_> = self.wishes.iter().collect();
         Writer::new()
-            .u8(VERSION)
+            .u8(PLAN_VERSION)
             .u64(self.due.map_or(0, |due| due.0))
             .u64(self.sweep.0)
             .u8(wish)
             .list(&wishes, |writer, (channel, on)| writer.fixed(channel).u8(u8::from(**on)))
             .u8(u8::from(self.purge))
-            .list(&bad, |writer, id| writer.fixed(id))
+            .list(&bad, |writer, (id, seen)| writer.fixed(id).u8(seen.times).u64(seen.last.0))
             .u8(u8::from(self.full))
             .u64(self.objects)
             .u64(self.bytes)
@@ -79,7 +123,11 @@ impl Plan {
     }
 
     fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        let mut reader = versioned(bytes)?;
+        let mut reader = Reader::new(bytes);
+        let version = reader.u8()?;
+        if !(VERSION..=PLAN_VERSION).contains(&version) {
+            return Err(DecodeError::WrongLabel);
+        }
         let plan = Self {
             due: Some(reader.u64()?).filter(|due| *due != 0).map(Timestamp),
             sweep: Timestamp(reader.u64()?),
@@ -95,7 +143,9 @@ impl Plan {
                 .collect(),
             purge: flag(&mut reader)?,
             bad: reader
-                .list::<_, DecodeError>(MAX_ORPHANS, |item| Ok(ObjectId::new(item.array()?)))?
+                .list::<_, DecodeError>(MAX_ORPHANS, |item| {
+                    Ok((ObjectId::new(item.array()?), sighting(item, version)?))
+                })?
                 .into_iter()
                 .collect(),
             full: flag(&mut reader)?,
@@ -107,6 +157,13 @@ impl Plan {
         reader.finish()?;
         Ok(plan)
     }
+}
+
+fn sighting(item: &mut Reader<'_>, version: u8) -> Result<Sighting, DecodeError> {
+    if version == VERSION {
+        return Ok(Sighting { times: 1, last: Timestamp(0) });
+    }
+    Ok(Sighting { times: item.u8()?, last: Timestamp(item.u64()?) })
 }
 
 /// Record 48 as this device last knew it, and its version.
@@ -180,6 +237,34 @@ mod tests {
     use crate::store::MemoryStore;
 
     #[test]
+    fn a_plan_of_before_is_read_and_what_it_knows_to_be_bad_was_seen_once() {
+        let head = || Writer::new().u8(1).u64(7).u64(9).u8(1).u32(0).u8(0);
+        let stored = head().list(&[[3; 16]], |writer, id: &[u8; 16]| writer.fixed(id));
+        let stored = stored.u8(1).u64(3).u64(4).u64(5).u64(10).finish();
+        let plan = Plan::decode(&stored).expect("reads");
+        let seen = Sighting { times: 1, last: Timestamp(0) };
+        assert_eq!(plan.bad, BTreeMap::from([(ObjectId::new([3; 16]), seen)]));
+        assert_eq!((plan.wish, plan.full, plan.looked), (Some(true), true, Timestamp(10)));
+        assert_eq!(Plan::decode(&plan.encode()), Ok(plan));
+    }
+
+    #[test]
+    fn an_object_is_lost_once_it_was_bad_at_three_moments_an_hour_apart_or_somebody_has_it_mended() {
+        let (id, mut plan) = (ObjectId::new([3; 16]), Plan::default());
+        let at = |minutes: u64| Timestamp(minutes * 60_000);
+        plan.see(id, at(0), false);
+        for minutes in [1, 59, 60, 119] {
+            plan.see(id, at(minutes), false);
+            assert!(!plan.is_lost(&id), "{minutes}");
+        }
+        plan.see(id, at(120), false);
+        assert!(plan.is_lost(&id));
+        let other = ObjectId::new([4; 16]);
+        plan.see(other, at(0), true);
+        assert!(plan.is_lost(&other));
+    }
+
+    #[test]
     fn what_is_kept_reads_back_and_nothing_else_does() {
         for wish in [None, Some(true), Some(false)] {
             let plan = Plan {
@@ -188,7 +273,7 @@ mod tests {
                 wish,
                 wishes: [(ChannelId::new([1; 32]), true), (ChannelId::new([2; 32]), false)].into(),
                 purge: true,
-                bad: [ObjectId::new([3; 16])].into(),
+                bad: [(ObjectId::new([3; 16]), Sighting { times: 2, last: Timestamp(8) })].into(),
                 full: false,
                 objects: 3,
                 bytes: 4,

@@ -62,7 +62,10 @@ impl Archive {
         }
         let used: BTreeSet<ObjectId> = cached.objects().collect();
         let mut plan = Plan::load(cx.tx)?;
-        plan.bad = cached.manifest.segments.iter().map(|segment| segment.id).filter(|id| !found.contains(id)).collect();
+        let news = plan.bad.is_empty();
+        for id in cached.manifest.segments.iter().map(|segment| segment.id).filter(|id| !found.contains(id)) {
+            plan.see(id, cx.now, self.forced);
+        }
         (plan.objects, plan.bytes, plan.quota, plan.looked) = (page.objects, page.bytes, page.quota, cx.now);
         let expired = expired(cx, &plan, &found, &used)?;
         let spread = u64::try_from(SWEEP_SPREAD.as_millis()).unwrap_or(u64::MAX);
@@ -73,13 +76,13 @@ impl Archive {
         plan.store(cx.tx)?;
         self.looked = false;
         if !plan.bad.is_empty() {
-            self.unreadable(cx);
+            self.unreadable(cx, news);
         }
         if !expired.is_empty() {
             self.swept = false;
             self.call(cx, ArchiveDelete { ids: expired }, ArchiveCall::Delete);
         } else if known.record.manifest.is_some_and(|pointer| !found.contains(&pointer.id)) {
-            self.rewrite(cx, &known)?;
+            self.rewrite(cx, &known, cached.manifest)?;
         }
         Ok(())
     }

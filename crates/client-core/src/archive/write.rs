@@ -23,7 +23,14 @@ use super::{
     plan::{self, Known, MAX_WISHES, Plan},
     segment::{self, Chunk},
 };
-use crate::{auth, command::CommandError, engine::Cx, error::EngineError, history::HistoryRecord};
+use crate::{
+    auth,
+    command::CommandError,
+    engine::Cx,
+    error::EngineError,
+    event::{ArchiveLoss, ArchiveWarning, Event},
+    history::HistoryRecord,
+};
 
 /// A write on its way: objects, the record, and then the deletion of what is not needed any more.
 pub(super) struct Write {
@@ -40,6 +47,8 @@ pub(super) struct Write {
     /// The wishes that it fulfils.
     wish: Option<bool>,
     wishes: BTreeMap<ChannelId, bool>,
+    /// What it gives up.
+    pub(super) lost: Option<ArchiveLoss>,
     /// Once the record is stored, or refused: what is to be deleted.
     remove: Option<Vec<ObjectId>>,
 }
@@ -56,6 +65,7 @@ impl Write {
             old: Vec::new(),
             wish: None,
             wishes: BTreeMap::new(),
+            lost: None,
             remove: None,
         }
     }
@@ -108,15 +118,22 @@ impl Archive {
         }
         let holdings = Holdings::load(cx.tx)?;
         let cached = plan::cached(cx.tx)?;
-        let manifest = cached.manifest.without_lost(&plan.bad, &holdings.have);
+        let (manifest, lost) = cached.manifest.without_lost(&plan, &holdings.have);
         let (records, covered) = segment::gather(cx.tx, &lacking(&holdings.have, &manifest, &known.record))?;
-        if records.is_empty() {
+        if records.is_empty() && lost.is_empty() {
             self.lacking = false;
             plan.due = None;
             plan.store(cx.tx)?;
             return Ok(false);
         }
-        self.begin(cx, known, manifest, &records, covered, &[])
+        let ids: Vec<_> = lost.iter().map(|segment| segment.id).collect();
+        let begun = self.begin(cx, known, manifest, &records, covered, &ids)?;
+        if let Some(write) = self.write.as_mut().filter(|_| !lost.is_empty()) {
+            let mut missing = Coverage::default();
+            lost.iter().for_each(|segment| missing.extend(&segment.coverage));
+            write.lost = Some(ArchiveLoss { objects: lost.len(), missing: missing.minus(&holdings.have).count() });
+        }
+        Ok(begun)
     }
 
     /// Puts records in the place of segments.
@@ -179,10 +196,13 @@ impl Archive {
         self.go_on(cx)
     }
 
-    /// Writes the manifest that this device knows once more: the server lost it.
-    pub(super) fn rewrite(&mut self, cx: &mut Cx<'_>, known: &Known) -> Result<bool, EngineError> {
-        let manifest = plan::cached(cx.tx)?.manifest;
-        self.begin(cx, known, manifest, &[], Coverage::default(), &[])
+    /// Writes a manifest in the place of one that the server lost.
+    pub(super) fn rewrite(&mut self, cx: &mut Cx<'_>, known: &Known, manifest: Manifest) -> Result<bool, EngineError> {
+        let begun = self.begin(cx, known, manifest, &[], Coverage::default(), &[])?;
+        if let Some(write) = &mut self.write {
+            write.lost = Some(ArchiveLoss { objects: 1, missing: 0 });
+        }
+        Ok(begun)
     }
 
     /// The next call of a write.
@@ -244,6 +264,11 @@ impl Archive {
         plan.wishes.retain(|channel, on| done.get(channel) != Some(on));
         plan.store(cx.tx)?;
         write.remove = Some(core::mem::take(&mut write.old));
+        if let Some(loss) = write.lost.take() {
+            self.loss.objects = self.loss.objects.saturating_add(loss.objects);
+            self.loss.missing = self.loss.missing.saturating_add(loss.missing);
+            cx.notify(Event::Archive(ArchiveWarning::Lost(loss)));
+        }
         self.shown = Some(version);
         self.looked = false;
         if self.found_full() {

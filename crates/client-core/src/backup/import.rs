@@ -10,7 +10,7 @@ use super::{AccountItem, ContactItem, ContentError, ConversationItem, Counts, Im
 use crate::{
     archive,
     content::Span,
-    history::HistoryRecord,
+    history::{HistoryRecord, import_own},
     repair::{self, Spans},
     store::{
         Contact, Conversation, ConversationKind, ConversationState, LogBody, LogEntry, OwnAccount, Relation, Secret,
@@ -185,7 +185,7 @@ impl<'a> Import<'a> {
             return Ok(());
         };
         self.covered.entry(entry.channel).or_default().add(&entry);
-        match self.tx.messages().import_message(&entry)? {
+        match import_own(self.tx, &entry)? {
             true => {
                 self.done.entries += 1;
                 if matches!(entry.body, LogBody::Gap { .. }) {

@@ -269,6 +269,38 @@ fn what_is_there_is_never_replaced_by_something_older() {
     });
 }
 
+#[test]
+fn what_an_own_device_read_takes_the_place_of_what_a_member_sent_again_and_nothing_else_does() {
+    let relayed = |seq, text: &str| {
+        let LogEntry { body: LogBody::Content { content }, .. } = entry(1, seq, text) else { panic!("content") };
+        event(1, seq, LogBody::Relayed { by: AccountId::new([7; 32]), content })
+    };
+    let mut old = home(2);
+    let tx = old.begin().expect("free");
+    tx.conversations().put_conversation(&conversation(1, ConversationState::Active)).expect("put");
+    for row in
+        [entry(1, 3, "what was said"), relayed(4, "by another"), entry(1, 5, "older"), event(1, 6, LogBody::Joined)]
+    {
+        tx.messages().append_message(&row).expect("append");
+    }
+    tx.commit();
+    let items = backup(&mut old);
+    let mut store = home(9);
+    let tx = store.begin().expect("free");
+    tx.conversations().put_conversation(&conversation(1, ConversationState::Active)).expect("put");
+    for row in [relayed(3, "a lie"), relayed(4, "by one"), entry(1, 5, "mine"), relayed(6, "stays")] {
+        tx.messages().append_message(&row).expect("append");
+    }
+    tx.commit();
+    let imported = restore(&mut store, &items).expect("restored");
+    assert_eq!((imported.entries, imported.known), (1, 3));
+    let expected = [entry(1, 3, "what was said"), relayed(4, "by one"), entry(1, 5, "mine"), relayed(6, "stays")];
+    let log = read(&mut store, |tx| tx.messages().messages_of(&ChannelId::new([1; 32]), 0, 99)).expect("reads");
+    assert_eq!(log.into_iter().map(|entry| entry.body).collect::<Vec<_>>(), expected.map(|entry| entry.body));
+    let again = restore(&mut store, &items).expect("restored");
+    assert_eq!((again.entries, again.known), (0, 4), "a second time changes nothing");
+}
+
 /// Something else than a message.
 fn event(n: u8, seq: u64, body: LogBody) -> LogEntry {
     LogEntry { body, ..entry(n, seq, "") }

@@ -47,7 +47,7 @@ use crate::{
     event::Event,
     fetch::Fetch,
     input::CallError,
-    repair,
+    repair::{self, Awaited},
     stock::Stock,
     store::{Conversation, ConversationState, RejoinReason},
 };
@@ -67,6 +67,7 @@ pub(crate) struct Channels {
     /// Whether a keyring held nothing for this account since this was last asked.
     new_doubt: bool,
     entering: Entering,
+    awaited: Awaited,
 }
 
 impl Channels {
@@ -92,6 +93,19 @@ impl Channels {
     /// Looks at every channel again.
     pub(crate) fn touch_all(&mut self) {
         self.everything = true;
+    }
+
+    /// Members are not asked for what is about to come from elsewhere.
+    pub(crate) fn wait_for(&mut self, awaited: Awaited) {
+        if self.awaited != awaited {
+            self.awaited = awaited;
+            self.touch_all();
+        }
+    }
+
+    /// What is about to come from elsewhere.
+    pub(crate) const fn awaited(&self) -> &Awaited {
+        &self.awaited
     }
 
     pub(crate) fn is_touched(&self) -> bool {
@@ -306,7 +320,7 @@ impl Channels {
         write::drive(cx, session, &mut conversation)?;
         if mode.active() && !session.sending && conversation.is_live() {
             tend::drive(cx, session, &mut conversation, fetch)?;
-            if repair::drive(cx, &conversation)? {
+            if repair::drive(cx, &conversation, &self.awaited)? {
                 write::drive(cx, session, &mut conversation)?;
             }
         }

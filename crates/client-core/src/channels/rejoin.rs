@@ -480,10 +480,7 @@ fn entered(
     let leaving = cx.tx.outbox().outbox_of(&channel)?.iter().any(|row| row.purpose == MessagePurpose::Leave);
     conversation.state = if leaving { ConversationState::Leaving } else { ConversationState::Active };
     let body = match missed {
-        (from, to) if from <= to => {
-            repair::opened(cx, &channel, GapRow { seq: at.position, from, to })?;
-            LogBody::Gap { from, to }
-        }
+        (from, to) if from <= to => repair::opened(cx, &channel, GapRow { seq: at.position, from, to })?,
         _ => LogBody::Joined,
     };
     let time = time.unwrap_or(cx.server_minute());

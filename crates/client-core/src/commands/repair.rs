@@ -34,7 +34,9 @@ impl Repair {
                 found.push(RepairedConversation { channel, was, is: conversation.state, missing });
             }
         }
-        Ok(Self { sync: Sync::begin(cx, parts), found })
+        let sync = Sync::begin(cx, parts);
+        parts.archive.begin_repair();
+        Ok(Self { sync, found })
     }
 }
 
@@ -54,8 +56,13 @@ impl Task for Repair {
     fn step(&mut self, cx: &mut Cx<'_>, parts: &mut Parts) -> Result<Step, EngineError> {
         match self.sync.step(cx, parts)? {
             Step::Done(Ok(_)) => {}
-            other => return Ok(other),
+            waits @ (Step::Wait | Step::Moved) => return Ok(waits),
+            failed @ Step::Done(Err(_)) => {
+                parts.archive.end_repair();
+                return Ok(failed);
+            }
         }
+        let archive = parts.archive.end_repair();
         let mut conversations = core::mem::take(&mut self.found);
         for conversation in &mut conversations {
             if let Some(found) = cx.tx.conversations().conversation(&conversation.channel)? {
@@ -65,6 +72,6 @@ impl Task for Repair {
         }
         // Whatever the server has deleted for good is no trouble.
         conversations.retain(|of| of.was != ConversationState::Gone || of.is != ConversationState::Gone);
-        Ok(Outcome::Repaired { conversations }.into())
+        Ok(Outcome::Repaired { conversations, archive }.into())
     }
 }

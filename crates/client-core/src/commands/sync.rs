@@ -90,7 +90,7 @@ fn settled(cx: &mut Cx<'_>, parts: &Parts, conversation: &Conversation) -> Resul
         return Ok(Some(waiting));
     }
     let busy = waiting > 0
-        || repair::is_due_soon(cx, conversation)?
+        || repair::is_due_soon(cx, conversation, parts.channels.awaited())?
         || cx.tx.conversations().pending_commit(&channel)?.is_some()
         || cx.tx.conversations().creation(&channel)?.is_some()
         || !parts.channels.caught_up(conversation)

@@ -242,6 +242,7 @@ fn drive(cx: &mut Cx<'_>, parts: &mut Parts, commands: &mut Commands) -> Result<
         parts.vault.drive(cx, parts.mode, parts.inbox.caught_up() && parts.inbox.is_idle())?;
         parts.state.drive(cx, parts.mode)?;
         parts.archive.drive(cx, parts.mode, parts.state.archive_version())?;
+        parts.channels.wait_for(parts.archive.awaited(cx, parts.state.archive_version()));
         // Whoever waits for a command hears of what came before it is answered.
         announce(cx, parts)?;
         let moved = commands.step(cx, parts)?;

@@ -10,7 +10,7 @@
 
 use quicprochat_wire::{AccountId, ChannelId, MessageId, Timestamp, call::channel::ChannelEntry, time::Duration};
 
-use super::{row, spans::Spans};
+use super::{Awaited, row, spans::Spans};
 use crate::{
     command::CommandError,
     commands::send,
@@ -22,6 +22,8 @@ use crate::{
 
 /// Within which time after it entered a device asks.
 const FIRST_SPREAD: Duration = Duration::from_secs(2);
+/// How long what the archive has is waited for.
+const ARCHIVE_WAIT: Duration = Duration::from_secs(3600);
 /// Pause after a request that nobody answered; twice as long after each further one.
 const PAUSE: Duration = Duration::from_secs(600);
 /// The longest pause, its spread included.
@@ -39,16 +41,16 @@ const CLOCK_TOLERANCE: Duration = Duration::from_secs(24 * 3600);
 /// Log entries that are looked at in one go.
 const PAGE: usize = 256;
 
-/// A gap came into the log, at `seq`.
-pub(crate) fn opened(cx: &mut Cx<'_>, channel: &ChannelId, gap: GapRow) -> Result<(), EngineError> {
+/// A gap comes into the log, at `seq`: what is to be shown there. An archive or a backup may have brought all of it before.
+pub(crate) fn opened(cx: &mut Cx<'_>, channel: &ChannelId, gap: GapRow) -> Result<LogBody, EngineError> {
     let mut gaps = row::gaps(cx.tx, channel)?;
-    if !add(cx.tx, channel, &mut gaps, gap)? {
-        return Ok(());
+    if add(cx.tx, channel, &mut gaps, gap.clone())? {
+        gaps.next = cx.jittered(FIRST_SPREAD);
+        gaps.tries = 0;
+        cx.wake(gaps.next);
+        row::store_gaps(cx.tx, channel, &gaps)?;
     }
-    gaps.next = cx.jittered(FIRST_SPREAD);
-    gaps.tries = 0;
-    cx.wake(gaps.next);
-    Ok(row::store_gaps(cx.tx, channel, &gaps)?)
+    Ok(left_of(&gap, &Spans::from(&gaps.missing[..])).unwrap_or(LogBody::Joined))
 }
 
 /// Keeps track of a gap; whether it is a new one. What stands in it already is not missing.
@@ -157,9 +159,24 @@ pub(crate) fn imported_gap(tx: &dyn StoreTx, channel: &ChannelId) -> Result<(), 
 }
 
 /// Whether a request that was never made is to come in a moment, for which a sync waits.
-pub(crate) fn is_due_soon(cx: &Cx<'_>, conversation: &Conversation) -> Result<bool, EngineError> {
+pub(crate) fn is_due_soon(
+    cx: &mut Cx<'_>,
+    conversation: &Conversation,
+    awaited: &Awaited,
+) -> Result<bool, EngineError> {
     let gaps = row::gaps(cx.tx, &conversation.channel)?;
-    Ok(may_ask(cx, conversation, &gaps)? && gaps.tries == 0)
+    let is_due = may_ask(cx, conversation, &gaps)? && gaps.tries == 0;
+    Ok(is_due && askable(cx, conversation, &gaps, awaited).first().is_some())
+}
+
+/// What members are asked for: what the archive is about to bring is waited for, but not for ever.
+fn askable(cx: &mut Cx<'_>, conversation: &Conversation, gaps: &Gaps, awaited: &Awaited) -> Spans {
+    let missing = Spans::from(&gaps.missing[..]);
+    let longest = ARCHIVE_WAIT.saturating_add(FIRST_SPREAD);
+    if gaps.tries == 0 && cx.is_to_come(gaps.next.after(ARCHIVE_WAIT), longest) {
+        return awaited.left(&conversation.channel, &missing);
+    }
+    missing
 }
 
 /// Whether something is missing and somebody could have it.
@@ -170,11 +187,19 @@ fn may_ask(cx: &Cx<'_>, conversation: &Conversation, gaps: &Gaps) -> Result<bool
 }
 
 /// Asks, if it is time; whether a message was queued. The cursor is at the head.
-pub(super) fn ask(cx: &mut Cx<'_>, conversation: &Conversation, gaps: &mut Gaps) -> Result<bool, EngineError> {
+pub(super) fn ask(
+    cx: &mut Cx<'_>,
+    conversation: &Conversation,
+    gaps: &mut Gaps,
+    awaited: &Awaited,
+) -> Result<bool, EngineError> {
     if !may_ask(cx, conversation, gaps)? || gaps.tries >= MOST_TRIES || cx.is_to_come(gaps.next, LONGEST_PAUSE) {
         return Ok(false);
     }
-    let missing = Spans::from(&gaps.missing[..]).newest(MAX_SPANS);
+    let missing = askable(cx, conversation, gaps, awaited).newest(MAX_SPANS);
+    if missing.is_empty() {
+        return Ok(false);
+    }
     if queue(cx, conversation, &Control::GapRequest(missing))?.is_err() {
         return Ok(false);
     }
@@ -253,6 +278,12 @@ fn is_plausible(cx: &Cx<'_>, conversation: &Conversation, entry: &RelayedEntry) 
     Ok(known && shows && dated && !cx.tx.messages().message_seen(channel, &entry.sender, &entry.id)?)
 }
 
+/// What is left of a gap, to be shown.
+fn left_of(gap: &GapRow, missing: &Spans) -> Option<LogBody> {
+    let left = missing.and(&Spans::of([Span { from: gap.from, to: gap.to }]));
+    Some(LogBody::Gap { from: left.first()?, to: left.last()? })
+}
+
 /// Shows what is left of a gap; where nothing is, the place at which this device came in. What is `covered`, a backup or an
 /// archive speaks for.
 ///
@@ -266,14 +297,12 @@ fn show(
 ) -> Result<(), StoreFault> {
     let Some(shown @ LogBody::Gap { .. }) = shown_at(tx, channel, gap.seq)? else { return Ok(()) };
     let span = Span { from: gap.from, to: gap.to };
-    let whole = Spans::of([span]);
-    let left = missing.and(&whole);
-    let body = match (left.first(), left.last()) {
-        (Some(from), Some(to)) => LogBody::Gap { from, to },
-        _ if covered.and(&whole).is_empty() && there(tx, channel, span)?.is_empty() => {
+    let body = match left_of(gap, missing) {
+        Some(left) => left,
+        None if covered.and(&Spans::of([span])).is_empty() && there(tx, channel, span)?.is_empty() => {
             LogBody::Gap { from: gap.from, to: gap.to }
         }
-        _ => LogBody::Joined,
+        None => LogBody::Joined,
     };
     if body == shown { Ok(()) } else { tx.messages().replace_body(channel, gap.seq, &body) }
 }

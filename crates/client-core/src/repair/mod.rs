@@ -6,6 +6,7 @@
 //!   a span was passed over ──▶ Gap ──▶ gap request ──▶ members, one after the other ──▶ Relayed entries
 //! ```
 
+mod awaited;
 mod gaps;
 mod look;
 mod relay;
@@ -15,6 +16,7 @@ mod spans;
 
 use quicprochat_wire::{AccountId, ChannelId, DeviceId};
 
+pub(crate) use awaited::Awaited;
 pub(crate) use gaps::{ask_again, filled, imported_gap, is_due_soon, is_own, note_own, opened};
 pub(crate) use returned::{attempt_id, enter_now, noticed, scan, scan_is_due, waits};
 pub(crate) use spans::Spans;
@@ -33,14 +35,14 @@ pub(crate) fn missing(tx: &dyn StoreTx, channel: &ChannelId) -> Result<u64, Stor
 }
 
 /// Asks for what is missing and answers who asks, as far as it is time; whether a message was queued. The cursor is at the head.
-pub(crate) fn drive(cx: &mut Cx<'_>, conversation: &Conversation) -> Result<bool, EngineError> {
+pub(crate) fn drive(cx: &mut Cx<'_>, conversation: &Conversation, awaited: &Awaited) -> Result<bool, EngineError> {
     let channel = conversation.channel;
     let mut gaps = row::gaps(cx.tx, &channel)?;
     if gaps.missing.is_empty() && gaps.requests.is_empty() {
         return Ok(false);
     }
     let before = gaps.clone();
-    let asked = gaps::ask(cx, conversation, &mut gaps)?;
+    let asked = gaps::ask(cx, conversation, &mut gaps, awaited)?;
     let answered = relay::answer(cx, conversation, &mut gaps)?;
     if gaps != before {
         row::store_gaps(cx.tx, &channel, &gaps)?;

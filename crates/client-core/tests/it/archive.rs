@@ -18,13 +18,13 @@ use quicprochat_wire::{
 
 use crate::{groups::group_of, world::World};
 
-const MINUTE: Duration = Duration::from_secs(60);
-const HOUR: Duration = Duration::from_secs(3600);
-const LAPTOP: &str = "alice's laptop";
-const PHONE: &str = "alice's phone";
+pub(crate) const MINUTE: Duration = Duration::from_secs(60);
+pub(crate) const HOUR: Duration = Duration::from_secs(3600);
+pub(crate) const LAPTOP: &str = "alice's laptop";
+pub(crate) const PHONE: &str = "alice's phone";
 
 /// Alice, whose history is kept, in a conversation with bob.
-fn kept() -> (World, ChannelId) {
+pub(crate) fn kept() -> (World, ChannelId) {
     let (mut world, channel) = group_of(&["alice", "bob"]);
     keep(&mut world);
     (world, channel)
@@ -41,7 +41,7 @@ fn keep(world: &mut World) {
 }
 
 /// Both write, in turn; alice hears all of it.
-fn talk(world: &mut World, channel: ChannelId, numbers: core::ops::Range<u32>) -> Vec<String> {
+pub(crate) fn talk(world: &mut World, channel: ChannelId, numbers: core::ops::Range<u32>) -> Vec<String> {
     let mut texts = Vec::new();
     for number in numbers {
         let name = if number % 2 == 0 { "alice" } else { "bob" };
@@ -53,17 +53,17 @@ fn talk(world: &mut World, channel: ChannelId, numbers: core::ops::Range<u32>) -
     texts
 }
 
-fn sync_history(world: &mut World, name: &str) {
+pub(crate) fn sync_history(world: &mut World, name: &str) {
     let result = world.run(name, Command::SyncHistory);
     assert!(matches!(result, Ok(Outcome::Synced { .. })), "{name}: {result:?}");
 }
 
-fn status(world: &mut World, name: &str) -> ArchiveStatus {
+pub(crate) fn status(world: &mut World, name: &str) -> ArchiveStatus {
     archive_status(&world.client(name).store.begin().expect("opens")).expect("reads")
 }
 
 /// The objects at the server.
-fn objects(world: &mut World, name: &str) -> BTreeSet<ObjectId> {
+pub(crate) fn objects(world: &mut World, name: &str) -> BTreeSet<ObjectId> {
     let connection = world.signed(name);
     let list = ArchiveList { after: None, limit: 0 };
     let Response::ArchivePage(page) = world.ask(&connection, list.into()) else { panic!("no page") };

@@ -466,7 +466,7 @@ fn a_repair_enters_at_once_and_asks_again_and_says_what_is_left() {
     let older = ConversationState::NeedsRejoin { reason: RejoinReason::StoreRolledBack };
     assert_eq!(world.conversation("bob", channel).state, older, "the second time within a day");
     let before = written(&mut world, "bob");
-    let Ok(Outcome::Repaired { conversations }) = world.run("bob", Command::Repair) else { panic!("not repaired") };
+    let Ok(Outcome::Repaired { conversations, .. }) = world.run("bob", Command::Repair) else { panic!("not repaired") };
     let [found] = &conversations[..] else { panic!("{conversations:?}") };
     assert_eq!((found.channel, &found.was, &found.is), (channel, &older, &ConversationState::Active));
     assert!(found.missing >= 4, "{found:?}");
@@ -475,7 +475,7 @@ fn a_repair_enters_at_once_and_asks_again_and_says_what_is_left() {
     world.sync("bob");
     let told = texts(&mut world, "bob", channel);
     assert!(all.iter().all(|text| told.contains(text)) && told.contains(&"lost as well".to_owned()), "{told:?}");
-    let Ok(Outcome::Repaired { conversations }) = world.run("bob", Command::Repair) else { panic!("not repaired") };
+    let Ok(Outcome::Repaired { conversations, .. }) = world.run("bob", Command::Repair) else { panic!("not repaired") };
     assert_eq!(conversations, [], "nothing is amiss any more");
 }
 
@@ -515,13 +515,13 @@ fn a_gap_stays_shown_where_a_member_only_says_that_there_was_nothing_and_a_repai
     assert!(kept(&mut world, "bob", channel).missing.is_empty(), "he believes her for now, and does not ask for ever");
     assert_eq!(gaps(&mut world, "bob", channel), [(from, to)], "but what he could not read is still shown");
     let before = written(&mut world, "bob");
-    let Ok(Outcome::Repaired { conversations }) = world.run("bob", Command::Repair) else { panic!("not repaired") };
+    let Ok(Outcome::Repaired { conversations, .. }) = world.run("bob", Command::Repair) else { panic!("not repaired") };
     assert_eq!(conversations.iter().map(|found| found.missing).collect::<Vec<_>>(), [to - from + 1]);
     assert_eq!(written(&mut world, "bob"), before + 1, "he asks again");
     world.sync("alice");
     world.sync("bob");
     assert_eq!(texts(&mut world, "bob", channel), all, "and alice has what there was");
     assert!(gaps(&mut world, "bob", channel).is_empty());
-    let Ok(Outcome::Repaired { conversations }) = world.run("bob", Command::Repair) else { panic!("not repaired") };
+    let Ok(Outcome::Repaired { conversations, .. }) = world.run("bob", Command::Repair) else { panic!("not repaired") };
     assert_eq!(conversations, [], "nothing is amiss any more");
 }

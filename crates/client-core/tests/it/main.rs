@@ -4,6 +4,7 @@
 mod accounts;
 mod again;
 mod archive;
+mod archive_loss;
 mod clocks;
 mod crash;
 mod delays;

@@ -279,7 +279,7 @@ fn who_has_no_raw_entries_says_what_is_missing_and_goes_on_once_somebody_gives_i
         assert_eq!(state(&mut world, "alice", channel), diverged);
     }
     let again = world.run("alice", Command::Repair);
-    let Ok(Outcome::Repaired { conversations }) = again else { panic!("{again:?}") };
+    let Ok(Outcome::Repaired { conversations, .. }) = again else { panic!("{again:?}") };
     assert_eq!((&conversations[0].was, &conversations[0].is), (&diverged, &diverged));
     assert_eq!((writes(&mut world, "alice"), offers(&mut world, "alice").len()), (0, 0));
     // Bob has it.

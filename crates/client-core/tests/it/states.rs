@@ -2,6 +2,7 @@
 
 use quicprochat_client_core::{
     CallError, Command, CommandError, Event, Outcome, StoreTx as _,
+    event::ArchiveLoss,
     store::{ConversationState, LogBody, RejoinReason},
 };
 use quicprochat_wire::{
@@ -90,7 +91,7 @@ fn a_repair_looks_again_at_what_had_another_past_and_goes_on_only_where_it_is_th
     let cursor = world.conversation("bob", channel).cursor;
     world.client("bob").calls.clear();
     let again = world.run("bob", Command::Repair);
-    let Ok(Outcome::Repaired { conversations }) = again else { panic!("{again:?}") };
+    let Ok(Outcome::Repaired { conversations, .. }) = again else { panic!("{again:?}") };
     let [found] = &conversations[..] else { panic!("{conversations:?}") };
     assert_eq!((&found.was, &found.is), (&ConversationState::Diverged, &ConversationState::Diverged));
     let wrote = |world: &mut World| {
@@ -100,7 +101,7 @@ fn a_repair_looks_again_at_what_had_another_past_and_goes_on_only_where_it_is_th
     assert_eq!(world.conversation("bob", channel).cursor, cursor);
     world.tamper = None;
     let again = world.run("bob", Command::Repair);
-    let Ok(Outcome::Repaired { conversations }) = again else { panic!("{again:?}") };
+    let Ok(Outcome::Repaired { conversations, .. }) = again else { panic!("{again:?}") };
     let [found] = &conversations[..] else { panic!("{conversations:?}") };
     assert_eq!((&found.was, &found.is, found.missing), (&ConversationState::Diverged, &ConversationState::Active, 0));
     world.send("bob", channel, "after").expect("sent");
@@ -109,7 +110,11 @@ fn a_repair_looks_again_at_what_had_another_past_and_goes_on_only_where_it_is_th
         assert_eq!(world.texts(name, channel), ["alice: before", "bob: after"], "{name}");
     }
     let again = world.run("bob", Command::Repair);
-    assert_eq!(again, Ok(Outcome::Repaired { conversations: Vec::new() }), "nothing is amiss any more");
+    assert_eq!(
+        again,
+        Ok(Outcome::Repaired { conversations: Vec::new(), archive: ArchiveLoss::default() }),
+        "nothing is amiss any more"
+    );
 }
 
 #[test]
