@@ -94,15 +94,15 @@ fn nothing_is_lost(sandbox: &Sandbox, people: &[&Person], acknowledged: &BTreeSe
 }
 
 /// Moments that differ from run to run.
-struct Chance(u64);
+pub(super) struct Chance(u64);
 
 impl Chance {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self(since.as_nanos() as u64 | 1)
     }
 
-    fn up_to(&mut self, most: Duration) -> Duration {
+    pub(super) fn up_to(&mut self, most: Duration) -> Duration {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;

@@ -12,6 +12,7 @@ mod damage;
 mod devices;
 mod examples;
 mod history;
+mod history_loss;
 mod linking;
 mod observer;
 mod offline;
@@ -66,6 +67,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<()> {
         linking::TRIALS,
         state::TRIALS,
         history::TRIALS,
+        history_loss::TRIALS,
         conversations::TRIALS,
         offline::TRIALS,
         trust::TRIALS,
