@@ -26,7 +26,7 @@ impl Counts {
         self.calls.load(Ordering::SeqCst)
     }
 
-    /// Sealed bytes in pages of channels.
+    /// Sealed bytes in pages of channels, and in objects of an archive.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::SeqCst)
     }
@@ -35,6 +35,9 @@ impl Counts {
         if let Ok(Response::ChannelPage(page)) = answer {
             let sealed: usize = page.entries.iter().map(|entry| entry.sealed.len()).sum();
             self.bytes.fetch_add(u64::try_from(sealed).unwrap_or(u64::MAX), Ordering::SeqCst);
+        }
+        if let Ok(Response::ArchiveObject(object)) = answer {
+            self.bytes.fetch_add(u64::try_from(object.sealed.len()).unwrap_or(u64::MAX), Ordering::SeqCst);
         }
     }
 }

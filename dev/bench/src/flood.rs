@@ -44,8 +44,18 @@ impl Flood {
         Ok(Self { store, device, link, challenge: hello.challenge })
     }
 
-    /// Writes `count` messages into each of the channels.
+    /// Writes `count` messages into each of the channels, all with this text behind a number.
     pub(crate) async fn write(&mut self, channels: &[ChannelId], count: usize, text: &str) -> Result<()> {
+        self.write_texts(channels, count, &|_, number| format!("{number}: {text}")).await
+    }
+
+    /// Writes `count` messages into each of the channels; `text` says which, by the places of channel and message.
+    pub(crate) async fn write_texts(
+        &mut self,
+        channels: &[ChannelId],
+        count: usize,
+        text: &dyn Fn(usize, usize) -> String,
+    ) -> Result<()> {
         for channel in channels {
             let conversation = self.conversation(channel)?;
             attach(&self.link, &self.challenge, &conversation).await?;
@@ -54,8 +64,9 @@ impl Flood {
         while written < count {
             let batch = BATCH.min(count - written);
             let mut appending = tokio::task::JoinSet::new();
-            for channel in channels {
-                let (requests, link) = (self.encrypt(channel, batch, written, text)?, self.link.clone());
+            for (place, channel) in channels.iter().enumerate() {
+                let texts = (written..written + batch).map(|number| text(place, number));
+                let (requests, link) = (self.encrypt(channel, texts)?, self.link.clone());
                 appending.spawn(append(link, requests));
             }
             while let Some(done) = appending.join_next().await {
@@ -71,7 +82,7 @@ impl Flood {
         self.store.begin()?.conversations().conversation(channel)?.context("not in the conversation")
     }
 
-    fn encrypt(&mut self, channel: &ChannelId, count: usize, from: usize, text: &str) -> Result<Vec<ChannelEnqueue>> {
+    fn encrypt(&mut self, channel: &ChannelId, texts: impl Iterator<Item = String>) -> Result<Vec<ChannelEnqueue>> {
         let own = self.device.own_device()?;
         let conversation = self.conversation(channel)?;
         let (keys, after) = (channel_keys(&conversation), conversation.last_commit);
@@ -79,11 +90,11 @@ impl Flood {
         let mut entropy = OsEntropy;
         let provider = Provider::new(tx.mls(), &mut entropy);
         let mut group = Group::load(&provider, *channel)?.context("no group")?;
-        let mut requests = Vec::with_capacity(count);
-        for number in from..from + count {
+        let mut requests = Vec::new();
+        for text in texts {
             let id = MessageId::new(random_array(&mut OsEntropy));
             let head = EntryHead { channel: *channel, id, kind: EntryKind::Message, after };
-            let content = MimiContent::text(&format!("{number}: {text}"), "", Salt::random(&mut OsEntropy)).encode()?;
+            let content = MimiContent::text(&text, "", Salt::random(&mut OsEntropy)).encode()?;
             let mls = group.encrypt(&provider, &own, &head.aad(), &content)?;
             let body = EntryBody { mls, records: Vec::new() };
             let sealed = provider.with_entropy(|entropy| seal_entry(&keys, &head, &body, entropy))?;

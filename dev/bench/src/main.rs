@@ -5,6 +5,7 @@
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program for xtask and for people")]
 
 mod account;
+mod archive;
 mod bytes;
 mod catch_up;
 mod channel;
@@ -54,6 +55,11 @@ enum Command {
     CatchUp(CatchUpArguments),
     /// From signing in on a new device to conversations that can be used
     NewDevice(NewDeviceArguments),
+    /// The account's history at its server, and on a new device
+    Archive(ArchiveArguments),
+    /// The device that `archive` measures
+    #[command(hide = true)]
+    ArchiveReader(ArchiveReaderArguments),
     /// The device that `catch-up` measures
     #[command(hide = true)]
     CatchUpReader(ReaderArguments),
@@ -155,6 +161,32 @@ struct NewDeviceArguments {
 }
 
 #[derive(Args)]
+struct ArchiveArguments {
+    /// The server's link
+    #[arg(long)]
+    server: ServerLink,
+    /// Folder for the clients' homes
+    #[arg(long)]
+    scratch: PathBuf,
+    /// Messages of the account, all conversations together
+    #[arg(long, value_delimiter = ',', default_value = "1000,10000")]
+    messages: Vec<usize>,
+    /// Conversations that they are in
+    #[arg(long, default_value_t = 10)]
+    conversations: usize,
+}
+
+#[derive(Args)]
+struct ArchiveReaderArguments {
+    #[command(flatten)]
+    home: ReaderArguments,
+    #[arg(long)]
+    server: ServerLink,
+    #[arg(long)]
+    name: String,
+}
+
+#[derive(Args)]
 struct ReaderArguments {
     #[arg(long)]
     scratch: PathBuf,
@@ -197,6 +229,12 @@ async fn main() -> anyhow::Result<()> {
         Command::Bytes(arguments) => bytes::run(&arguments.members)?,
         Command::CatchUp(arguments) => catch_up::run(&arguments).await?,
         Command::NewDevice(arguments) => new_device::run(&arguments).await?,
+        Command::Archive(arguments) => archive::run(&arguments).await?,
+        Command::ArchiveReader(ArchiveReaderArguments { home, server, name }) => {
+            let delay = Duration::from_millis(home.delay);
+            println!("{}", archive::take_out(&home.scratch, &home.folder, delay, &server, &name).await?);
+            return Ok(());
+        }
         Command::CatchUpReader(ReaderArguments { scratch, folder, delay }) => {
             println!("{}", reader::catch_up(&scratch, &folder, Duration::from_millis(delay)).await?);
             return Ok(());

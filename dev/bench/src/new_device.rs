@@ -109,7 +109,7 @@ async fn measure(arguments: &NewDeviceArguments, groups: usize) -> Result<Found>
 }
 
 /// Waits until the vault lists that many conversations.
-async fn in_vault(server: &ServerLink, name: &str, expected: usize) -> Result<()> {
+pub(crate) async fn in_vault(server: &ServerLink, name: &str, expected: usize) -> Result<()> {
     for _ in 0..TRIES {
         if in_vault_now(server, name).await? >= expected {
             return Ok(());

@@ -62,6 +62,7 @@ const BENCHMARKS: &[Benchmark] = &[
     Benchmark { name: "latency", run: latency },
     Benchmark { name: "catch-up", run: catch_up },
     Benchmark { name: "new-device", run: new_device },
+    Benchmark { name: "archive", run: archive },
     Benchmark { name: "memory", run: memory },
     Benchmark { name: "mls", run: mls },
     Benchmark { name: "bytes", run: bytes },
@@ -123,6 +124,15 @@ fn catch_up(programs: &Programs, quick: bool) -> Result<Report> {
 
 fn new_device(programs: &Programs, quick: bool) -> Result<Report> {
     with_homes(programs, "new-device", &["--groups", if quick { "3" } else { "10,100,300" }])
+}
+
+fn archive(programs: &Programs, quick: bool) -> Result<Report> {
+    let sizes = if quick {
+        ["--messages", "200", "--conversations", "2"]
+    } else {
+        ["--messages", "1000,10000", "--conversations", "10"]
+    };
+    with_homes(programs, "archive", &sizes)
 }
 
 /// A load that has clients with homes.
