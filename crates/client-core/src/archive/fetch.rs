@@ -16,8 +16,8 @@ use super::{
     limits,
     manifest::{Cached, Manifest, Segment},
     plan::{self, Known, Plan},
+    rollback::Lost,
     segment, wanted,
-    write::Write,
 };
 use crate::{
     auth::{self, CeremonyError},
@@ -71,10 +71,13 @@ impl Archive {
         let before = Known::load(cx.tx)?;
         if version < before.version {
             self.warn(cx, CeremonyError::VaultRolledBack { vault_version });
-            let mut merged = found.clone();
-            merged.merge(&before.record);
-            merged.enabled = before.record.enabled;
-            self.write = (merged != found).then(|| Write::of_record(version, merged));
+            Lost::of(&before, Lost::load(cx.tx)?.as_ref(), &found).store(cx.tx)?;
+        }
+        let mut plan = Plan::load(cx.tx)?;
+        if plan.purge && found.enabled {
+            // Somebody turned it on since, and may have objects on their way.
+            plan.purge = false;
+            plan.store(cx.tx)?;
         }
         let known = Known { version, record: found };
         if known != before {

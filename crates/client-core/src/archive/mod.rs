@@ -18,6 +18,7 @@ mod holdings;
 mod manifest;
 mod plan;
 mod rebuild;
+mod rollback;
 mod segment;
 mod status;
 mod sweep;
@@ -88,6 +89,7 @@ pub(crate) enum ArchiveCall {
     Check,
     Survey,
     Rebuild,
+    Remove,
 }
 
 /// See the module.
@@ -240,12 +242,13 @@ impl Archive {
             self.call(cx, crate::auth::archive_request(), ArchiveCall::Record);
             return Ok(true);
         }
-        if self.fulfil(cx, &known)? || self.rebuild_on(cx, &known)? {
+        if self.put_back(cx, &known)? || self.fulfil(cx, &known)? || self.rebuild_on(cx, &known)? {
             return Ok(true);
         }
         if known.version == 0 || self.rest_until.is_some_and(|until| until > cx.now) {
             return Ok(false);
         }
+        self.judge_sweep(cx, &known)?;
         self.hear(cx, &known.record)?;
         if !self.looked && self.look(cx, &known)? {
             return Ok(true);
@@ -261,7 +264,7 @@ impl Archive {
         if known.record.enabled && (self.upload(cx, &known)? || self.begin_merge(cx)) {
             return Ok(true);
         }
-        self.begin_sweep(cx, &known.record)
+        self.begin_sweep(cx, &known)
     }
 
     fn call(&mut self, cx: &mut Cx<'_>, request: impl Into<quicprochat_wire::Request>, call: ArchiveCall) {
@@ -394,7 +397,8 @@ impl Archive {
                 self.full(cx)?;
             }
             (ArchiveCall::Delete, Ok(_) | Err(CallError::Refused(_))) => self.write = None,
-            (ArchiveCall::List, Ok(Response::ArchivePage(page))) => self.page_came(cx, &page)?,
+            (ArchiveCall::List, Ok(Response::ArchivePage(page))) => self.page_came(&page),
+            (ArchiveCall::Remove, Ok(Response::Done(_))) => {}
             // Whether it was stored shows with the record.
             (_, Err(CallError::LinkLost)) => self.begin_anew(),
             (_, Err(CallError::Refused(failure))) => {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use quicprochat_e2ee::vault::{ArchiveRecord, StateRecord as _};
 use quicprochat_wire::{ChannelId, DecodeError, ObjectId, Reader, Timestamp, Writer, time::Duration};
+use zeroize::Zeroizing;
 
 use super::manifest::Cached;
 use crate::engine::Cx;
@@ -19,8 +20,9 @@ const VERSION: u8 = 1;
 const PLAN_VERSION: u8 = 2;
 /// Most conversations in one wish; as many as record 48 takes.
 pub(super) const MAX_WISHES: usize = 1024;
-const MAX_ORPHANS: usize = 65_536;
-const MAX_RECORD_BYTES: usize = 1024 * 1024;
+/// Most objects that are kept in mind; more than a server keeps of an account.
+pub(super) const MAX_ORPHANS: usize = 65_536;
+pub(super) const MAX_RECORD_BYTES: usize = 1024 * 1024;
 
 /// That an object is bad counts once in this time.
 pub(super) const SIGHT_PAUSE: Duration = Duration::from_secs(3600);
@@ -56,7 +58,7 @@ pub(super) struct Plan {
     pub(super) wish: Option<bool>,
     /// Conversations whose history is to be kept, or not: likewise.
     pub(super) wishes: BTreeMap<ChannelId, bool>,
-    /// What nothing points to is deleted without waiting: history was turned off.
+    /// What nothing points to is deleted without waiting: history was turned off, and nobody turned it on since.
     pub(super) purge: bool,
     /// Objects that are not what names them, or not there, and how often that was seen.
     pub(super) bad: BTreeMap<ObjectId, Sighting>,
@@ -177,7 +179,7 @@ pub(super) struct Known {
 
 impl Known {
     pub(super) fn load(tx: &dyn StoreTx) -> Result<Self, StoreFault> {
-        let Some(stored) = tx.upkeep().setting(RECORD)? else { return Ok(Self::default()) };
+        let Some(stored) = tx.upkeep().setting(RECORD)?.map(Zeroizing::new) else { return Ok(Self::default()) };
         let mut reader = versioned(&stored)?;
         let version = reader.u64()?;
         let content = reader.bytes(MAX_RECORD_BYTES)?;
@@ -188,7 +190,7 @@ impl Known {
 
     pub(super) fn store(&self, tx: &dyn StoreTx) -> Result<(), StoreFault> {
         let content = Writer::new().u8(VERSION).u64(self.version).bytes(self.record.encode().as_slice());
-        tx.upkeep().put_setting(RECORD, Some(&zeroize::Zeroizing::new(content.finish())))
+        tx.upkeep().put_setting(RECORD, Some(&Zeroizing::new(content.finish())))
     }
 }
 
@@ -218,12 +220,12 @@ pub(super) fn store_orphans(tx: &dyn StoreTx, orphans: &BTreeMap<ObjectId, Times
     tx.upkeep().put_setting(ORPHANS, Some(&writer.finish()))
 }
 
-fn versioned(bytes: &[u8]) -> Result<Reader<'_>, DecodeError> {
+pub(super) fn versioned(bytes: &[u8]) -> Result<Reader<'_>, DecodeError> {
     let mut reader = Reader::new(bytes);
     if reader.u8()? == VERSION { Ok(reader) } else { Err(DecodeError::WrongLabel) }
 }
 
-fn flag(reader: &mut Reader<'_>) -> Result<bool, DecodeError> {
+pub(super) fn flag(reader: &mut Reader<'_>) -> Result<bool, DecodeError> {
     match reader.u8()? {
         0 => Ok(false),
         1 => Ok(true),

@@ -16,7 +16,7 @@ use super::{
     Archive, ArchiveCall, FULL_PAUSE,
     coverage::Coverage,
     manifest::{Manifest, Segment},
-    plan::Known,
+    plan::{Known, MAX_ORPHANS},
     segment,
 };
 use crate::{engine::Cx, error::EngineError};
@@ -56,7 +56,7 @@ impl Archive {
         let Some(rebuild) = &mut self.rebuild else { return };
         let before = rebuild.listed.len();
         rebuild.listed.extend(page.entries.iter().map(|entry| entry.id));
-        if !page.more || rebuild.listed.len() == before {
+        if !page.more || rebuild.listed.len() == before || rebuild.listed.len() >= MAX_ORPHANS {
             rebuild.left = Some(core::mem::take(&mut rebuild.listed).into_iter().collect());
         }
     }

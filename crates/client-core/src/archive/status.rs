@@ -6,6 +6,7 @@ use super::{
     holdings::Holdings,
     lacking, limits,
     plan::{self, Known, Plan},
+    rollback::Lost,
     wanted,
 };
 use crate::store::{StoreFault, StoreTx};
@@ -41,7 +42,10 @@ pub struct ArchiveStatus {
 
 /// How the archive stands.
 pub fn archive_status(tx: &dyn StoreTx) -> Result<ArchiveStatus, StoreFault> {
-    let (plan, known) = (Plan::load(tx)?, Known::load(tx)?);
+    let (plan, mut known) = (Plan::load(tx)?, Known::load(tx)?);
+    if let Some(lost) = Lost::load(tx)? {
+        known.record = lost.put_onto(&known);
+    }
     let manifest = plan::cached(tx)?.manifest;
     let holdings = Holdings::load(tx)?;
     let mut excluded = known.record.excluded.clone();

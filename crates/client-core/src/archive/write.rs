@@ -96,6 +96,10 @@ impl Archive {
             }
         }
         if record == known.record {
+            if plan.wish == Some(false) {
+                // The answer to what stored it was lost, or another device did: what was put in is still there, perhaps.
+                (plan.purge, plan.sweep) = (true, Timestamp(0));
+            }
             plan.wish = None;
             plan.wishes.clear();
             plan.store(cx.tx)?;

@@ -334,6 +334,9 @@ fn what_the_server_lost_is_told_of_and_put_in_again_by_a_device_that_has_it() {
 fn an_old_record_is_noticed_and_what_it_lacks_is_put_back() {
     let (mut world, channel) = kept();
     let texts = talk(&mut world, channel, 0..4);
+    let coffee = world.create("alice", "coffee");
+    sync_history(&mut world, "alice");
+    assert_eq!(world.run("alice", Command::SetHistory { channel: Some(coffee), on: false }), Ok(Outcome::Done));
     sync_history(&mut world, "alice");
     let own = |world: &World| {
         let calls = &world.clients.iter().find(|client| client.name == "alice").expect("there").calls;
@@ -350,7 +353,9 @@ fn an_old_record_is_noticed_and_what_it_lacks_is_put_back() {
         }
     };
     world.tamper = Some(("alice", Box::new(replay)));
-    world.run("alice", Command::SyncHistory).ok();
+    sync_history(&mut world, "alice");
+    let there = status(&mut world, "alice");
+    assert!(there.enabled && there.excluded == [coffee], "what it knew stands: {there:?}");
     assert!(
         world
             .client("alice")
@@ -364,6 +369,8 @@ fn an_old_record_is_noticed_and_what_it_lacks_is_put_back() {
     world.enrol("alice", LAPTOP);
     world.sync(LAPTOP);
     assert_eq!(world.texts(LAPTOP, channel), texts);
+    let there = status(&mut world, LAPTOP);
+    assert!(there.enabled && there.excluded == [coffee], "{there:?}");
 }
 
 #[test]

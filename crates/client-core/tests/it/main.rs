@@ -5,6 +5,7 @@ mod accounts;
 mod again;
 mod archive;
 mod archive_loss;
+mod archive_safety;
 mod clocks;
 mod crash;
 mod delays;

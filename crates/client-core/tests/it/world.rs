@@ -74,12 +74,20 @@ pub(crate) struct Client {
 /// Changes what a server that is not honest answers.
 pub(crate) type Tamper = Box<dyn FnMut(&mut Result<Response, CallError>)>;
 
+/// What a world had stored at a moment.
+pub(crate) struct Snapshot {
+    now: Timestamp,
+    server: ServerStore,
+    stores: Vec<MemoryStore>,
+}
+
 pub(crate) struct World {
     /// Applied to every answer to a call of the client of this name.
     pub(crate) tamper: Option<(&'static str, Tamper)>,
     pub(crate) now: Timestamp,
     pub(crate) server: Server,
     server_store: std::sync::Arc<ServerStore>,
+    limits: Limits,
     pub(crate) clients: Vec<Client>,
     pub(crate) last_seed: u64,
 }
@@ -88,7 +96,15 @@ impl World {
     pub(crate) fn new(names: &[&'static str]) -> Self {
         let server_store = std::sync::Arc::new(ServerStore::new());
         let server = serve(&server_store, Limits::default());
-        let mut world = Self { tamper: None, now: START, server, server_store, clients: Vec::new(), last_seed: 0 };
+        let mut world = Self {
+            tamper: None,
+            now: START,
+            server,
+            server_store,
+            limits: Limits::default(),
+            clients: Vec::new(),
+            last_seed: 0,
+        };
         for name in names {
             world.register(name);
         }
@@ -97,9 +113,13 @@ impl World {
 
     /// The server starts again, with other limits.
     pub(crate) fn limit(&mut self, change: impl FnOnce(&mut Limits)) {
-        let mut limits = Limits::default();
-        change(&mut limits);
-        self.server = serve(&self.server_store, limits);
+        self.limits = Limits::default();
+        change(&mut self.limits);
+        self.restart_server();
+    }
+
+    fn restart_server(&mut self) {
+        self.server = serve(&self.server_store, self.limits.clone());
         for name in self.clients.iter().map(|client| client.name).collect::<Vec<_>>() {
             self.set_online(name, false);
             self.set_online(name, true);
@@ -114,12 +134,34 @@ impl World {
     /// The server is put back to an older backup, and starts on it.
     pub(crate) fn put_server_back(&mut self, backup: &ServerStore) {
         self.server_store.restore(backup);
-        self.limit(|_| {});
+        self.restart_server();
     }
 
     /// The server deletes what is too old.
     pub(crate) fn expire(&mut self) {
         block_on(self.server.sweep(self.now)).expect("sweeps");
+    }
+
+    /// Everything that is stored anywhere.
+    pub(crate) fn copy(&self) -> Snapshot {
+        let stores = self.clients.iter().map(|client| client.store.snapshot()).collect();
+        Snapshot { now: self.now, server: self.back_up_server(), stores }
+    }
+
+    /// All is as it was, and new processes go on from there; clients that came since are gone.
+    pub(crate) fn back_to(&mut self, copy: &Snapshot) {
+        self.now = copy.now;
+        self.clients.truncate(copy.stores.len());
+        for (client, store) in self.clients.iter_mut().zip(&copy.stores) {
+            client.store = store.snapshot();
+            client.crash();
+            client.online = true;
+            (client.effects, client.crash_at, client.cut_at) = (0, None, None);
+            client.events.clear();
+            client.calls.clear();
+            client.done.clear();
+        }
+        self.put_server_back(&copy.server);
     }
 
     pub(crate) fn connect(&self, kind: ConnectionKind) -> Connection {

@@ -61,8 +61,6 @@ impl fmt::Debug for ArchiveKey {
 pub enum ObjectKind {
     /// Which segments there are; record 48 points to it.
     Manifest,
-    /// A part of a manifest that is too large for one object.
-    Part,
     /// History records.
     Segment,
 }
@@ -70,7 +68,6 @@ pub enum ObjectKind {
 fn object_text(account: &AccountId, id: &ObjectId, kind: ObjectKind) -> Vec<u8> {
     let kind = match kind {
         ObjectKind::Manifest => 1,
-        ObjectKind::Part => 2,
         ObjectKind::Segment => 3,
     };
     Writer::labelled(LABEL).fixed(account).fixed(id).u8(kind).finish()
@@ -169,7 +166,9 @@ impl ArchiveRecord {
                 self.keys.push(key.clone());
             }
         }
-        self.excluded.extend(other.excluded.iter().copied());
+        let room = MAX_EXCLUDED.saturating_sub(self.excluded.len());
+        let lacking: Vec<_> = other.excluded.difference(&self.excluded).take(room).copied().collect();
+        self.excluded.extend(lacking);
         self.manifest = self.manifest.max(other.manifest);
     }
 }
@@ -286,7 +285,7 @@ mod tests {
         assert_eq!(open(&[new], ALICE, ID, ObjectKind::Segment), refused);
         assert_eq!(open(&keys, AccountId::new([9; 32]), ID, ObjectKind::Segment), refused);
         assert_eq!(open(&keys, ALICE, ObjectId::new([9; 16]), ObjectKind::Segment), refused);
-        assert_eq!(open(&keys, ALICE, ID, ObjectKind::Part), refused);
+        assert_eq!(open(&keys, ALICE, ID, ObjectKind::Manifest), refused);
     }
 
     #[test]
@@ -295,8 +294,8 @@ mod tests {
         let key = ArchiveKey::generate(&mut entropy);
         let mut size = |len: usize| {
             let content = vec![7; len];
-            let sealed = seal_object(&key, &ALICE, &ID, ObjectKind::Part, &content, &mut entropy)?;
-            let opened = open_object(core::slice::from_ref(&key), &ALICE, &ID, ObjectKind::Part, &sealed)?;
+            let sealed = seal_object(&key, &ALICE, &ID, ObjectKind::Segment, &content, &mut entropy)?;
+            let opened = open_object(core::slice::from_ref(&key), &ALICE, &ID, ObjectKind::Segment, &sealed)?;
             assert_eq!(opened.as_slice(), content);
             Ok::<_, E2eeError>(sealed.len())
         };
@@ -304,6 +303,22 @@ mod tests {
         assert_eq!(size(230_000), Ok(MAX_ARCHIVE_BYTES));
         assert_eq!(size(MAX_ARCHIVE_CONTENT), Ok(MAX_ARCHIVE_BYTES));
         assert!(matches!(size(MAX_ARCHIVE_CONTENT + 1), Err(E2eeError::TooLarge { .. })));
+    }
+
+    #[test]
+    fn a_merge_leaves_out_no_more_than_can_be_written_and_what_was_left_out_stays_so() {
+        let channel = |number: u16| {
+            let [low, high] = number.to_le_bytes();
+            ChannelId::new(core::array::from_fn(|at| if at == 0 { low } else { high }))
+        };
+        let excluding = |numbers: core::ops::Range<u16>| ArchiveRecord {
+            excluded: numbers.map(channel).collect(),
+            ..ArchiveRecord::default()
+        };
+        let (one, mut merged) = (excluding(0..1000), excluding(0..1000));
+        merged.merge(&excluding(900..1100));
+        assert!(merged.excluded.len() == MAX_EXCLUDED && merged.excluded.is_superset(&one.excluded));
+        assert_eq!(ArchiveRecord::parse(&merged.encode()), Ok(merged));
     }
 
     #[test]

@@ -1,0 +1,294 @@
+//! An archive whose process dies, whose link is lost, whose other devices write, and whose server is put back or lies.
+
+use std::collections::BTreeSet;
+
+use quicprochat_client_core::{CallError, Command, CommandError, Event, Outcome, event::ArchiveWarning};
+use quicprochat_wire::{
+    ChannelId, ObjectId, Response,
+    call::archive::{ArchiveEntry, ArchivePut},
+    time::Duration,
+};
+
+use crate::{
+    archive::{HOUR, LAPTOP, MINUTE, kept, objects, status, sync_history, talk},
+    world::World,
+};
+
+const OFF: Command = Command::SetHistory { channel: None, on: false };
+const ON: Command = Command::SetHistory { channel: None, on: true };
+/// More than a sweep is put off.
+const NEXT_SWEEP: Duration = Duration::from_secs(31 * 3600);
+
+/// Alice with history at the server, and nothing left to be done.
+fn archived() -> (World, ChannelId) {
+    let (mut world, channel) = kept();
+    talk(&mut world, channel, 0..4);
+    sync_history(&mut world, "alice");
+    world.client("alice").calls.clear();
+    (world, channel)
+}
+
+/// A laptop beside that, which has all of it.
+fn with_laptop() -> (World, ChannelId) {
+    let (mut world, channel) = archived();
+    world.enrol("alice", LAPTOP);
+    for name in [LAPTOP, "alice", "bob", LAPTOP] {
+        world.sync(name);
+    }
+    (world, channel)
+}
+
+fn set(world: &mut World, name: &str, command: Command) {
+    assert_eq!(world.run(name, command), Ok(Outcome::Done));
+}
+
+fn count(world: &mut World, name: &str, call: &str) -> usize {
+    world.client(name).calls.iter().filter(|(_, request)| request.name() == call).count()
+}
+
+/// Runs the world until alice makes a call.
+fn until(world: &mut World, call: &str) {
+    for _ in 0..2_000 {
+        if count(world, "alice", call) > 0 {
+            return;
+        }
+        world.step();
+    }
+    let calls: Vec<_> = world.client("alice").calls.iter().map(|(_, request)| request.name()).collect();
+    panic!("no {call}: {calls:?}")
+}
+
+fn warnings(world: &mut World, name: &str) -> Vec<ArchiveWarning> {
+    let warning = |event: &Event| if let Event::Archive(warning) = event { Some(*warning) } else { None };
+    world.client(name).events.iter().filter_map(warning).collect()
+}
+
+/// An object of a device that is about to point to it.
+fn put_stray(world: &mut World, byte: u8) -> ObjectId {
+    let (id, connection) = (ObjectId::new([byte; 16]), world.signed("alice"));
+    world.ask(&connection, ArchivePut { id, sealed: vec![1; 600] }.into());
+    id
+}
+
+/// Checks how a story ends in which alice dies, or loses the link, once at any effect.
+#[expect(clippy::print_stdout, reason = "a test that fails says where")]
+fn at_every_effect(world: &mut World, story: impl Fn(&mut World), check: impl Fn(&mut World)) {
+    let copy = world.copy();
+    world.back_to(&copy);
+    story(world);
+    let effects = world.client("alice").effects;
+    check(world);
+    assert!(effects > 8, "{effects} effects");
+    for at in 0..effects {
+        for dies in [false, true] {
+            println!("effect {at} of {effects}, dies: {dies}");
+            world.back_to(&copy);
+            let client = world.client("alice");
+            *(if dies { &mut client.crash_at } else { &mut client.cut_at }) = Some(at);
+            story(world);
+            check(world);
+        }
+    }
+}
+
+#[test]
+fn history_that_is_turned_off_is_deleted_wherever_the_process_dies_or_the_link_is_lost() {
+    let story = |world: &mut World| {
+        world.persist("alice", &OFF);
+        world.persist("alice", &Command::Sync);
+        world.persist("alice", &Command::Sync);
+    };
+    at_every_effect(&mut archived().0, story, |world| {
+        let there = status(world, "alice");
+        assert!(!there.enabled && there.asked.is_none(), "{there:?}");
+        assert_eq!(objects(world, "alice").len(), 0);
+    });
+}
+
+#[test]
+fn what_a_device_that_died_left_of_an_archive_that_is_off_goes_too() {
+    let (mut world, _) = archived();
+    set(&mut world, "alice", OFF);
+    world.sync("alice");
+    put_stray(&mut world, 9);
+    for _ in 0..2 {
+        assert_eq!(objects(&mut world, "alice").len(), 1);
+        world.pass(NEXT_SWEEP);
+        world.sync("alice");
+    }
+    assert_eq!(objects(&mut world, "alice").len(), 0);
+}
+
+#[test]
+fn a_wish_to_delete_that_is_outdated_deletes_nothing_that_is_on_its_way() {
+    let (mut world, _) = with_laptop();
+    set(&mut world, "alice", OFF);
+    let lose = |result: &mut Result<Response, CallError>| {
+        if matches!(result, Ok(Response::ArchivePage(_))) {
+            *result = Err(CallError::LinkLost);
+        }
+    };
+    world.tamper = Some(("alice", Box::new(lose)));
+    let id = world.begin("alice", Command::Sync);
+    until(&mut world, "archive-list");
+    world.set_online("alice", false);
+    world.wait("alice", id).ok();
+    world.tamper = None;
+    world.sync(LAPTOP);
+    set(&mut world, LAPTOP, ON);
+    sync_history(&mut world, LAPTOP);
+    let stray = put_stray(&mut world, 9);
+    world.set_online("alice", true);
+    world.sync("alice");
+    sync_history(&mut world, "alice");
+    assert!(objects(&mut world, "alice").contains(&stray));
+}
+
+#[test]
+fn a_device_that_deletes_sees_first_whether_another_one_turned_history_on() {
+    let (mut world, channel) = with_laptop();
+    set(&mut world, "alice", OFF);
+    let id = world.begin("alice", Command::Sync);
+    until(&mut world, "vault-store");
+    // The answer to what turned it off, and what comes of it, waits.
+    let held = world.client("alice").hold();
+    world.sync(LAPTOP);
+    set(&mut world, LAPTOP, ON);
+    sync_history(&mut world, LAPTOP);
+    let there = objects(&mut world, LAPTOP);
+    assert!(there.len() >= 2);
+    // That there is another record is told last of all.
+    let told = world.client("alice").hold();
+    world.client("alice").release(held);
+    until(&mut world, "archive-list");
+    world.step();
+    world.client("alice").release(told);
+    assert!(world.wait("alice", id).is_ok());
+    assert!(objects(&mut world, "alice").is_superset(&there), "what the laptop put in stays");
+    sync_history(&mut world, "alice");
+    assert_eq!((warnings(&mut world, "alice"), warnings(&mut world, LAPTOP)), (vec![], vec![]));
+    assert!(status(&mut world, "alice").enabled);
+    assert_eq!(world.texts("alice", channel), world.texts(LAPTOP, channel));
+}
+
+#[test]
+fn what_another_device_replaces_while_the_objects_are_listed_is_not_missing() {
+    let (mut world, channel) = with_laptop();
+    // Two segments, and with the laptop's third and fourth they are merged.
+    for round in 2..4 {
+        talk(&mut world, channel, round * 2..round * 2 + 2);
+        sync_history(&mut world, "alice");
+    }
+    sync_history(&mut world, LAPTOP);
+    world.client("alice").calls.clear();
+    let id = world.begin("alice", Command::SyncHistory);
+    until(&mut world, "vault-fetch");
+    let held = world.client("alice").hold();
+    let before = objects(&mut world, LAPTOP);
+    for number in 8..12 {
+        world.send(LAPTOP, channel, &format!("message {number}")).expect("sent");
+        sync_history(&mut world, LAPTOP);
+    }
+    let kept: BTreeSet<_> = objects(&mut world, LAPTOP).intersection(&before).copied().collect();
+    assert!(kept.len() + 1 < before.len(), "segments were merged");
+    let told = world.client("alice").hold();
+    world.client("alice").release(held);
+    until(&mut world, "archive-list");
+    world.step();
+    world.client("alice").release(told);
+    let result = world.wait("alice", id);
+    assert!(matches!(result, Ok(Outcome::Synced { .. })), "{result:?}");
+    assert_eq!(warnings(&mut world, "alice"), []);
+}
+
+#[test]
+fn a_server_that_tells_of_objects_without_end_is_listened_to_no_longer() {
+    let (mut world, _) = archived();
+    let before = objects(&mut world, "alice");
+    let mut number = 0_u128;
+    let endless = move |result: &mut Result<Response, CallError>| {
+        if let Ok(Response::ArchivePage(page)) = result {
+            let mut entry = || {
+                number += 1;
+                ArchiveEntry { id: ObjectId::new(number.to_be_bytes()), bytes: 600 }
+            };
+            page.entries = (0..512).map(|_| entry()).collect();
+            page.more = true;
+        }
+    };
+    world.tamper = Some(("alice", Box::new(endless)));
+    assert_eq!(world.run("alice", Command::SyncHistory), Err(CommandError::Protocol));
+    assert_eq!(count(&mut world, "alice", "archive-list"), 128);
+    assert_eq!(warnings(&mut world, "alice"), [], "of what comes after it nothing is known");
+    assert_eq!(objects(&mut world, "alice"), before);
+}
+
+#[test]
+fn a_server_that_deletes_nothing_is_not_asked_without_end() {
+    let (mut world, _) = archived();
+    let ids = objects(&mut world, "alice");
+    set(&mut world, "alice", OFF);
+    let stubborn = move |result: &mut Result<Response, CallError>| {
+        if let Ok(Response::ArchivePage(page)) = result {
+            page.entries = ids.iter().map(|id| ArchiveEntry { id: *id, bytes: 600 }).collect();
+        }
+    };
+    world.tamper = Some(("alice", Box::new(stubborn)));
+    world.sync("alice");
+    assert!((1..=2).contains(&count(&mut world, "alice", "archive-delete")));
+}
+
+#[test]
+fn what_a_server_that_was_put_back_lost_of_the_record_is_put_back_wherever_the_process_dies() {
+    let (mut world, _) = archived();
+    let coffee = world.create("alice", "coffee");
+    world.sync("alice");
+    world.pass(MINUTE * 3);
+    sync_history(&mut world, "alice");
+    let copy = world.back_up_server();
+    set(&mut world, "alice", Command::SetHistory { channel: Some(coffee), on: false });
+    set(&mut world, "alice", OFF);
+    world.sync("alice");
+    assert_eq!(objects(&mut world, "alice").len(), 0);
+    world.put_server_back(&copy);
+    assert!(!objects(&mut world, "alice").is_empty(), "with the older record there is what was deleted");
+    let story = |world: &mut World| {
+        for _ in 0..3 {
+            world.persist("alice", &Command::Sync);
+        }
+    };
+    at_every_effect(&mut world, story, |world| {
+        let there = status(world, "alice");
+        assert!(!there.enabled && there.excluded.len() == 1, "{there:?}");
+        assert_eq!(count(world, "alice", "archive-put"), 0, "nothing goes in under the older record");
+        assert_eq!(objects(world, "alice").len(), 0);
+        // The server has it, so that another device knows.
+        world.enrol("alice", LAPTOP);
+        world.sync(LAPTOP);
+        let told = status(world, LAPTOP);
+        assert!(!told.enabled && told.excluded.len() == 1, "{told:?}");
+    });
+}
+
+#[test]
+fn history_that_is_kept_is_kept_again_when_the_server_was_put_back_to_a_time_before() {
+    let (mut world, channel) = archived();
+    set(&mut world, "alice", OFF);
+    world.sync("alice");
+    let copy = world.back_up_server();
+    set(&mut world, "alice", ON);
+    sync_history(&mut world, "alice");
+    world.pass(HOUR);
+    world.put_server_back(&copy);
+    world.persist("alice", &Command::Sync);
+    for _ in 0..3 {
+        world.run("alice", Command::SyncHistory).ok();
+        world.pass(MINUTE * 2);
+    }
+    sync_history(&mut world, "alice");
+    assert!(status(&mut world, "alice").enabled);
+    world.set_online("alice", false);
+    world.enrol("alice", LAPTOP);
+    sync_history(&mut world, LAPTOP);
+    assert_eq!(world.texts(LAPTOP, channel).len(), 4);
+}
