@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use super::{
     ARCHIVE_RECORD, Archive, ArchiveCall, PAUSE,
+    coverage::Coverage,
     holdings::{Holdings, is_kept},
     limits,
     manifest::{Cached, Manifest, Segment},
@@ -86,11 +87,13 @@ impl Archive {
             self.merge = None;
             self.sweep = None;
         }
-        if self.shown.is_some_and(|shown| version < shown) {
-            // It told of a newer one, and does not show it.
+        if self.asked.is_some_and(|told| version < told) {
+            // It had told of a newer one, and does not show it.
             self.shown = Some(version);
             self.rest(cx, PAUSE);
         }
+        // What came is known, even if it was not told of yet; one that was told of meanwhile is fetched next.
+        self.shown = self.shown.max(Some(version));
         Ok(false)
     }
 
@@ -124,15 +127,19 @@ impl Archive {
         }
         let mut holdings = Holdings::load(cx.tx)?;
         let wanted = wanted(&segment.coverage, &known.record, &limits(cx.tx)?, &holdings.have);
-        let mut entries = 0;
+        let (mut entries, mut unread) = (0, Coverage::default());
         for record in records.into_iter().filter(|record| wanted.contains(&record.channel, record.seq)) {
-            // What only a later version can show stays in the archive.
-            let Ok(entry) = record.into_entry() else { continue };
+            let (channel, seq) = (record.channel, record.seq);
+            let Ok(entry) = record.into_entry() else {
+                // What only a later version can show stays in the archive.
+                unread.add(channel, seq, seq);
+                continue;
+            };
             if is_kept(&entry.body) && import(cx.tx, &entry)? {
                 entries += 1;
             }
         }
-        holdings.import(cx.tx, &wanted)?;
+        holdings.import(cx.tx, &wanted, &unread)?;
         cx.notify(Event::HistoryImported { entries, segments_left: self.wanted.len() });
         Ok(())
     }
@@ -151,6 +158,11 @@ impl Archive {
             return false;
         }
         let segments = core::mem::take(&mut self.candidates);
+        self.write_anew(cx, segments)
+    }
+
+    /// Fetches segments, to put their records in once more.
+    pub(super) fn write_anew(&mut self, cx: &mut Cx<'_>, segments: Vec<Segment>) -> bool {
         self.merge = Some(Merge { left: segments.iter().cloned().collect(), segments, records: BTreeMap::new() });
         self.next_part(cx)
     }

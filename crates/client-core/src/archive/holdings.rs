@@ -7,12 +7,15 @@ use quicprochat_wire::{ChannelId, DecodeError, Reader, Writer};
 use super::coverage::{Coverage, Ranges};
 use crate::{
     content::Span,
+    history::record::KINDS,
     repair::{self, Spans},
     store::{LogBody, LogEntry, StoreFault, StoreTx},
 };
 
 const SETTING: &str = "archive-holdings";
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+/// It had no `unread`, and knew these kinds.
+const FIRST: (u8, u8) = (1, 8);
 const MAX_CHANNELS: usize = 65_536;
 /// Entries read at a time.
 const BATCH: usize = 1024;
@@ -24,6 +27,8 @@ pub(super) struct Holdings {
     arrival: u64,
     /// Positions whose entries this device has, and those between them that have none.
     pub(super) have: Coverage,
+    /// Of these, positions whose records only a later version can show: they are had, and cannot be put in again.
+    unread: Coverage,
     /// The last position that was read, by channel.
     heads: BTreeMap<ChannelId, u64>,
 }
@@ -40,6 +45,11 @@ pub(super) const fn is_kept(body: &LogBody) -> bool {
 }
 
 impl Holdings {
+    /// Positions that this device can put in with everything that there is.
+    pub(super) fn sure(&self) -> Coverage {
+        self.have.minus(&self.unread)
+    }
+
     /// What this device has, as of now.
     pub(super) fn load(tx: &dyn StoreTx) -> Result<Self, StoreFault> {
         let mut holdings = Self::stored(tx)?;
@@ -59,7 +69,8 @@ impl Holdings {
 
     fn stored(tx: &dyn StoreTx) -> Result<Self, StoreFault> {
         let Some(stored) = tx.upkeep().setting(SETTING)? else { return Ok(Self::default()) };
-        Ok(Self::decode(&stored)?)
+        // What a program that knew other kinds took in is looked at again.
+        Ok(Self::decode(&stored)?.unwrap_or_default())
     }
 
     fn store(&self, tx: &dyn StoreTx) -> Result<(), StoreFault> {
@@ -107,29 +118,45 @@ impl Holdings {
         Ok(())
     }
 
-    /// Counts in what was imported: it is not missing any more.
-    pub(super) fn import(&mut self, tx: &dyn StoreTx, imported: &Coverage) -> Result<(), StoreFault> {
+    /// Counts in what was imported: it is not missing any more, also where only a later version can show it (`unread`).
+    pub(super) fn import(
+        &mut self,
+        tx: &dyn StoreTx,
+        imported: &Coverage,
+        unread: &Coverage,
+    ) -> Result<(), StoreFault> {
         self.have.extend(imported);
+        self.unread.extend(unread);
         imported.iter().try_for_each(|(channel, ranges)| repair::filled(tx, channel, &spans(ranges)))?;
         self.store(tx)
     }
 
     fn encode(&self) -> Vec<u8> {
         let heads: Vec<_> = self.heads.iter().collect();
-        let writer = self.have.write(Writer::new().u8(VERSION).u64(self.arrival));
+        let writer = self.have.write(Writer::new().u8(VERSION).u8(KINDS).u64(self.arrival));
+        let writer = self.unread.write(writer);
         writer.list(&heads, |writer, (channel, head)| writer.fixed(channel).u64(**head)).finish()
     }
 
-    fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+    /// `None` if another program wrote it, to whom other records meant nothing.
+    fn decode(bytes: &[u8]) -> Result<Option<Self>, DecodeError> {
         let mut reader = Reader::new(bytes);
-        if reader.u8()? != VERSION {
-            return Err(DecodeError::WrongLabel);
+        let version = reader.u8()?;
+        let is_first = version == FIRST.0;
+        let kinds = match version {
+            VERSION => reader.u8()?,
+            _ if is_first => FIRST.1,
+            _ => return Ok(None),
+        };
+        if kinds != KINDS {
+            return Ok(None);
         }
         let (arrival, have) = (reader.u64()?, Coverage::read(&mut reader)?);
+        let unread = if is_first { Coverage::default() } else { Coverage::read(&mut reader)? };
         let heads =
             reader.list::<_, DecodeError>(MAX_CHANNELS, |item| Ok((ChannelId::new(item.array()?), item.u64()?)))?;
         reader.finish()?;
-        Ok(Self { arrival, have, heads: heads.into_iter().collect() })
+        Ok(Some(Self { arrival, have, unread, heads: heads.into_iter().collect() }))
     }
 }
 
@@ -188,7 +215,7 @@ mod tests {
         hear(15, LogBody::Leave).expect("stores");
         holdings.absorb(&tx).expect("reads");
         assert_eq!(ranges(&holdings), [(4, 7), (15, 15), (21, 22)], "what comes late stands alone");
-        assert_eq!(Holdings::decode(&holdings.encode()), Ok(holdings.clone()));
+        assert_eq!(Holdings::decode(&holdings.encode()), Ok(Some(holdings.clone())));
         for cut in 0..holdings.encode().len() {
             assert!(Holdings::decode(&holdings.encode()[..cut]).is_err(), "{cut}");
         }
@@ -211,9 +238,40 @@ mod tests {
         ] {
             let mut imported = Coverage::default();
             imported.add(TEA, from, to);
-            holdings.import(&tx, &imported).expect("imports");
+            holdings.import(&tx, &imported, &Coverage::default()).expect("imports");
             assert_eq!((said().body, said().index), (expected, 1), "{from} to {to}");
         }
+    }
+
+    #[test]
+    fn what_only_a_later_version_can_show_is_had_and_not_vouched_for_until_that_version_looks_again() {
+        let mut store = MemoryStore::new();
+        let tx = store.begin().expect("opens");
+        tx.messages().append_message(&entry(3, LogBody::Leave)).expect("stores");
+        let mut holdings = Holdings::load(&tx).expect("reads");
+        let (mut imported, mut unread) = (Coverage::default(), Coverage::default());
+        imported.add(TEA, 4, 9);
+        unread.add(TEA, 7, 7);
+        holdings.import(&tx, &imported, &unread).expect("imports");
+        let holdings = Holdings::load(&tx).expect("reads");
+        assert_eq!(ranges(&holdings), [(3, 9)]);
+        assert_eq!(holdings.sure().of(&TEA).iter().collect::<Vec<_>>(), [(3, 6), (8, 9)]);
+        let mut of_another = holdings.encode();
+        of_another[1] += 1;
+        tx.upkeep().put_setting(SETTING, Some(&of_another)).expect("stores");
+        let fresh = Holdings::load(&tx).expect("reads");
+        assert_eq!(ranges(&fresh), [(3, 3)], "what came from elsewhere is fetched again");
+        assert_eq!(Holdings::decode(&[9, 9, 9]), Ok(None));
+    }
+
+    #[test]
+    fn what_was_kept_before_records_could_be_unread_is_read() {
+        let mut holdings = Holdings { arrival: 5, ..Holdings::default() };
+        holdings.have.add(TEA, 2, 8);
+        holdings.heads.insert(TEA, 8);
+        let writer = holdings.have.write(Writer::new().u8(1).u64(5));
+        let first = writer.list(&[()], |writer, ()| writer.fixed(TEA).u64(8)).finish();
+        assert_eq!(Holdings::decode(&first), Ok(Some(holdings)));
     }
 
     #[test]

@@ -66,16 +66,17 @@ impl Manifest {
         (Self { segments: segments.into_iter().cloned().collect() }, lost.into_iter().cloned().collect())
     }
 
-    /// Segments that are to be written anew: one with something of a conversation whose history is not kept any more, or some
-    /// of a size that fit one object.
-    pub(super) fn candidates(&self, plan: &Plan, excluded: &BTreeSet<ChannelId>) -> Vec<Segment> {
-        let usable = || self.segments.iter().filter(|segment| !plan.bad.contains_key(&segment.id));
-        let is_excluded = |segment: &&Segment| segment.coverage.iter().any(|(channel, _)| excluded.contains(channel));
-        if let Some(segment) = usable().find(is_excluded) {
-            return vec![segment.clone()];
-        }
+    /// Segments with something of a conversation whose history is not kept any more.
+    pub(super) fn leaving(&self, excluded: &BTreeSet<ChannelId>) -> Vec<Segment> {
+        let is_leaving = |segment: &&Segment| segment.coverage.iter().any(|(channel, _)| excluded.contains(channel));
+        self.segments.iter().filter(is_leaving).cloned().collect()
+    }
+
+    /// Some segments of a size that are to be written anew as one: none of those that are bad, or did not become fewer before.
+    pub(super) fn candidates(&self, plan: &Plan, whole: &BTreeSet<ObjectId>) -> Vec<Segment> {
+        let usable = |segment: &&Segment| !plan.bad.contains_key(&segment.id) && !whole.contains(&segment.id);
         let mut classes: BTreeMap<u32, Vec<&Segment>> = BTreeMap::new();
-        for segment in usable() {
+        for segment in self.segments.iter().filter(usable) {
             let class = classes.entry((segment.bytes / 512).max(1).ilog2() / 2).or_default();
             class.push(segment);
             let bytes = class.iter().fold(0u32, |bytes, segment| bytes.saturating_add(segment.bytes));

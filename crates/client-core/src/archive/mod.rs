@@ -15,6 +15,7 @@ mod coverage;
 mod deflate;
 mod fetch;
 mod holdings;
+mod leave_out;
 mod manifest;
 mod plan;
 mod rebuild;
@@ -97,6 +98,8 @@ pub(crate) enum ArchiveCall {
 pub(crate) struct Archive {
     /// Version of record 48 at the server, once it has told.
     shown: Option<u64>,
+    /// The same when the record was asked for.
+    asked: Option<u64>,
     /// Whether the record is to be fetched whatever was told.
     stale: bool,
     calling: bool,
@@ -113,8 +116,10 @@ pub(crate) struct Archive {
     heard: Option<u64>,
     /// Segments with something that this device lacks, the newest last.
     wanted: Vec<Segment>,
-    /// Segments to become one, or to be written anew.
+    /// Segments to become one.
     candidates: Vec<Segment>,
+    /// Segments with something that is not to be kept any more.
+    leaving: Vec<Segment>,
     /// What they are to bring.
     to_come: Coverage,
     /// Whether this device has something that the archive lacks, or the manifest names what is lost.
@@ -239,6 +244,7 @@ impl Archive {
         }
         let known = Known::load(cx.tx)?;
         if self.stale || self.shown != Some(known.version) {
+            self.asked = self.shown;
             self.call(cx, crate::auth::archive_request(), ArchiveCall::Record);
             return Ok(true);
         }
@@ -261,7 +267,8 @@ impl Archive {
             self.get(cx, id, ArchiveCall::Segment);
             return Ok(true);
         }
-        if known.record.enabled && (self.upload(cx, &known)? || self.begin_merge(cx)) {
+        let is_kept = known.record.enabled;
+        if is_kept && (self.leave_out(cx, &known)? || self.upload(cx, &known)? || self.begin_merge(cx)) {
             return Ok(true);
         }
         self.begin_sweep(cx, &known)
@@ -320,8 +327,9 @@ impl Archive {
         let before = plan.clone();
         plan.bad.retain(|id, _| manifest.segments.iter().any(|segment| segment.id == *id));
         let record = &known.record;
-        let (kept, lost) = manifest.without_lost(&plan, &holdings.have);
-        self.lacking = record.enabled && !(lost.is_empty() && lacking(&holdings.have, &kept, record).is_empty());
+        let sure = holdings.sure();
+        let (kept, lost) = manifest.without_lost(&plan, &sure);
+        self.lacking = record.enabled && !(lost.is_empty() && lacking(&sure, &kept, record).is_empty());
         match plan.due {
             None if self.lacking => plan.due = Some(draw(cx)),
             Some(_) if !self.lacking => plan.due = None,
@@ -342,7 +350,14 @@ impl Archive {
             }
         }
         self.wanted.sort_by_key(|segment| segment.newest);
-        self.candidates = manifest.candidates(&plan, &record.excluded);
+        let mut whole = plan::whole(cx.tx)?;
+        let known_before = whole.len();
+        whole.retain(|id| manifest.segments.iter().any(|segment| segment.id == *id));
+        if whole.len() != known_before {
+            plan::store_whole(cx.tx, &whole)?;
+        }
+        self.leaving = manifest.leaving(&record.excluded);
+        self.candidates = manifest.candidates(&plan, &whole);
         self.looked = true;
         Ok(false)
     }

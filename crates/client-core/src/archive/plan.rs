@@ -1,7 +1,7 @@
 //! What is wanted of the archive and when, and what it takes at the server: kept with the device, because most processes are
 //! short.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use quicprochat_e2ee::vault::{ArchiveRecord, StateRecord as _};
 use quicprochat_wire::{ChannelId, DecodeError, ObjectId, Reader, Timestamp, Writer, time::Duration};
@@ -15,6 +15,7 @@ const PLAN: &str = "archive-plan";
 const RECORD: &str = "archive-record";
 const MANIFEST: &str = "archive-manifest";
 const ORPHANS: &str = "archive-orphans";
+const WHOLE: &str = "archive-whole";
 const VERSION: u8 = 1;
 /// Of the plan; a plan of version 1 knows only which objects are bad.
 const PLAN_VERSION: u8 = 2;
@@ -220,6 +221,21 @@ pub(super) fn store_orphans(tx: &dyn StoreTx, orphans: &BTreeMap<ObjectId, Times
     tx.upkeep().put_setting(ORPHANS, Some(&writer.finish()))
 }
 
+/// Segments that do not become fewer when they are put together: small as they are sealed, they are large.
+pub(super) fn whole(tx: &dyn StoreTx) -> Result<BTreeSet<ObjectId>, StoreFault> {
+    let Some(stored) = tx.upkeep().setting(WHOLE)? else { return Ok(BTreeSet::new()) };
+    let mut reader = versioned(&stored)?;
+    let listed = reader.list::<_, DecodeError>(MAX_ORPHANS, |item| Ok(ObjectId::new(item.array()?)))?;
+    reader.finish()?;
+    Ok(listed.into_iter().collect())
+}
+
+pub(super) fn store_whole(tx: &dyn StoreTx, whole: &BTreeSet<ObjectId>) -> Result<(), StoreFault> {
+    let listed: Vec<_> = whole.iter().take(MAX_ORPHANS).collect();
+    let writer = Writer::new().u8(VERSION).list(&listed, |writer, id| writer.fixed(id));
+    tx.upkeep().put_setting(WHOLE, Some(&writer.finish()))
+}
+
 pub(super) fn versioned(bytes: &[u8]) -> Result<Reader<'_>, DecodeError> {
     let mut reader = Reader::new(bytes);
     if reader.u8()? == VERSION { Ok(reader) } else { Err(DecodeError::WrongLabel) }
@@ -296,5 +312,8 @@ mod tests {
         let seen = BTreeMap::from([(ObjectId::new([1; 16]), Timestamp(5))]);
         store_orphans(&tx, &seen).expect("stores");
         assert_eq!(orphans(&tx), Ok(seen));
+        let ids = BTreeSet::from([ObjectId::new([1; 16]), ObjectId::new([2; 16])]);
+        store_whole(&tx, &ids).expect("stores");
+        assert_eq!(whole(&tx), Ok(ids));
     }
 }

@@ -56,7 +56,7 @@ pub fn archive_status(tx: &dyn StoreTx) -> Result<ArchiveStatus, StoreFault> {
             excluded.insert(*channel);
         }
     }
-    let to_store = if known.record.enabled { lacking(&holdings.have, &manifest, &known.record).count() } else { 0 };
+    let to_store = if known.record.enabled { lacking(&holdings.sure(), &manifest, &known.record).count() } else { 0 };
     let to_fetch = wanted(&manifest.coverage(), &known.record, &limits(tx)?, &holdings.have).count();
     Ok(ArchiveStatus {
         enabled: known.record.enabled,

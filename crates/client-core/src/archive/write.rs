@@ -122,8 +122,9 @@ impl Archive {
         }
         let holdings = Holdings::load(cx.tx)?;
         let cached = plan::cached(cx.tx)?;
-        let (manifest, lost) = cached.manifest.without_lost(&plan, &holdings.have);
-        let (records, covered) = segment::gather(cx.tx, &lacking(&holdings.have, &manifest, &known.record))?;
+        let sure = holdings.sure();
+        let (manifest, lost) = cached.manifest.without_lost(&plan, &sure);
+        let (records, covered) = segment::gather(cx.tx, &lacking(&sure, &manifest, &known.record))?;
         if records.is_empty() && lost.is_empty() {
             self.lacking = false;
             plan.due = None;
@@ -131,11 +132,11 @@ impl Archive {
             return Ok(false);
         }
         let ids: Vec<_> = lost.iter().map(|segment| segment.id).collect();
-        let begun = self.begin(cx, known, manifest, &records, covered, &ids)?;
+        let begun = self.begin(cx, known, manifest, segment::packed(&records, covered), &ids)?;
         if let Some(write) = self.write.as_mut().filter(|_| !lost.is_empty()) {
             let mut missing = Coverage::default();
             lost.iter().for_each(|segment| missing.extend(&segment.coverage));
-            write.lost = Some(ArchiveLoss { objects: lost.len(), missing: missing.minus(&holdings.have).count() });
+            write.lost = Some(ArchiveLoss { objects: lost.len(), missing: missing.minus(&sure).count() });
         }
         Ok(begun)
     }
@@ -155,23 +156,31 @@ impl Archive {
         let ids: Vec<_> = replaced.iter().map(|segment| segment.id).collect();
         let mut manifest = plan::cached(cx.tx)?.manifest;
         manifest.segments.retain(|segment| !ids.contains(&segment.id));
-        self.begin(cx, known, manifest, &records, covered, &ids).map(drop)
+        let chunks = segment::packed(&records, covered);
+        if ids.len() > 1 && chunks.len() >= ids.len() {
+            // They would be put together again and again.
+            let mut whole = plan::whole(cx.tx)?;
+            whole.extend(ids);
+            plan::store_whole(cx.tx, &whole)?;
+            self.looked = false;
+            return Ok(());
+        }
+        self.begin(cx, known, manifest, chunks, &ids).map(drop)
     }
 
-    /// Begins to write segments of these records, and a manifest that names them behind what is in it.
-    fn begin(
+    /// Begins to write these segments, and a manifest that names them behind what is in it.
+    pub(super) fn begin(
         &mut self,
         cx: &mut Cx<'_>,
         known: &Known,
         mut manifest: Manifest,
-        records: &[HistoryRecord],
-        covered: Coverage,
+        chunks: Vec<Chunk<'_>>,
         replaced: &[ObjectId],
     ) -> Result<bool, EngineError> {
         let account = cx.own()?.row.account;
         let Some(key) = known.record.keys.first() else { return Ok(false) };
         let mut write = Write::of_record(known.version, known.record.clone());
-        for Chunk { content, records, covered } in segment::packed(records, covered) {
+        for Chunk { content, records, covered } in chunks {
             let id = ObjectId::new(random_array(cx.entropy));
             let sealed = seal_object(key, &account, &id, ObjectKind::Segment, &content, cx.entropy)?;
             manifest.segments.push(Segment {
@@ -202,7 +211,7 @@ impl Archive {
 
     /// Writes a manifest in the place of one that the server lost.
     pub(super) fn rewrite(&mut self, cx: &mut Cx<'_>, known: &Known, manifest: Manifest) -> Result<bool, EngineError> {
-        let begun = self.begin(cx, known, manifest, &[], Coverage::default(), &[])?;
+        let begun = self.begin(cx, known, manifest, Vec::new(), &[])?;
         if let Some(write) = &mut self.write {
             write.lost = Some(ArchiveLoss { objects: 1, missing: 0 });
         }

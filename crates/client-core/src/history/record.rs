@@ -19,6 +19,8 @@ pub const MAX_BODY_BYTES: usize = 2 * MAX_MESSAGE_BYTES;
 pub const MAX_RECORD_BYTES: usize = MAX_BODY_BYTES + HEAD_BYTES;
 /// Most records of one list.
 pub const MAX_LIST_RECORDS: usize = 65_536;
+/// Kinds below this one are known here. Whoever adds one raises it: what a device took in before, it then looks at again.
+pub(crate) const KINDS: u8 = 8;
 /// Most accounts in one list of a change of members.
 const MAX_ACCOUNTS: usize = 8_000;
 /// Largest title.
@@ -248,6 +250,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn every_kind_below_the_first_later_one_is_known() {
+        for kind in 0..=u8::MAX {
+            let is_later = matches!(decode_body(kind, &[]), Ok(RecordBody::Later { .. }));
+            assert_eq!(is_later, kind >= KINDS, "kind {kind}");
+        }
+    }
 
     fn bodies() -> impl Strategy<Value = RecordBody> {
         let accounts = || prop::collection::vec(any::<[u8; 32]>().prop_map(AccountId::new), 0..5);

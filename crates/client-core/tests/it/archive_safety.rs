@@ -2,16 +2,22 @@
 
 use std::collections::BTreeSet;
 
-use quicprochat_client_core::{CallError, Command, CommandError, Event, Outcome, event::ArchiveWarning};
+use quicprochat_client_core::{
+    CallError, Command, CommandError, Event, Outcome, StoreTx as _,
+    event::ArchiveWarning,
+    history::{HistoryRecord, RecordBody, encode_list},
+};
+use quicprochat_e2ee::vault::{ArchiveRecord, ObjectKind, StateRecord as _, object_hash, seal_object};
+use quicprochat_server_core::Limits;
 use quicprochat_wire::{
-    ChannelId, ObjectId, Response,
-    call::archive::{ArchiveEntry, ArchivePut},
+    ChannelId, DeviceId, MessageId, ObjectId, Request, Response, Writer,
+    call::archive::{ArchiveDelete, ArchiveEntry, ArchivePut},
     time::Duration,
 };
 
 use crate::{
     archive::{HOUR, LAPTOP, MINUTE, kept, objects, status, sync_history, talk},
-    world::World,
+    world::{Seeded, World},
 };
 
 const OFF: Command = Command::SetHistory { channel: None, on: false };
@@ -47,15 +53,25 @@ fn count(world: &mut World, name: &str, call: &str) -> usize {
 }
 
 /// Runs the world until alice makes a call.
-fn until(world: &mut World, call: &str) {
+fn until(world: &mut World, is_it: impl Fn(&Request) -> bool) {
     for _ in 0..2_000 {
-        if count(world, "alice", call) > 0 {
+        if world.client("alice").calls.iter().any(|(_, request)| is_it(request)) {
             return;
         }
         world.step();
     }
     let calls: Vec<_> = world.client("alice").calls.iter().map(|(_, request)| request.name()).collect();
-    panic!("no {call}: {calls:?}")
+    panic!("only {calls:?}")
+}
+
+/// Alice goes on, and is told last of all that there is another record.
+fn thaw(world: &mut World) {
+    let alice = world.client("alice");
+    (alice.frozen, alice.deaf) = (false, true);
+}
+
+fn is_list(request: &Request) -> bool {
+    matches!(request, Request::ArchiveList(_))
 }
 
 fn warnings(world: &mut World, name: &str) -> Vec<ArchiveWarning> {
@@ -130,9 +146,9 @@ fn a_wish_to_delete_that_is_outdated_deletes_nothing_that_is_on_its_way() {
     };
     world.tamper = Some(("alice", Box::new(lose)));
     let id = world.begin("alice", Command::Sync);
-    until(&mut world, "archive-list");
+    until(&mut world, is_list);
     world.set_online("alice", false);
-    world.wait("alice", id).ok();
+    assert!(world.wait("alice", id).is_err(), "there is no link");
     world.tamper = None;
     world.sync(LAPTOP);
     set(&mut world, LAPTOP, ON);
@@ -149,20 +165,18 @@ fn a_device_that_deletes_sees_first_whether_another_one_turned_history_on() {
     let (mut world, channel) = with_laptop();
     set(&mut world, "alice", OFF);
     let id = world.begin("alice", Command::Sync);
-    until(&mut world, "vault-store");
+    until(&mut world, |request| matches!(request, Request::VaultStore(_)));
     // The answer to what turned it off, and what comes of it, waits.
-    let held = world.client("alice").hold();
+    world.client("alice").frozen = true;
     world.sync(LAPTOP);
     set(&mut world, LAPTOP, ON);
     sync_history(&mut world, LAPTOP);
     let there = objects(&mut world, LAPTOP);
     assert!(there.len() >= 2);
-    // That there is another record is told last of all.
-    let told = world.client("alice").hold();
-    world.client("alice").release(held);
-    until(&mut world, "archive-list");
+    thaw(&mut world);
+    until(&mut world, is_list);
     world.step();
-    world.client("alice").release(told);
+    world.client("alice").deaf = false;
     assert!(world.wait("alice", id).is_ok());
     assert!(objects(&mut world, "alice").is_superset(&there), "what the laptop put in stays");
     sync_history(&mut world, "alice");
@@ -182,8 +196,8 @@ fn what_another_device_replaces_while_the_objects_are_listed_is_not_missing() {
     sync_history(&mut world, LAPTOP);
     world.client("alice").calls.clear();
     let id = world.begin("alice", Command::SyncHistory);
-    until(&mut world, "vault-fetch");
-    let held = world.client("alice").hold();
+    until(&mut world, |request| matches!(request, Request::VaultFetch(fetch) if fetch.ids == [48]));
+    world.client("alice").frozen = true;
     let before = objects(&mut world, LAPTOP);
     for number in 8..12 {
         world.send(LAPTOP, channel, &format!("message {number}")).expect("sent");
@@ -191,11 +205,10 @@ fn what_another_device_replaces_while_the_objects_are_listed_is_not_missing() {
     }
     let kept: BTreeSet<_> = objects(&mut world, LAPTOP).intersection(&before).copied().collect();
     assert!(kept.len() + 1 < before.len(), "segments were merged");
-    let told = world.client("alice").hold();
-    world.client("alice").release(held);
-    until(&mut world, "archive-list");
+    thaw(&mut world);
+    until(&mut world, is_list);
     world.step();
-    world.client("alice").release(told);
+    world.client("alice").deaf = false;
     let result = world.wait("alice", id);
     assert!(matches!(result, Ok(Outcome::Synced { .. })), "{result:?}");
     assert_eq!(warnings(&mut world, "alice"), []);
@@ -271,6 +284,81 @@ fn what_a_server_that_was_put_back_lost_of_the_record_is_put_back_wherever_the_p
 }
 
 #[test]
+fn segments_that_do_not_become_fewer_are_not_put_together_again_and_again() {
+    let (mut world, channel) = kept();
+    // Little when compressed, and as much as a segment takes before.
+    let text = "tea ".repeat(50_000);
+    for _ in 0..84 {
+        world.send("alice", channel, &text).expect("sent");
+    }
+    sync_history(&mut world, "alice");
+    let (there, before) = (status(&mut world, "alice"), objects(&mut world, "alice"));
+    assert_eq!(there.to_store, 0);
+    // A later process knows it, too.
+    world.client("alice").crash();
+    world.client("alice").calls.clear();
+    sync_history(&mut world, "alice");
+    assert_eq!(count(&mut world, "alice", "archive-get"), 0);
+    assert_eq!(objects(&mut world, "alice"), before);
+    world.enrol("alice", LAPTOP);
+    sync_history(&mut world, LAPTOP);
+    assert_eq!(world.texts(LAPTOP, channel).len(), 84);
+}
+
+/// A text that does not become smaller.
+fn dense(number: u32) -> String {
+    let mut state = number.wrapping_mul(0x9E37_79B9) | 1;
+    let letter = |_| {
+        state ^= state << 13;
+        state ^= state >> 17;
+        state ^= state << 5;
+        char::from(b'0' + u8::try_from(state % 64).expect("small"))
+    };
+    (0..900).map(letter).collect()
+}
+
+/// Alice writes here and there until there is no room for more; the conversations.
+fn full(quota: u64) -> (World, ChannelId, ChannelId) {
+    let (mut world, tea) = kept();
+    let coffee = world.create("alice", "coffee");
+    world.limit(|limits: &mut Limits| limits.archive_bytes = quota);
+    for number in 0..60 {
+        for channel in [tea, coffee] {
+            world.send("alice", channel, &dense(2 * number + u32::from(channel == tea))).expect("sent");
+        }
+        match world.run("alice", Command::SyncHistory) {
+            Ok(Outcome::Synced { .. }) => {}
+            full => {
+                assert_eq!(full, Err(CommandError::ArchiveFull));
+                return (world, tea, coffee);
+            }
+        }
+    }
+    panic!("it is never full")
+}
+
+#[test]
+fn a_full_archive_has_room_again_once_a_conversation_is_left_out_wherever_the_process_dies() {
+    let (mut world, tea, coffee) = full(24_000);
+    let story = |world: &mut World| {
+        world.persist("alice", &Command::SetHistory { channel: Some(coffee), on: false });
+        for _ in 0..2 {
+            world.persist("alice", &Command::SyncHistory);
+        }
+    };
+    at_every_effect(&mut world, story, |world| {
+        let there = status(world, "alice");
+        assert!(!there.full && there.to_store == 0 && there.unreadable == 0, "{there:?}");
+        let texts = world.texts("alice", tea);
+        world.set_online("alice", false);
+        world.enrol("alice", LAPTOP);
+        sync_history(world, LAPTOP);
+        assert_eq!(world.texts(LAPTOP, tea), texts);
+        assert_eq!(world.texts(LAPTOP, coffee), Vec::<String>::new());
+    });
+}
+
+#[test]
 fn history_that_is_kept_is_kept_again_when_the_server_was_put_back_to_a_time_before() {
     let (mut world, channel) = archived();
     set(&mut world, "alice", OFF);
@@ -282,7 +370,9 @@ fn history_that_is_kept_is_kept_again_when_the_server_was_put_back_to_a_time_bef
     world.put_server_back(&copy);
     world.persist("alice", &Command::Sync);
     for _ in 0..3 {
-        world.run("alice", Command::SyncHistory).ok();
+        let result = world.run("alice", Command::SyncHistory);
+        // What the older server does not have is missing at first.
+        assert!(matches!(result, Ok(Outcome::Synced { .. }) | Err(CommandError::ArchiveUnreadable)), "{result:?}");
         world.pass(MINUTE * 2);
     }
     sync_history(&mut world, "alice");
@@ -291,4 +381,78 @@ fn history_that_is_kept_is_kept_again_when_the_server_was_put_back_to_a_time_bef
     world.enrol("alice", LAPTOP);
     sync_history(&mut world, LAPTOP);
     assert_eq!(world.texts(LAPTOP, channel).len(), 4);
+}
+
+/// What a later version of alice's program put in, at a position where this one has nothing: the content of her archive's
+/// manifest then is what she knows of it.
+fn put_later(world: &mut World, channel: ChannelId) {
+    let (id, now) = (ObjectId::new([9; 16]), world.now);
+    let tx = world.client("alice").store.begin().expect("opens");
+    let own = tx.account().own_account().expect("reads").expect("there");
+    let setting = |name: &str| tx.upkeep().setting(name).expect("reads").expect("there");
+    // Version, version of the record, length.
+    let record = ArchiveRecord::parse(&setting("archive-record")[13..]).expect("reads");
+    let later = HistoryRecord {
+        channel,
+        seq: 1,
+        id: MessageId::new([9; 16]),
+        sender: own.account,
+        device: DeviceId::new([9; 16]),
+        time: now,
+        sent_at: now,
+        body: RecordBody::Later { kind: 200, bytes: vec![1, 2, 3] },
+    };
+    let content = miniz_oxide::deflate::compress_to_vec(&encode_list(&[later]), 7);
+    let entropy = &mut Seeded::new(9);
+    let sealed =
+        seal_object(&record.keys[0], &own.account, &id, ObjectKind::Segment, &content, entropy).expect("seals");
+    let mut cached = setting("archive-manifest");
+    // Version and pointer, the channels, and then how many segments there are.
+    let channels = usize::from(cached[58]);
+    let listed = cached[62..62 + 32 * channels].chunks(32);
+    let place = listed.clone().position(|listed| listed == channel.as_bytes().as_slice()).expect("known");
+    let place = u32::try_from(place).expect("small");
+    cached[62 + 32 * channels] += 1;
+    let bytes = u32::try_from(sealed.len()).expect("small");
+    let segment = Writer::new().fixed(id).fixed(object_hash(&sealed)).u32(bytes).u32(1).u64(now.0);
+    let segment = segment.list(&[()], |writer, ()| writer.u32(place).list(&[()], |writer, ()| writer.u64(1).u64(1)));
+    cached.extend(segment.finish());
+    tx.upkeep().put_setting("archive-manifest", Some(&cached)).expect("stores");
+    tx.commit();
+    let connection = world.signed("alice");
+    world.ask(&connection, ArchivePut { id, sealed }.into());
+}
+
+#[test]
+fn a_lost_segment_is_not_put_in_again_without_what_only_a_later_version_can_show() {
+    for with_later in [false, true] {
+        let (mut world, tea) = archived();
+        // Alice was not there at its first position.
+        let coffee = world.create("bob", "coffee");
+        world.invite("bob", coffee, &["alice"]);
+        world.sync("alice");
+        if world.client("alice").store.begin().expect("opens").conversations().conversation(&coffee) == Ok(None) {
+            world.accept("alice");
+        }
+        world.send("bob", coffee, "welcome").expect("sent");
+        sync_history(&mut world, "alice");
+        if with_later {
+            put_later(&mut world, coffee);
+        }
+        talk(&mut world, tea, 4..6);
+        sync_history(&mut world, "alice");
+        assert_eq!(status(&mut world, "alice").to_fetch, 0, "it was taken in, as far as it goes");
+        let pointer = {
+            let tx = world.client("alice").store.begin().expect("opens");
+            tx.upkeep().setting("archive-manifest").expect("reads").expect("there")[10..26].to_vec()
+        };
+        let lost = objects(&mut world, "alice").into_iter().filter(|id| id.as_bytes().as_slice() != pointer);
+        let (ids, connection) = (lost.collect(), world.signed("alice"));
+        world.ask(&connection, ArchiveDelete { ids }.into());
+        assert_eq!(world.run("alice", Command::SyncHistory), Err(CommandError::ArchiveUnreadable));
+        let again = world.run("alice", Command::SyncHistory);
+        assert_eq!(again.is_err(), with_later, "{again:?}");
+        let there = status(&mut world, "alice");
+        assert_eq!(there.unreadable > 0, with_later, "{there:?}");
+    }
 }

@@ -59,6 +59,10 @@ pub(crate) struct Client {
     pub(crate) calls: Vec<(Timestamp, Request)>,
     pub(crate) done: BTreeMap<CommandId, Result<Outcome, CommandError>>,
     pub(crate) online: bool,
+    /// Nothing comes to it.
+    pub(crate) frozen: bool,
+    /// What the server tells unasked does not come to it.
+    pub(crate) deaf: bool,
     /// By how much its clock is wrong, milliseconds.
     pub(crate) clock_off: i64,
     /// Effects executed so far; at `crash_at` the process dies before the next one.
@@ -273,6 +277,9 @@ impl World {
     fn work(&mut self) -> bool {
         let mut worked = false;
         for index in 0..self.clients.len() {
+            if self.clients[index].frozen {
+                continue;
+            }
             self.clients[index].poll_streams();
             if let Some(input) = self.clients[index].inputs.pop_front() {
                 worked = true;
@@ -545,6 +552,8 @@ impl Client {
             calls: Vec::new(),
             done: BTreeMap::new(),
             online: true,
+            frozen: false,
+            deaf: false,
             clock_off: 0,
             effects: 0,
             crash_at: None,
@@ -561,7 +570,7 @@ impl Client {
 
     /// When its engine wants to be called, by the right clock.
     fn due(&self) -> Option<Timestamp> {
-        self.engine.poll_timeout().map(|at| shifted(at, -self.clock_off))
+        self.engine.poll_timeout().filter(|_| !self.frozen).map(|at| shifted(at, -self.clock_off))
     }
 
     /// Takes its answers away, so that it waits until [`Self::release`].
@@ -575,6 +584,9 @@ impl Client {
     }
 
     fn poll_streams(&mut self) {
+        if self.deaf {
+            return;
+        }
         let mut ended = Vec::new();
         for (id, stream) in &mut self.streams {
             match stream.next().now_or_never() {
