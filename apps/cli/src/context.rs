@@ -1,18 +1,23 @@
 //! What every command works with: the home, its client, and names made out of ids.
 
-use std::{env, path::PathBuf, sync::Arc};
+use std::{collections::BTreeSet, env, path::PathBuf, sync::Arc};
 
 use quicprochat_client::transport::quic::QuicConnector;
 use quicprochat_client::{
     Client, ClientError, Home, OsEntropy, Passphrase, Session, StoreKey,
     core::{
         Command, Event, Outcome,
-        store::{OwnAccount, StoreTx},
+        store::{Conversation, ConversationState, OwnAccount, StoreTx},
         views::{self, ConversationView, ResolveError},
     },
 };
 
-use crate::{args::Cli, exit::Exit, failure::Failure, output::Output, render, secret};
+use quicprochat_wire::ChannelId;
+
+use crate::{args::Cli, exit::Exit, failure::Failure, output::Output, progress::CatchUp, render, secret};
+
+/// How many events are shown from one look at the store.
+const MOST_TOGETHER: usize = 1024;
 
 /// One run of the program.
 pub(crate) struct Context {
@@ -73,9 +78,32 @@ impl Context {
 
     /// Runs one engine command, printing what happens on the way, and stops the engine.
     pub(crate) async fn run(&mut self, command: Command) -> Result<Outcome, Failure> {
+        let mut progress = CatchUp::new(self.outside()?);
         let mut session = self.client.session()?;
-        let result = session.run(command).await;
-        let shown = self.show_ready(&mut session);
+        let mut running = Box::pin(session.submit(command).await);
+        let mut shown = Ok(());
+        // What a conversation has come to is worth a word at the end: most of what was amiss mends itself on the way.
+        let mut states = Vec::new();
+        let result = loop {
+            tokio::select! {
+                biased;
+                Some(event) = session.next_event() => {
+                    let mut events = vec![event];
+                    events.extend(more_events(&mut session));
+                    events.iter().for_each(|event| progress.take(event));
+                    let (late, now) = events.into_iter().partition(|event| matches!(event, Event::State { .. }));
+                    let (late, now): (Vec<Event>, Vec<Event>) = (late, now);
+                    states.extend(late);
+                    if shown.is_ok() {
+                        shown = self.show(&now, None, || progress.clear()).map(drop);
+                    }
+                }
+                result = &mut running => break result,
+            }
+        };
+        progress.clear();
+        let rest: Vec<Event> = states.into_iter().chain(core::iter::from_fn(|| session.ready_event())).collect();
+        let shown = shown.and_then(|()| self.show(&rest, None, || ()).map(drop));
         let stopped = session.stop().await;
         let outcome = result?;
         shown?;
@@ -83,20 +111,53 @@ impl Context {
         Ok(outcome)
     }
 
+    /// Conversations of the account that this device is not in yet.
+    fn outside(&mut self) -> Result<BTreeSet<ChannelId>, Failure> {
+        let all = self.read(|tx| Ok(tx.conversations().all_conversations()?))?;
+        let outside = |conversation: &Conversation| matches!(conversation.state, ConversationState::NeedsRejoin { .. });
+        Ok(all.into_iter().filter(outside).map(|conversation| conversation.channel).collect())
+    }
+
+    /// Prints an event and those that have come since, until `most` were messages of somebody; returns how many were.
+    pub(crate) fn show_with_ready(
+        &mut self,
+        event: Event,
+        session: &mut Session,
+        most: Option<u64>,
+    ) -> Result<u64, Failure> {
+        let mut events = vec![event];
+        events.extend(more_events(session));
+        self.show(&events, most, || ())
+    }
+
     /// Prints the events that have come.
-    pub(crate) fn show_ready(&mut self, session: &mut Session) -> Result<u64, Failure> {
+    pub(crate) fn show_ready(&mut self, session: &mut Session) -> Result<(), Failure> {
+        let events: Vec<Event> = core::iter::from_fn(|| session.ready_event()).collect();
+        self.show(&events, None, || ()).map(drop)
+    }
+
+    /// Prints events, all from one look at the store; `begins` is called before the first line.
+    fn show(&mut self, events: &[Event], most: Option<u64>, begins: impl FnOnce()) -> Result<u64, Failure> {
+        if events.is_empty() {
+            return Ok(0);
+        }
+        let out = self.out;
+        let lines = self.client.read(|tx| Ok(render::events(tx, events))).map_err(Failure::from)??;
+        begins();
         let mut messages = 0;
-        while let Some(event) = session.ready_event() {
-            messages += u64::from(self.show_event(&event)?);
+        for line in lines {
+            if most.is_some_and(|most| messages >= most) {
+                break;
+            }
+            messages += u64::from(line.print(out)?);
         }
         Ok(messages)
     }
+}
 
-    /// Prints an event; true if it was a message of somebody.
-    pub(crate) fn show_event(&mut self, event: &Event) -> Result<bool, Failure> {
-        let out = self.out;
-        self.client.read(|tx| Ok(render::event(tx, event))).map_err(Failure::from)??.print(out)
-    }
+/// Events that have come already, some at a time.
+fn more_events(session: &mut Session) -> Vec<Event> {
+    core::iter::from_fn(|| session.ready_event()).take(MOST_TOGETHER).collect()
 }
 
 fn default_home() -> Result<PathBuf, Failure> {

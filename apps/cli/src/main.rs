@@ -7,6 +7,7 @@ mod exit;
 mod export;
 mod failure;
 mod output;
+mod progress;
 mod render;
 mod secret;
 

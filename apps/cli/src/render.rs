@@ -87,10 +87,15 @@ impl<'a> Scene<'a> {
     }
 }
 
-/// An event of the engine.
-pub(crate) fn event(tx: &dyn StoreTx, event: &Event) -> Result<Line, Failure> {
-    let described = Scene::of(tx).and_then(|scene| described(&scene, event));
-    described.map_err(|fault| ClientError::Fault(fault).into())
+/// Events of the engine.
+pub(crate) fn events(tx: &dyn StoreTx, events: &[Event]) -> Result<Vec<Line>, Failure> {
+    let lines = Scene::of(tx).and_then(|scene| events.iter().map(|event| described(&scene, event)).collect());
+    lines.map_err(|fault| ClientError::Fault(fault).into())
+}
+
+fn is_in(scene: &Scene<'_>, channel: &ChannelId, state: &ConversationState) -> Result<bool, StoreFault> {
+    let conversation = scene.tx.conversations().conversation(channel)?;
+    Ok(conversation.is_some_and(|conversation| conversation.state == *state))
 }
 
 fn described(scene: &Scene<'_>, event: &Event) -> Result<Line, StoreFault> {
@@ -133,6 +138,8 @@ fn described(scene: &Scene<'_>, event: &Event) -> Result<Line, StoreFault> {
             json!({ "request": invitation.to_string(), "sender": name, "account": from.to_string() }),
             format!("{name} invites you; run: qpc requests accept {} (or block)", invitation.short()),
         ),
+        // What has passed meanwhile needs no attention.
+        Event::State { channel, state } if !is_in(scene, channel, state)? => Line::Silent,
         Event::State { channel, state } => {
             let title = scene.title(channel);
             match state_warning(state, &title) {
@@ -295,7 +302,11 @@ pub(crate) fn log_entry(scene: &Scene<'_>, entry: &LogEntry) -> Result<Line, Sto
 }
 
 /// A conversation as an object, and the names of its members.
-pub(crate) fn conversation(tx: &dyn StoreTx, view: &ConversationView) -> Result<(Value, Vec<String>), StoreFault> {
+pub(crate) fn conversation(
+    tx: &dyn StoreTx,
+    view: &ConversationView,
+    unread: u64,
+) -> Result<(Value, Vec<String>), StoreFault> {
     let main = &view.main;
     let mut members = Vec::new();
     for member in views::members(tx, main)? {
@@ -305,7 +316,7 @@ pub(crate) fn conversation(tx: &dyn StoreTx, view: &ConversationView) -> Result<
     let object = json!({
         "conversation": main.channel.to_string(), "title": view.title, "kind": kind_name(&main.kind),
         "state": state_name(&main.state), "members": bares(&members), "suite": format!("0x{:04x}", main.suite),
-        "post_quantum": main.suite == HYBRID_SUITE, "waiting": view.waiting, "unread": views::unread(tx, view)?,
+        "post_quantum": main.suite == HYBRID_SUITE, "waiting": view.waiting, "unread": unread,
         "muted": is_muted(view), "muted_until": muted_until(view), "pinned": view.settings.pinned,
         "archived": view.settings.archived, "order": view.settings.order, "draft": view.settings.draft,
         "own_title": view.settings.title,
@@ -314,9 +325,9 @@ pub(crate) fn conversation(tx: &dyn StoreTx, view: &ConversationView) -> Result<
 }
 
 /// What a list says of a conversation beside its title.
-pub(crate) fn marks(tx: &dyn StoreTx, view: &ConversationView) -> Result<Vec<String>, StoreFault> {
+pub(crate) fn marks(view: &ConversationView, unread: u64) -> Vec<String> {
     let settings = &view.settings;
-    let unread = Some(views::unread(tx, view)?).filter(|unread| *unread > 0).map(|unread| format!("{unread} unread"));
+    let unread = Some(unread).filter(|unread| *unread > 0).map(|unread| format!("{unread} unread"));
     let flags = [
         (settings.pinned, "pinned"),
         (is_muted(view), "muted"),
@@ -325,7 +336,7 @@ pub(crate) fn marks(tx: &dyn StoreTx, view: &ConversationView) -> Result<Vec<Str
     ];
     let place = settings.order.map(|order| format!("place {order}"));
     let flags = flags.into_iter().filter(|(set, _)| *set).map(|(_, flag)| flag.to_owned());
-    Ok(unread.into_iter().chain(flags).chain(place).collect())
+    unread.into_iter().chain(flags).chain(place).collect()
 }
 
 fn is_muted(view: &ConversationView) -> bool {

@@ -1,5 +1,7 @@
 //! Questions about the store that are answered without the engine: what the conversations are, who is in them, what was said.
 
+use std::collections::BTreeMap;
+
 use quicprochat_wire::{AccountId, ChannelId};
 
 use crate::{
@@ -82,10 +84,16 @@ pub fn server_put_back(tx: &dyn StoreTx) -> Result<Option<ServerPutBack>, StoreF
 /// Every conversation, by id of its main channel.
 pub fn conversations(tx: &dyn StoreTx) -> Result<Vec<ConversationView>, StoreFault> {
     let all = tx.conversations().all_conversations()?;
+    let mut direct: BTreeMap<AccountId, Vec<Conversation>> = BTreeMap::new();
+    for conversation in all.iter().filter(|conversation| conversation.kind == ConversationKind::Direct) {
+        if let Some(peer) = conversation.peer {
+            direct.entry(peer).or_default().push(conversation.clone());
+        }
+    }
     let mut views = Vec::new();
     for conversation in &all {
         let group = match (&conversation.kind, conversation.peer) {
-            (ConversationKind::Direct, Some(peer)) => direct_channels(tx, &peer)?,
+            (ConversationKind::Direct, Some(peer)) => direct.get(&peer).cloned().unwrap_or_default(),
             _ => vec![conversation.clone()],
         };
         let main = main_channel(&group);

@@ -1,9 +1,6 @@
 //! Backup files.
 
-use std::{
-    io::{self, IsTerminal as _, Write as _},
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
 use quicprochat_client::{
@@ -13,7 +10,7 @@ use quicprochat_client::{
 };
 use serde_json::{Value, json};
 
-use crate::{context::Context, exit::Exit, failure::Failure, render, secret};
+use crate::{context::Context, exit::Exit, failure::Failure, progress::ProgressLine, render, secret};
 
 /// `qpc backup`.
 #[derive(Subcommand, Debug)]
@@ -191,11 +188,11 @@ impl Secret {
     }
 }
 
-/// How far it has come, on a terminal's standard error: nobody else reads it.
+/// How far a backup has come.
 struct Progress {
     what: &'static str,
     shown: u64,
-    wanted: bool,
+    line: ProgressLine,
 }
 
 impl Progress {
@@ -203,29 +200,21 @@ impl Progress {
     const STEP: u64 = 4 << 20;
 
     fn new(what: &'static str) -> Self {
-        Self { what, shown: 0, wanted: io::stderr().is_terminal() }
+        Self { what, shown: 0, line: ProgressLine::new() }
     }
 
     fn show(&mut self, done: u64, total: Option<u64>) {
         // The second pass begins at the beginning.
-        if !self.wanted || (done >= self.shown && done - self.shown < Self::STEP) {
+        if done >= self.shown && done - self.shown < Self::STEP {
             return;
         }
         self.shown = done;
         let of = total.map(|total| format!(" of {}", mib(total))).unwrap_or_default();
-        self.write(&format!("\r{}{of} MiB {}  ", mib(done), self.what));
+        self.line.show(&format!("{}{of} MiB {}", mib(done), self.what));
     }
 
     fn end(&mut self) {
-        if self.shown > 0 {
-            self.write("\r\x1b[K");
-        }
-    }
-
-    fn write(&mut self, text: &str) {
-        let mut err = io::stderr().lock();
-        // Whoever closed it does not want to know.
-        self.wanted = err.write_all(text.as_bytes()).and_then(|()| err.flush()).is_ok();
+        self.line.clear();
     }
 }
 

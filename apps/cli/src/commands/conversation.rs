@@ -19,9 +19,10 @@ pub(super) fn list(context: &mut Context) -> Result<(), Failure> {
         let mut views = views::conversations(tx)?;
         views::in_order(&mut views);
         for view in views {
-            let (object, members) = render::conversation(tx, &view)?;
+            let unread = views::unread(tx, &view)?;
+            let (object, members) = render::conversation(tx, &view, unread)?;
             let (id, state) = (view.main.channel.short(), render::state_name(&view.main.state));
-            let marks = render::marks(tx, &view)?;
+            let marks = render::marks(&view, unread);
             let marks = if marks.is_empty() { String::new() } else { format!("({})  ", marks.join(", ")) };
             lines.push((object, format!("{id}  {}  [{state}]  {marks}{}", view.title, members.join(", "))));
         }

@@ -41,7 +41,7 @@ async fn create(context: &mut Context, title: String) -> Result<(), Failure> {
     };
     let view = context.conversation(&channel.to_string())?;
     let text = format!("{}  {} (post-quantum hybrid)", channel.short(), view.title);
-    let (object, _) = context.read(|tx| Ok(render::conversation(tx, &view)?))?;
+    let (object, _) = context.read(|tx| Ok(render::conversation(tx, &view, views::unread(tx, &view)?)?))?;
     Ok(context.out.show("conversation", object, &text)?)
 }
 

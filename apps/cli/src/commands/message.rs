@@ -79,7 +79,10 @@ async fn until_done(
                 return Ok(ended.map(drop)?);
             }
             event = session.next_event() => match event {
-                Some(event) => messages += u64::from(context.show_event(&event)?),
+                Some(event) => {
+                    let most = count.map(|count| count - messages);
+                    messages += context.show_with_ready(event, session, most)?;
+                }
                 None => return Ok(listening.await.map(drop)?),
             },
             () = sleep_until(deadline.unwrap_or_else(Instant::now)), if deadline.is_some() => return Ok(()),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use quicprochat_client::{
-    core::{Command, command::ConversationChange},
+    core::{Command, command::ConversationChange, views},
     now,
 };
 use quicprochat_wire::Timestamp;
@@ -142,7 +142,7 @@ async fn change(context: &mut Context, conv: &str, change: ConversationChange) -
 /// With `--json` the conversation as it is afterwards; nothing as text.
 fn show(context: &mut Context, conv: &str) -> Result<(), Failure> {
     let view = context.conversation(conv)?;
-    let (object, _) = context.read(|tx| Ok(render::conversation(tx, &view)?))?;
+    let (object, _) = context.read(|tx| Ok(render::conversation(tx, &view, views::unread(tx, &view)?)?))?;
     Ok(context.out.show("conversation", object, "")?)
 }
 

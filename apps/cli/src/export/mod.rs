@@ -219,7 +219,7 @@ impl Format {
 }
 
 fn page(tx: &dyn StoreTx, scene: &Scene<'_>, view: &ConversationView) -> Result<Page, Failure> {
-    let (object, members) = render::conversation(tx, view)?;
+    let (object, members) = render::conversation(tx, view, views::unread(tx, view)?)?;
     let mut log = Vec::new();
     for entry in views::log(tx, view, 0, MOST)? {
         let Line::Show { event, mut object, text, message } = render::log_entry(scene, &entry)? else { continue };

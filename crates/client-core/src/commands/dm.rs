@@ -1,7 +1,8 @@
 //! `Dm`: the conversation of two accounts, made if there is none, and a message in it.
 //!
 //! Two people who write to each other for the first time at once make two channels. Both then show them as one conversation
-//! and write into the one with the lower id, without a word between them.
+//! and write into the one with the lower id, without a word between them. Before one is made, this device is where the
+//! account's other devices are: what they began is used.
 
 use quicprochat_wire::{AccountId, ChannelId, call::directory::Subject};
 
@@ -9,6 +10,7 @@ use super::{
     Step, Task,
     commit::{Commit, Create},
     send::Send,
+    sync::Sync,
 };
 use crate::{
     channels::merge,
@@ -18,7 +20,7 @@ use crate::{
     fetch::{self, Ticket},
     store::{Conversation, ConversationState},
     trust::VerifiedRecord,
-    views,
+    vault, views,
 };
 
 /// See the module.
@@ -33,6 +35,8 @@ pub(crate) struct Dm {
 enum Stage {
     Begin,
     Looking(Ticket),
+    /// Another device of the account may have the conversation, or has it, and this one is not in it yet.
+    Entering(Sync, Box<VerifiedRecord>),
     Creating(Create, Box<VerifiedRecord>),
     Inviting(ChannelId, Commit),
     Sending(ChannelId, Send),
@@ -74,15 +78,36 @@ impl Dm {
             return Ok(CommandError::OwnAccount.into());
         }
         fetch::befriend(cx, &peer)?;
-        match target(cx, &peer)? {
-            Some(conversation) if has(&conversation, &peer) => Ok(self.send(conversation.channel)),
-            // Made, but the invitation did not get through; or the peer left.
-            Some(conversation) => Ok(self.invite(parts, conversation.channel, record)),
-            None => {
-                self.stage = Stage::Creating(Create::direct(peer, self.suite), Box::new(record));
-                Ok(Step::Moved)
-            }
+        if let Some(conversation) = target(cx, &peer)? {
+            return Ok(self.reach(parts, conversation, record));
         }
+        self.stage = if !vault::is_imported(cx.tx)? || outside(cx, &peer)?.is_some() {
+            Stage::Entering(Sync::begin(cx, parts), Box::new(record))
+        } else {
+            Stage::Creating(Create::direct(peer, self.suite), Box::new(record))
+        };
+        Ok(Step::Moved)
+    }
+
+    fn reach(&mut self, parts: &mut Parts, conversation: Conversation, record: VerifiedRecord) -> Step {
+        if has(&conversation, &record.identity.account()) {
+            return self.send(conversation.channel);
+        }
+        // Made, but the invitation did not get through; or the peer left.
+        self.invite(parts, conversation.channel, record)
+    }
+
+    /// Everything was caught up with: there is the conversation now, or none.
+    fn entered(&mut self, cx: &Cx<'_>, parts: &mut Parts, record: VerifiedRecord) -> Result<Step, EngineError> {
+        let peer = record.identity.account();
+        if let Some(conversation) = target(cx, &peer)? {
+            return Ok(self.reach(parts, conversation, record));
+        }
+        if let Some(conversation) = outside(cx, &peer)? {
+            return Ok(CommandError::ConversationState { state: conversation.state }.into());
+        }
+        self.stage = Stage::Creating(Create::direct(peer, self.suite), Box::new(record));
+        Ok(Step::Moved)
     }
 
     fn invite(&mut self, parts: &mut Parts, channel: ChannelId, record: VerifiedRecord) -> Step {
@@ -101,6 +126,13 @@ impl Task for Dm {
                 None => Ok(Step::Wait),
                 Some(Ok(record)) => self.found(cx, parts, record),
                 Some(Err(error)) => Ok(error.into()),
+            },
+            Stage::Entering(sync, record) => match sync.step(cx, parts)? {
+                Step::Done(Ok(_)) => {
+                    let record = VerifiedRecord::clone(record);
+                    self.entered(cx, parts, record)
+                }
+                other => Ok(other),
             },
             Stage::Creating(create, record) => match create.step(cx, parts)? {
                 Step::Done(Ok(Outcome::Created { channel })) => {
@@ -135,6 +167,13 @@ impl Task for Dm {
 fn target(cx: &Cx<'_>, peer: &AccountId) -> Result<Option<Conversation>, EngineError> {
     let channels = views::direct_channels(cx.tx, peer)?;
     Ok(views::main_channel(&channels).filter(|main| main.state == ConversationState::Active).cloned())
+}
+
+/// A conversation with somebody that the account is in and this device is not yet.
+fn outside(cx: &Cx<'_>, peer: &AccountId) -> Result<Option<Conversation>, EngineError> {
+    let channels = views::direct_channels(cx.tx, peer)?;
+    let outside = |conversation: &Conversation| matches!(conversation.state, ConversationState::NeedsRejoin { .. });
+    Ok(channels.into_iter().find(outside))
 }
 
 fn has(conversation: &Conversation, peer: &AccountId) -> bool {

@@ -33,7 +33,12 @@ impl Send {
         let Some(conversation) = cx.tx.conversations().conversation(&self.channel)? else {
             return Ok(CommandError::UnknownConversation.into());
         };
-        if !matches!(conversation.state, ConversationState::Active | ConversationState::Creating) {
+        // Where the account is in it and this device is not yet, or cannot follow, it enters, and the message leaves then.
+        let is_open = matches!(
+            conversation.state,
+            ConversationState::Active | ConversationState::Creating | ConversationState::NeedsRejoin { .. }
+        );
+        if !is_open {
             return Ok(CommandError::ConversationState { state: conversation.state }.into());
         }
         if self.content.len() > MAX_CONTENT_BYTES {

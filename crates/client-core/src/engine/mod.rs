@@ -353,6 +353,8 @@ fn respond(
             if parts.state.respond(cx, call, result)? {
                 parts.own_record.again();
             }
+            // Another device may have answered a request that waits here.
+            parts.inbox.touch();
             Ok(())
         }
         Purpose::Archive(call) => {

@@ -35,9 +35,10 @@ use crate::{
     engine::{Cx, LinkStatus, Mode, Purpose, Stream},
     error::EngineError,
     event::Event,
-    fetch::{Fetch, Ticket},
+    fetch::{Fetch, Ticket, stored_identity},
     input::{CallError, SubscriptionId},
     store::{Invitation, InvitationState, Relation, SecretBytes},
+    trust::PinnedKey,
 };
 
 /// Pause after a refusal or a failed look-up.
@@ -173,12 +174,26 @@ impl Inbox {
                 }
                 Ok(())
             }
+            InvitationState::Request => self.answered_elsewhere(cx, invitation),
             InvitationState::Unchecked
-            | InvitationState::Request
             | InvitationState::Joining
             | InvitationState::Joined
             | InvitationState::Blocked
             | InvitationState::Failed => Ok(()),
+        }
+    }
+
+    /// A request that another device of the account has answered.
+    fn answered_elsewhere(&mut self, cx: &Cx<'_>, invitation: Invitation) -> Result<(), EngineError> {
+        let Some(contact) = cx.tx.contacts().contact(&invitation.from)? else { return Ok(()) };
+        let key = PinnedKey::of(stored_identity(&invitation.identity)?.key());
+        match contact.relation {
+            Relation::Blocked => set_state(cx, invitation, InvitationState::Blocked),
+            Relation::Contact if open::is_known_by_key(&contact, key) => {
+                self.touched = true;
+                set_state(cx, invitation, InvitationState::Joining)
+            }
+            Relation::Contact | Relation::Seen => Ok(()),
         }
     }
 

@@ -101,7 +101,7 @@ fn replace_older(cx: &Cx<'_>, body: &Body) -> Result<(), EngineError> {
 }
 
 /// Whether this very key is pinned for a name the directory vouched for, and no warning is open.
-fn is_known_by_key(contact: &Contact, key: PinnedKey) -> bool {
+pub(super) fn is_known_by_key(contact: &Contact, key: PinnedKey) -> bool {
     contact.confirmed
         && !contact.superseded
         && contact.changed.is_none()

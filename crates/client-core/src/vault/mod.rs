@@ -278,6 +278,11 @@ fn is_conversation_record(id: u32) -> bool {
     (CONVERSATION_RECORDS..CONVERSATION_RECORDS + CONVERSATION_SHARDS).contains(&id)
 }
 
+/// Whether this device has taken over what the account's other devices wrote, as far as it has heard of it.
+pub(crate) fn is_imported(tx: &dyn StoreTx) -> Result<bool, EngineError> {
+    Ok(Plan::load(tx)?.imported)
+}
+
 /// Has the list read again, for conversations that this device does not know.
 pub(crate) fn import_again(tx: &dyn StoreTx) -> Result<(), EngineError> {
     let mut plan = Plan::load(tx)?;

@@ -4,7 +4,7 @@ use quicprochat_client_core::{
     CallError, Command, CommandError, Event, Outcome, StoreTx as _, TrustWarning,
     auth::CeremonyError,
     command::ConversationChange,
-    store::{ConversationSettings, Relation},
+    store::{ConversationSettings, ConversationState, Invitation, InvitationState, Relation},
     views::{self, ConversationView},
 };
 use quicprochat_wire::{
@@ -278,8 +278,8 @@ fn a_verification_counts_for_the_same_key_alone_and_a_pin_is_never_replaced() {
     assert!(!tx.contacts().contact_by_name("bob", "").expect("reads").expect("there").verified);
 }
 
-#[test]
-fn a_blocked_stranger_is_blocked_on_every_device() {
+/// Bob, whom nobody knows, invites alice; both of her devices show the request.
+fn request_on_two_devices() -> (World, ChannelId) {
     let (mut world, _) = group_of(&["alice", "carol"]);
     world.register("bob");
     world.enrol("alice", LAPTOP);
@@ -289,23 +289,45 @@ fn a_blocked_stranger_is_blocked_on_every_device() {
     world.invite("bob", channel, &["alice"]);
     world.sync("alice");
     world.sync(LAPTOP);
-    let request = {
-        let tx = world.client("alice").store.begin().expect("opens");
-        tx.inbox()
-            .invitations()
-            .expect("reads")
-            .into_iter()
-            .find(|invitation| invitation.from_name == "bob")
-            .expect("there")
-    };
-    assert_eq!(world.run("alice", Command::BlockRequest { invitation: request.id }), Ok(Outcome::Done));
+    for device in ["alice", LAPTOP] {
+        assert_eq!(request(&mut world, device).state, InvitationState::Request, "{device}");
+    }
+    (world, channel)
+}
+
+fn request(world: &mut World, device: &str) -> Invitation {
+    let tx = world.client(device).store.begin().expect("opens");
+    let all = tx.inbox().invitations().expect("reads");
+    all.into_iter().find(|invitation| invitation.from_name == "bob").expect("there")
+}
+
+#[test]
+fn a_blocked_stranger_is_blocked_on_every_device_and_its_request_is_shown_on_none() {
+    let (mut world, _) = request_on_two_devices();
+    let bob = request(&mut world, "alice");
+    assert_eq!(world.run("alice", Command::BlockRequest { invitation: bob.id }), Ok(Outcome::Done));
     world.sync("alice");
     world.sync(LAPTOP);
+    assert_eq!(request(&mut world, LAPTOP).state, InvitationState::Blocked);
     let tx = world.client(LAPTOP).store.begin().expect("opens");
-    let known = tx.state().known_contact(&request.from).expect("reads").expect("there");
+    let known = tx.state().known_contact(&bob.from).expect("reads").expect("there");
     assert_eq!(known.relation, Some(Relation::Blocked));
-    let bob = tx.contacts().contact(&request.from).expect("reads").expect("the laptop read his request, too");
-    assert_eq!(bob.relation, Relation::Blocked);
+    let contact = tx.contacts().contact(&bob.from).expect("reads").expect("the directory has vouched for it");
+    assert_eq!(contact.relation, Relation::Blocked);
+}
+
+#[test]
+fn a_request_that_one_device_accepts_is_accepted_on_all() {
+    let (mut world, channel) = request_on_two_devices();
+    let bob = request(&mut world, "alice");
+    let joined = world.run("alice", Command::AcceptRequest { invitation: bob.id });
+    assert_eq!(joined, Ok(Outcome::Joined { channel }));
+    // What follows from accepting is written a while later, so that one does not follow on the heels of the other.
+    world.pass(MINUTE * 2);
+    world.sync("alice");
+    world.sync(LAPTOP);
+    assert_eq!(request(&mut world, LAPTOP).state, InvitationState::Joined);
+    assert_eq!(world.conversation(LAPTOP, channel).state, ConversationState::Active);
 }
 
 #[test]

@@ -166,6 +166,46 @@ fn a_new_device_shows_titles_and_settings_before_it_has_entered_anything() {
 }
 
 #[test]
+fn a_new_device_writes_to_somebody_where_the_account_did_before() {
+    let (mut world, tea) = group_of(&["alice", "bob"]);
+    let dm = |text: &str| Command::Dm {
+        name: "alice".to_owned(),
+        content: text_content(text),
+        suite: SuiteChoice::default(),
+    };
+    let direct = match world.run("bob", dm("hello")) {
+        Ok(Outcome::Sent { channel, .. }) => channel,
+        other => panic!("{other:?}"),
+    };
+    put_down(&mut world, "bob");
+    put_down(&mut world, "bob");
+    // It has no list yet: the first thing that it is told is to write.
+    world.enrol("bob", "bob's laptop");
+    let sent = world.run("bob's laptop", dm("from the laptop"));
+    assert!(matches!(sent, Ok(Outcome::Sent { channel, .. }) if channel == direct), "{sent:?}");
+    assert_eq!(world.conversation("bob's laptop", tea).state, ConversationState::Active);
+
+    // It has the list, and has entered nothing yet.
+    world.enrol("bob", "bob's phone");
+    let (_, vault, _) = world.sign_in("bob");
+    let now = world.now;
+    {
+        let tx = world.client("bob's phone").store.begin().expect("opens");
+        let server = tx.account().own_account().expect("reads").expect("enrolled").server;
+        adopt_conversations(&tx, &server, vault.conversations(), now).expect("stores");
+        tx.commit();
+    }
+    assert_eq!(world.conversation("bob's phone", tea).state, NEW_DEVICE);
+    let sent = world.send("bob's phone", tea, "to all");
+    assert!(matches!(sent, Ok(Outcome::Sent { .. })), "it enters and sends: {sent:?}");
+    let sent = world.run("bob's phone", dm("from the phone"));
+    assert!(matches!(sent, Ok(Outcome::Sent { channel, .. }) if channel == direct), "{sent:?}");
+    world.sync("alice");
+    assert_eq!(world.texts("alice", tea), ["bob: to all"]);
+    assert_eq!(world.texts("alice", direct), ["bob: hello", "bob: from the laptop", "bob: from the phone"]);
+}
+
+#[test]
 fn a_new_device_enters_what_was_used_last_first_and_asks_for_a_person_once() {
     const GROUPS: usize = 40;
     let mut world = World::new(&["alice", "bob"]);

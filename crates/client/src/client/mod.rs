@@ -63,7 +63,7 @@ impl Client {
 
     /// Reads in one transaction.
     pub fn read<T>(&mut self, job: impl FnOnce(&dyn StoreTx) -> Result<T, ClientError>) -> Result<T, ClientError> {
-        let tx = self.store.begin()?;
+        let tx = self.store.begin_reading()?;
         job(&tx)
     }
 
