@@ -104,10 +104,15 @@ pub enum BackupError {
     },
 }
 
+/// Whether there is no room left for what was to be written.
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
 impl BackupError {
     /// The stable word for scripts, and the exit code.
     #[must_use]
-    pub const fn code(&self) -> (&'static str, u8) {
+    pub fn code(&self) -> (&'static str, u8) {
         match self {
             Self::NotABackup => ("not-a-backup", 6),
             Self::LaterVersion { .. } => ("later-version", 6),
@@ -118,6 +123,7 @@ impl BackupError {
             Self::NotEmpty { .. } => ("not-empty", 1),
             Self::DataDir(DataDirError::InUse { .. }) => ("in-use", 1),
             Self::Fault(StoreFault::Full) => ("disk-full", 1),
+            Self::Io { source, .. } | Self::Stream { source, .. } if is_full(source) => ("disk-full", 1),
             Self::TooLong { .. }
             | Self::NoServerKey { .. }
             | Self::Store(_)

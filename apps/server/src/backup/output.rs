@@ -8,6 +8,10 @@ use std::{
 };
 
 use quicprochat_wire::entropy::random_array;
+use rustix::{
+    fs::{CWD, RenameFlags, renameat_with},
+    io::Errno,
+};
 
 use super::BackupError;
 use crate::{private_file, system::SystemEntropy};
@@ -42,17 +46,27 @@ impl Output {
         if replace {
             fs::rename(&self.beside, &self.path).map_err(BackupError::io("put in place", &self.path))?;
         } else {
-            // A hard link fails if the name exists, unlike a rename.
-            fs::hard_link(&self.beside, &self.path).map_err(|source| {
+            rename_new(&self.beside, &self.path).map_err(|source| {
                 if source.kind() == io::ErrorKind::AlreadyExists {
                     return BackupError::Exists { path: self.path.clone() };
                 }
                 BackupError::io("put in place", &self.path)(source)
             })?;
-            fs::remove_file(&self.beside).map_err(BackupError::io("remove", &self.beside))?;
         }
         self.file = None;
         Ok(private_file::sync_parent(&self.path)?)
+    }
+}
+
+/// Renames, unless the name is taken; by a hard link where the file system knows no such rename. Sticks and cards know the one,
+/// some network file systems the other.
+fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+            fs::hard_link(from, to)?;
+            fs::remove_file(from)
+        }
+        renamed => Ok(renamed?),
     }
 }
 

@@ -11,6 +11,10 @@ use quicprochat_client_core::backup::{self, ContentError, Item};
 use quicprochat_e2ee::backup::{BackupSealer, BackupSecret};
 use quicprochat_identity::password::DEFAULT_STRETCH;
 use quicprochat_wire::entropy::random_array;
+use rustix::{
+    fs::{CWD, RenameFlags, renameat_with},
+    io::Errno,
+};
 
 use super::{BackupFileError, BackupSummary, Progress};
 use crate::{Client, ClientError, OsEntropy, entropy::now, home::sync_directory};
@@ -127,19 +131,29 @@ impl Output {
         if replace {
             fs::rename(&self.beside, &self.path).map_err(io_at(&self.path))?;
         } else {
-            // A hard link fails if the name exists, unlike a rename.
-            fs::hard_link(&self.beside, &self.path).map_err(|source| {
+            rename_new(&self.beside, &self.path).map_err(|source| {
                 if source.kind() == io::ErrorKind::AlreadyExists {
                     return BackupFileError::Exists { path: self.path.clone() };
                 }
                 io_at(&self.path)(source)
             })?;
-            fs::remove_file(&self.beside).map_err(io_at(&self.beside))?;
         }
         self.file = None;
         let directory = self.path.parent().unwrap_or(Path::new(""));
         sync_directory(directory).map_err(|error| io_at(directory)(io::Error::other(error)))?;
         Ok(self.bytes)
+    }
+}
+
+/// Renames, unless the name is taken; by a hard link where the file system knows no such rename. Sticks and cards know the one,
+/// some network file systems the other.
+fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+            fs::hard_link(from, to)?;
+            fs::remove_file(from)
+        }
+        renamed => Ok(renamed?),
     }
 }
 

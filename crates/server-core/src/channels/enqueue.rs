@@ -1,7 +1,5 @@
 //! `channel-enqueue`: the compare-and-set that keeps a log from forking (DESIGN L3, L5, L6, L7, L12).
 
-//! `channel-enqueue`: the compare-and-set that keeps a log from forking (DESIGN L3, L5, L6, L7, L12).
-
 use quicprochat_wire::{
     AccessPublicKey, ChannelId, ErrorCode, Timestamp,
     call::channel::{ChainPoint, ChannelEnqueue, Enqueued, EntryKind},
