@@ -335,6 +335,16 @@ impl Archive {
             Some(_) if !self.lacking => plan.due = None,
             Some(_) | None => {}
         }
+        let mut whole = plan::whole(cx.tx)?;
+        let known_before = whole.len();
+        whole.retain(|id| manifest.segments.iter().any(|segment| segment.id == *id));
+        if whole.len() != known_before {
+            plan::store_whole(cx.tx, &whole)?;
+        }
+        self.leaving = manifest.leaving(&record.excluded);
+        self.candidates = manifest.candidates(&plan, &whole);
+        // Another device of the account may have found room.
+        plan.full &= self.lacking || !self.candidates.is_empty() || !self.leaving.is_empty();
         if plan != before {
             plan.store(cx.tx)?;
         }
@@ -350,14 +360,6 @@ impl Archive {
             }
         }
         self.wanted.sort_by_key(|segment| segment.newest);
-        let mut whole = plan::whole(cx.tx)?;
-        let known_before = whole.len();
-        whole.retain(|id| manifest.segments.iter().any(|segment| segment.id == *id));
-        if whole.len() != known_before {
-            plan::store_whole(cx.tx, &whole)?;
-        }
-        self.leaving = manifest.leaving(&record.excluded);
-        self.candidates = manifest.candidates(&plan, &whole);
         self.looked = true;
         Ok(false)
     }

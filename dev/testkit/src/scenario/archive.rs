@@ -171,7 +171,7 @@ impl Scenario {
 
     /// What a new device of an account has to show, and the conversations that it has to know.
     fn archived(&self, devices: &[DeviceIx], status: &ArchiveStatus) -> (Shown, BTreeSet<ChannelId>) {
-        let (mut archived, mut known) = (Shown::new(), BTreeSet::new());
+        let (mut archived, mut known, mut left) = (Shown::new(), BTreeSet::new(), BTreeSet::new());
         for device in devices {
             for (place, entry) in self.shown(*device) {
                 let kept = !matches!(entry.body, LogBody::Joined | LogBody::Gap { .. } | LogBody::Relayed { .. });
@@ -180,9 +180,16 @@ impl Scenario {
                 }
             }
             let all = self.world.read(*device, |tx| tx.conversations().all_conversations()).expect("in memory");
-            let active = all.into_iter().filter(|conversation| conversation.state == ConversationState::Active);
-            known.extend(active.map(|conversation| conversation.channel));
+            for conversation in all {
+                match conversation.state {
+                    ConversationState::Active => known.insert(conversation.channel),
+                    ConversationState::Left | ConversationState::Leaving => left.insert(conversation.channel),
+                    _ => false,
+                };
+            }
         }
+        // The account wishes to be out, though nobody may have heard of it: its other devices read on until they are removed.
+        known.retain(|channel| !left.contains(channel));
         (archived, known)
     }
 
