@@ -108,7 +108,7 @@ impl Scenario {
         self.world.run_for(MINUTE);
         for command in open {
             match self.world.fate(command) {
-                Fate::Done(Ok(Outcome::Synced { waiting: 0, undelivered: 0, .. })) => {}
+                Fate::Done(Ok(Outcome::Synced { waiting: 0, undelivered: 0, untold: false })) => {}
                 other => {
                     let device = self.world.commands().get(&command).map(|given| given.device);
                     let name = device.map_or("?", |device| self.name(device));
