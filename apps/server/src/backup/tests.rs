@@ -347,8 +347,8 @@ fn a_file_that_is_there_is_replaced_only_if_asked_for_and_nothing_unfinished_sta
 #[test]
 fn a_full_disk_is_called_one() {
     let mut full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("opens");
-    let error = std::io::Write::write_all(&mut full, b"more").expect_err("is full");
+    let error = Write::write_all(&mut full, b"more").expect_err("is full");
     assert_eq!(BackupError::stream(true)(error).code(), ("disk-full", 1));
-    let error = std::io::ErrorKind::QuotaExceeded.into();
-    assert_eq!(BackupError::io("sync", std::path::Path::new("sam.backup"))(error).code(), ("disk-full", 1));
+    let error = io::ErrorKind::QuotaExceeded.into();
+    assert_eq!(BackupError::io("sync", Path::new("sam.backup"))(error).code(), ("disk-full", 1));
 }

@@ -54,7 +54,7 @@ fn log(sandbox: &Sandbox, person: &Person, conversation: &str) -> Result<Vec<Str
     messages.map(|event| Ok(event.text("text")?.to_owned())).collect()
 }
 
-fn history<'a>(events: &'a [Event]) -> Result<&'a Event> {
+fn history(events: &[Event]) -> Result<&Event> {
     events.iter().find(|event| event.kind() == "history").context("it is printed")
 }
 
