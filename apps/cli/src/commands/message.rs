@@ -106,7 +106,7 @@ fn show_sent(context: &Context, outcome: Outcome) -> Result<(), Failure> {
             Err(Failure::new(
                 "unreachable",
                 Exit::Unreachable,
-                "the server cannot be reached; the message is queued and goes out with the next qpc sync or listen",
+                "the message is queued and goes out with the next qpc sync or listen: the server cannot be reached, or does not take it yet",
             ))
         }
         _ => Err(Failure::failed("the message was neither sent nor queued")),
