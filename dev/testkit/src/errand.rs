@@ -228,7 +228,7 @@ impl Counter for Alone<'_> {
     }
 
     fn close(&mut self, conn: ConnId) {
-        self.host.close(conn, true);
+        self.host.close(conn);
     }
 }
 

@@ -151,10 +151,10 @@ impl Host {
         true
     }
 
-    /// A connection is over. Calls under way may be finished or not; nobody hears of it.
-    pub(crate) fn close(&mut self, conn: ConnId, finish_calls: bool) {
+    /// A connection is over. Calls under way are finished, as the transport does it; nobody hears of them.
+    pub(crate) fn close(&mut self, conn: ConnId) {
         self.connections.remove(&conn);
-        self.tasks.retain(|(of, _), task| *of != conn || (finish_calls && matches!(task, Task::Call(_))));
+        self.tasks.retain(|(of, _), task| *of != conn || matches!(task, Task::Call(_)));
     }
 
     pub(crate) fn is_open(&self, conn: ConnId) -> bool {

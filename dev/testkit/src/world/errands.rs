@@ -55,7 +55,7 @@ impl Counter for World {
     }
 
     fn close(&mut self, conn: ConnId) {
-        self.host.close(conn, true);
+        self.host.close(conn);
         self.let_server_work();
     }
 }

@@ -223,8 +223,7 @@ impl World {
     }
 
     pub(super) fn hung_up(&mut self, id: ConnId) {
-        let finish_calls = self.net.chance(500);
-        self.host.close(id, finish_calls);
+        self.host.close(id);
         self.let_server_work();
     }
 
