@@ -93,6 +93,22 @@ pub(crate) fn events(tx: &dyn StoreTx, events: &[Event]) -> Result<Vec<Line>, Fa
     lines.map_err(|fault| ClientError::Fault(fault).into())
 }
 
+/// Whether a conversation comes out of a state by itself, with nothing that a person should know of. That a home was put back to an
+/// older copy is worth a word also where everything goes on.
+fn may_pass(state: &ConversationState) -> bool {
+    match state {
+        ConversationState::NeedsRejoin { reason } => *reason != RejoinReason::StoreRolledBack,
+        ConversationState::Diverged => true,
+        ConversationState::Creating
+        | ConversationState::Active
+        | ConversationState::Leaving
+        | ConversationState::Left
+        | ConversationState::Removed
+        | ConversationState::Spoilt
+        | ConversationState::Gone => false,
+    }
+}
+
 fn is_in(scene: &Scene<'_>, channel: &ChannelId, state: &ConversationState) -> Result<bool, StoreFault> {
     let conversation = scene.tx.conversations().conversation(channel)?;
     Ok(conversation.is_some_and(|conversation| conversation.state == *state))
@@ -139,7 +155,7 @@ fn described(scene: &Scene<'_>, event: &Event) -> Result<Line, StoreFault> {
             format!("{name} invites you; run: qpc requests accept {} (or block)", invitation.short()),
         ),
         // What has passed meanwhile needs no attention.
-        Event::State { channel, state } if !is_in(scene, channel, state)? => Line::Silent,
+        Event::State { channel, state } if may_pass(state) && !is_in(scene, channel, state)? => Line::Silent,
         Event::State { channel, state } => {
             let title = scene.title(channel);
             match state_warning(state, &title) {
