@@ -33,7 +33,7 @@ fn a_lost_answer_leaves_its_call_done() {
     let mut world = World::new(&Setup::quiet(2, 1), make);
     world.give(ALICE, Command::Listen, Runner::Resident);
     assert!(world.run_until(MINUTE, |_| told.borrow().codes.len() == 1));
-    world.set_faults(Faults { lost_answer: 200, ..Faults::none() });
+    world.set_faults(Faults { lost_answer: 500, ..Faults::none() });
     let enough = |world: &World| invites(world) > told.borrow().codes.len() + 1;
     // Each break lets the probe ask anew.
     for _ in 0..50 {
