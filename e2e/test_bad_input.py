@@ -91,7 +91,7 @@ async def test_before_hello_frames_are_smaller(link: Link) -> None:
         await channel.say_hello("channel")
 
 
-@pytest.mark.parametrize("number", [11, 20, 47, 57, 200, 65_535])
+@pytest.mark.parametrize("number", [11, 20, 47, 58, 200, 65_535])
 async def test_an_unknown_method_is_named_as_such(link: Link, number: int) -> None:
     async with connection(link, "channel") as channel:
         message = with_method(request("channelKeyring", {"channel": bytes(32)}), number)
