@@ -60,6 +60,16 @@ fn forget_raw(world: &mut World, name: &str, channel: ChannelId) {
     tx.commit();
 }
 
+/// A group in which alice and bob have written, so that their leaves are not fresh any more.
+fn group_that_writes(names: &[&'static str]) -> (World, ChannelId) {
+    let (mut world, channel) = group_of(names);
+    for name in ["alice", "bob"] {
+        world.send(name, channel, "before").expect("sent");
+    }
+    world.sync("alice");
+    (world, channel)
+}
+
 /// Everybody is at one point of one log, and reads and writes on.
 fn assert_whole(world: &mut World, channel: ChannelId, names: &[&'static str], texts: &[&str]) {
     for _ in 0..2 {
@@ -199,11 +209,7 @@ fn a_removal_is_given_back_with_the_keys_that_it_made_and_nobody_who_belongs_is_
 #[test]
 fn holders_who_have_read_differently_far_complete_each_other() {
     for first in ["alice", "bob"] {
-        let (mut world, channel) = group_of(&["alice", "bob", "carol"]);
-        for name in ["alice", "bob"] {
-            world.send(name, channel, "before").expect("sent");
-        }
-        world.sync("alice");
+        let (mut world, channel) = group_that_writes(&["alice", "bob", "carol"]);
         let backup = world.back_up_server();
         world.send("alice", channel, "one").expect("sent");
         remove(&mut world, "alice", channel, "carol");
@@ -225,10 +231,7 @@ fn holders_who_have_read_differently_far_complete_each_other() {
 
 #[test]
 fn holders_who_come_at_the_same_time_do_not_get_in_each_others_way() {
-    let (mut world, channel) = group_of(&["alice", "bob", "carol"]);
-    for name in ["alice", "bob"] {
-        world.send(name, channel, "before").expect("sent");
-    }
+    let (mut world, channel) = group_that_writes(&["alice", "bob", "carol"]);
     let backup = world.back_up_server();
     world.send("alice", channel, "one").expect("sent");
     remove(&mut world, "bob", channel, "carol");
@@ -248,11 +251,7 @@ fn holders_who_come_at_the_same_time_do_not_get_in_each_others_way() {
 
 #[test]
 fn who_has_no_raw_entries_says_what_is_missing_and_goes_on_once_somebody_gives_it_back() {
-    let (mut world, channel) = group_of(&["alice", "bob"]);
-    for name in ["alice", "bob"] {
-        world.send(name, channel, "before").expect("sent");
-    }
-    world.sync("alice");
+    let (mut world, channel) = group_that_writes(&["alice", "bob"]);
     let backup = world.back_up_server();
     world.send("alice", channel, "lost").expect("sent");
     rename(&mut world, "alice", channel, "coffee");
@@ -295,11 +294,7 @@ fn who_has_no_raw_entries_says_what_is_missing_and_goes_on_once_somebody_gives_i
 
 #[test]
 fn a_conversation_that_stopped_goes_on_at_the_next_start_once_the_log_is_whole() {
-    let (mut world, channel) = group_of(&["alice", "bob"]);
-    for name in ["alice", "bob"] {
-        world.send(name, channel, "before").expect("sent");
-    }
-    world.sync("alice");
+    let (mut world, channel) = group_that_writes(&["alice", "bob"]);
     // As a version that kept no raw entries has left it.
     {
         let tx = world.client("bob").store.begin().expect("opens");
@@ -352,11 +347,7 @@ fn a_server_that_has_gone_on_otherwise_is_not_written_to_by_who_has_read_another
 
 #[test]
 fn a_message_that_was_on_its_way_stands_once() {
-    let (mut world, channel) = group_of(&["alice", "bob"]);
-    for name in ["alice", "bob"] {
-        world.send(name, channel, "before").expect("sent");
-    }
-    world.sync("alice");
+    let (mut world, channel) = group_that_writes(&["alice", "bob"]);
     let backup = world.back_up_server();
     world.send("alice", channel, "lost").expect("sent");
     // The server takes bob's message, whose answer he never gets; alice reads it.
@@ -392,10 +383,7 @@ fn a_message_that_was_on_its_way_stands_once() {
 
 #[test]
 fn what_is_to_be_sent_waits_until_the_server_takes_it_again_and_people_are_told_once() {
-    let (mut world, channel) = group_of(&["alice", "bob"]);
-    for name in ["alice", "bob"] {
-        world.send(name, channel, "before").expect("sent");
-    }
+    let (mut world, channel) = group_that_writes(&["alice", "bob"]);
     let wait = MINUTE * 10;
     let until = world.now.after(wait);
     world.client("alice").calls.clear();
@@ -434,11 +422,7 @@ fn what_is_to_be_sent_waits_until_the_server_takes_it_again_and_people_are_told_
 
 /// Alice gives back a removal with what stands around it, and dies or loses a link meanwhile; how many effects that took her.
 fn story(prepare: impl FnOnce(&mut World)) -> core::ops::Range<usize> {
-    let (mut world, channel) = group_of(&["alice", "bob", "carol"]);
-    for name in ["alice", "bob"] {
-        world.send(name, channel, "before").expect("sent");
-    }
-    world.sync("alice");
+    let (mut world, channel) = group_that_writes(&["alice", "bob", "carol"]);
     let backup = world.back_up_server();
     world.send("alice", channel, "one").expect("sent");
     remove(&mut world, "alice", channel, "carol");
