@@ -11,13 +11,13 @@ use quicprochat_client_core::backup::{self, ContentError, Item};
 use quicprochat_e2ee::backup::{BackupSealer, BackupSecret};
 use quicprochat_identity::password::DEFAULT_STRETCH;
 use quicprochat_wire::entropy::random_array;
-use rustix::{
-    fs::{CWD, RenameFlags, renameat_with},
-    io::Errno,
-};
 
 use super::{BackupFileError, BackupSummary, Progress};
-use crate::{Client, ClientError, OsEntropy, entropy::now, home::sync_directory};
+use crate::{
+    Client, ClientError, OsEntropy,
+    entropy::now,
+    home::{rename_new, sync_directory},
+};
 
 /// Named in every file, for people who wonder.
 const PROGRAM: &str = concat!("qpc ", env!("CARGO_PKG_VERSION"));
@@ -142,18 +142,6 @@ impl Output {
         let directory = self.path.parent().unwrap_or(Path::new(""));
         sync_directory(directory).map_err(|error| io_at(directory)(io::Error::other(error)))?;
         Ok(self.bytes)
-    }
-}
-
-/// Renames, unless the name is taken; by a hard link where the file system knows no such rename. Sticks and cards know the one,
-/// some network file systems the other.
-fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
-    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
-            fs::hard_link(from, to)?;
-            fs::remove_file(from)
-        }
-        renamed => Ok(renamed?),
     }
 }
 

@@ -20,7 +20,7 @@ use chacha20poly1305::{
 use quicprochat_wire::{Entropy, entropy::random_array};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use super::{Home, HomeError, check_private, io_error, sync_directory};
+use super::{Home, HomeError, check_private, io_error, rename_new, sync_directory};
 
 /// Begins a wrapped key file.
 const WRAPPED: &str = "qpc-wrapped-key 1";
@@ -171,10 +171,9 @@ impl StoreKey {
         let mut file =
             OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside).map_err(io_error(&beside))?;
         let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_all());
-        // A hard link fails if the name exists, unlike a rename: so one of two processes wins.
-        let placed =
-            written.and_then(|()| if fresh { fs::hard_link(&beside, &path) } else { fs::rename(&beside, &path) });
-        if fresh || placed.is_err() {
+        // Of two processes that begin a home one wins.
+        let placed = written.and_then(|()| if fresh { rename_new(&beside, &path) } else { fs::rename(&beside, &path) });
+        if placed.is_err() {
             fs::remove_file(&beside).map_err(io_error(&beside))?;
         }
         placed.map_err(io_error(&path))?;

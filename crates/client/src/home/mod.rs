@@ -14,6 +14,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use rustix::{
+    fs::{CWD, RenameFlags, renameat_with},
+    io::Errno,
+};
+
 pub use key::{Passphrase, StoreKey};
 
 /// What is wrong with a home directory or its key.
@@ -129,6 +134,18 @@ impl Home {
 /// The directory and those above it that do not exist, the innermost first.
 fn missing_directories(path: &Path) -> Vec<&Path> {
     path.ancestors().take_while(|directory| !directory.as_os_str().is_empty() && !directory.exists()).collect()
+}
+
+/// Renames, unless the name is taken; by a hard link where the file system knows no such rename. Sticks and cards know the one,
+/// some network file systems the other.
+pub(crate) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+            fs::hard_link(from, to)?;
+            fs::remove_file(from)
+        }
+        renamed => Ok(renamed?),
+    }
 }
 
 /// Puts the names in a directory on disk; the empty path is the current one.
