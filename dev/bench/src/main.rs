@@ -59,7 +59,7 @@ enum Command {
     Archive(ArchiveArguments),
     /// The device that `archive` measures
     #[command(hide = true)]
-    ArchiveReader(ArchiveReaderArguments),
+    ArchiveReader(LoginReaderArguments),
     /// The device that `catch-up` measures
     #[command(hide = true)]
     CatchUpReader(ReaderArguments),
@@ -177,7 +177,7 @@ struct ArchiveArguments {
 }
 
 #[derive(Args)]
-struct ArchiveReaderArguments {
+struct LoginReaderArguments {
     #[command(flatten)]
     home: ReaderArguments,
     #[arg(long)]
@@ -200,11 +200,7 @@ struct ReaderArguments {
 #[derive(Args)]
 struct NewDeviceReaderArguments {
     #[command(flatten)]
-    home: ReaderArguments,
-    #[arg(long)]
-    server: ServerLink,
-    #[arg(long)]
-    name: String,
+    login: LoginReaderArguments,
     #[arg(long)]
     expected: usize,
 }
@@ -230,7 +226,7 @@ async fn main() -> anyhow::Result<()> {
         Command::CatchUp(arguments) => catch_up::run(&arguments).await?,
         Command::NewDevice(arguments) => new_device::run(&arguments).await?,
         Command::Archive(arguments) => archive::run(&arguments).await?,
-        Command::ArchiveReader(ArchiveReaderArguments { home, server, name }) => {
+        Command::ArchiveReader(LoginReaderArguments { home, server, name }) => {
             let delay = Duration::from_millis(home.delay);
             println!("{}", archive::take_out(&home.scratch, &home.folder, delay, &server, &name).await?);
             return Ok(());
@@ -239,7 +235,8 @@ async fn main() -> anyhow::Result<()> {
             println!("{}", reader::catch_up(&scratch, &folder, Duration::from_millis(delay)).await?);
             return Ok(());
         }
-        Command::NewDeviceReader(NewDeviceReaderArguments { home, server, name, expected }) => {
+        Command::NewDeviceReader(NewDeviceReaderArguments { login, expected }) => {
+            let LoginReaderArguments { home, server, name } = login;
             let delay = Duration::from_millis(home.delay);
             let found = reader::new_device(&home.scratch, &home.folder, delay, &server, &name, expected).await?;
             println!("{found}");
