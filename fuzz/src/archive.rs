@@ -8,7 +8,7 @@ use quicprochat_client_core::{
     store::LogBody,
 };
 use quicprochat_e2ee::vault::{
-    ArchiveRecord, MAX_ARCHIVE_CONTENT, ObjectKind, StateRecord as _, object_hash, open_object, seal_object,
+    ArchiveRecord, MAX_ARCHIVE_CONTENT, ObjectKind, StateRecord as _, open_object, seal_object,
 };
 use quicprochat_wire::{AccountId, ChannelId, DeviceId, MessageId, ObjectId, Writer, padding};
 
@@ -88,7 +88,6 @@ fn seal(content: &[u8]) -> Vec<u8> {
 }
 
 fn open(sealed: &[u8]) -> Option<Vec<u8>> {
-    let _ = object_hash(sealed);
     let opened = open_object(&record().keys, &account(), &ID, ObjectKind::Segment, sealed);
     opened.ok().map(|content| content.to_vec())
 }
