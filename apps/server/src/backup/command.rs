@@ -24,6 +24,10 @@ use crate::{
     system,
 };
 
+/// Of a store with faults.
+const WHAT_TO_DO: &str = "keep a copy of the data directory, and restore the newest backup that `qpc-server check FILE` finds \
+                          sound. Where only counts are wrong, or rows belong to nothing, no message is lost: the server may go on \
+                          until then, and limits are judged by the wrong counts";
 /// Standard input or output in place of a file.
 const STREAM: &str = "-";
 
@@ -155,6 +159,7 @@ fn check_data(config: &Config, layers: &Layers, json: bool) -> anyhow::Result<Ex
         for fault in &faults {
             writeln!(out, "{fault}")?;
         }
+        writeln!(io::stderr().lock(), "qpc-server: {WHAT_TO_DO}")?;
     }
     if let Some(recovery) = recovery.filter(|_| !json) {
         // Not a fault, and not in the way of who compares the output.

@@ -1,10 +1,11 @@
 //! Stores with something in them, for tests.
 
 use quicprochat_server_core::store::{
-    AccountRow, ChannelRow, Day, EntryRow, InboxEntryRow, InboxRow, KeyRow, Minute, PasswordRow, write,
+    AccountRow, ArchiveRow, ChannelRow, Day, EntryRow, GroupInfoRow, InboxEntryRow, InboxRow, KeyRow, KeyringRow,
+    Minute, PasswordRow, write,
 };
 use quicprochat_wire::{
-    AccessPublicKey, AccountId, ChannelId, Digest, MessageId,
+    AccessPublicKey, AccountId, ChannelId, ChunkId, Digest, MessageId, ObjectId,
     call::{
         auth::StretchParams,
         channel::{ChainPoint, EntryKind},
@@ -14,7 +15,7 @@ use quicprochat_wire::{
 
 use crate::store::SqliteStore;
 
-/// A channel with a log of this length; entry 2 is a commit.
+/// A channel with a log of this length, a GroupInfo, a chunk and a keyring; entry 2 is a commit.
 pub(crate) async fn channel(store: &SqliteStore, number: u8, length: u8) {
     let channel = ChannelId::new([number; 32]);
     let start = ChainPoint { position: 0, hash: chain::start(&channel) };
@@ -27,14 +28,17 @@ pub(crate) async fn channel(store: &SqliteStore, number: u8, length: u8) {
         first: 1,
         oldest: Some(Minute(5)),
         bytes: 0,
-        group_infos: 0,
-        group_info_bytes: 0,
+        group_infos: 1,
+        group_info_bytes: 30,
         created_with: Digest::new([9; 32]),
     };
     let first = row;
     write(store, move |tx| {
         tx.channels().insert(&channel, &first)?;
-        Ok(tx.channels().put_key(&channel, &access, KeyRow { since: 0, until: None })?)
+        tx.channels().put_key(&channel, &access, KeyRow { since: 0, until: None })?;
+        tx.channels().put_group_info(&channel, GroupInfoRow { at: start, sealed: vec![1; 10] })?;
+        tx.channels().put_chunk(&channel, &ChunkId::new([3; 32]), vec![2; 20])?;
+        Ok(tx.channels().put_keyring(&channel, KeyringRow { at: start, keyring: vec![4; 9] })?)
     })
     .await
     .expect("planted");
@@ -56,7 +60,7 @@ pub(crate) async fn channel(store: &SqliteStore, number: u8, length: u8) {
     }
 }
 
-/// An account with this many entries in its inbox.
+/// An account with this many entries in its inbox, and an archive of one object.
 pub(crate) async fn inbox(store: &SqliteStore, entries: u8) {
     let account = AccountId::new([5; 32]);
     write(store, move |tx| {
@@ -69,7 +73,8 @@ pub(crate) async fn inbox(store: &SqliteStore, entries: u8) {
                 InboxEntryRow { seq: seq.into(), id: MessageId::new([seq; 16]), sealed: vec![seq; 10], day: Day(1) };
             tx.inboxes().append(&account, &row, &entry)?;
         }
-        Ok(())
+        tx.archives().insert(&account, &ObjectId::new([6; 16]), &[7; 50])?;
+        Ok(tx.archives().set_row(&account, &ArchiveRow { objects: 1, bytes: 50 })?)
     })
     .await
     .expect("planted");
