@@ -115,6 +115,8 @@ pub struct Limits {
     pub lookup_calls_by_connection: Rate,
     /// Keys attached and channels created on one channel connection. 6,000 in a minute.
     pub attaches_by_connection: Rate,
+    /// Calls for chunks of ratchet trees on one channel connection. 1,200 in a minute.
+    pub chunk_calls_by_connection: Rate,
     /// Access keys that stay attached on one connection. 8,192.
     pub attached_keys: u32,
 }
@@ -155,6 +157,7 @@ impl Default for Limits {
             calls_by_account: Rate::new(2_400, MINUTE),
             lookup_calls_by_connection: Rate::new(1_200, MINUTE),
             attaches_by_connection: Rate::new(6_000, MINUTE),
+            chunk_calls_by_connection: Rate::new(1_200, MINUTE),
             attached_keys: 8_192,
         }
     }

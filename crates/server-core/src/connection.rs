@@ -147,6 +147,7 @@ impl AccountConnection {
 pub(crate) struct ChannelConnection {
     pub(crate) challenge: Challenge,
     pub(crate) attaches: Limiter,
+    pub(crate) chunks: Limiter,
     max_keys: usize,
     keys: Mutex<AttachedKeys>,
 }
@@ -163,6 +164,7 @@ impl ChannelConnection {
         Self {
             challenge,
             attaches: Limiter::new(limits.attaches_by_connection),
+            chunks: Limiter::new(limits.chunk_calls_by_connection),
             max_keys: usize::try_from(limits.attached_keys).unwrap_or(usize::MAX),
             keys: Mutex::default(),
         }

@@ -104,6 +104,7 @@ impl LimitsSection {
             calls_by_account: rate(self.calls_by_account),
             lookup_calls_by_connection: rate(self.lookup_calls_by_connection),
             attaches_by_connection: rate(self.attaches_by_connection),
+            chunk_calls_by_connection: rate(self.chunk_calls_by_connection),
             attached_keys: self.attached_keys,
             ..core_config::Limits::default()
         })

@@ -167,6 +167,7 @@ pub struct LimitsSection {
     pub calls_by_account: Rate,
     pub lookup_calls_by_connection: Rate,
     pub attaches_by_connection: Rate,
+    pub chunk_calls_by_connection: Rate,
     pub attached_keys: u32,
 }
 
@@ -266,6 +267,7 @@ impl Default for LimitsSection {
             calls_by_account,
             lookup_calls_by_connection,
             attaches_by_connection,
+            chunk_calls_by_connection,
             attached_keys,
         } = core_config::Limits::default();
         let size = |bytes: u32| Size(bytes.into());
@@ -301,6 +303,7 @@ impl Default for LimitsSection {
             calls_by_account: rate(calls_by_account),
             lookup_calls_by_connection: rate(lookup_calls_by_connection),
             attaches_by_connection: rate(attaches_by_connection),
+            chunk_calls_by_connection: rate(chunk_calls_by_connection),
             attached_keys,
         }
     }

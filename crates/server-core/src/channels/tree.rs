@@ -8,7 +8,7 @@
 //! that ended it, so it goes with the last of these.
 
 use quicprochat_wire::{
-    ChannelId, ErrorCode,
+    ChannelId, ErrorCode, Timestamp,
     call::channel::{ChannelChunks, TreeChange, TreeChunks},
     limits::{MAX_PAGE_BYTES, MAX_TREE_CHUNK_BYTES, MAX_TREE_CHUNKS, MIN_TREE_CHUNK_BYTES},
 };
@@ -20,16 +20,18 @@ use crate::{
     store::{ChannelRow, Refusal, StoreTx, read},
 };
 
-/// `channel-chunks`: as many of the chunks asked for as fit a page.
+/// `channel-chunks`: as many of the chunks asked for as fit a page; one that is not there takes the room of the largest.
 pub(crate) async fn chunks(
     core: &Core,
     connection: &ChannelConnection,
     request: ChannelChunks,
+    now: Timestamp,
 ) -> Result<TreeChunks, Refusal> {
     if request.ids.is_empty() || request.ids.len() > MAX_TREE_CHUNKS {
         return Err(ErrorCode::BadRequest.into());
     }
     let attached = connection.keys(&request.channel)?;
+    connection.chunks.take(now)?;
     read(&*core.store, move |tx| {
         current(tx, &request.channel, &attached)?;
         let mut chunks = Vec::new();
@@ -39,7 +41,8 @@ pub(crate) async fn chunks(
                 break;
             }
             let sealed = tx.channels().chunk(&request.channel, id)?.map(|row| row.sealed).unwrap_or_default();
-            bytes = bytes.saturating_add(sealed.len());
+            // To look for what is not there is work, too.
+            bytes = bytes.saturating_add(if sealed.is_empty() { MAX_TREE_CHUNK_BYTES } else { sealed.len() });
             chunks.push(sealed);
         }
         Ok(TreeChunks { chunks })

@@ -1,17 +1,17 @@
 //! Chunks of ratchet trees, as clients see them.
 
 use quicprochat_wire::{
-    ChunkId, ErrorCode,
+    CallFailure, ChunkId, ConnectionKind, Duration, ErrorCode,
     call::{
         channel::{ChannelChunks, ChannelEnqueue, ChannelGroupInfo, Enqueued, TreeChange, TreeChunk},
         session::Registration,
     },
-    limits::{MAX_TREE_CHUNK_BYTES, MIN_TREE_CHUNK_BYTES},
+    limits::{MAX_PAGE_BYTES, MAX_TREE_CHUNK_BYTES, MAX_TREE_CHUNKS, MIN_TREE_CHUNK_BYTES},
 };
 
 use super::tests::room;
 use crate::{
-    config::Limits,
+    config::{Limits, Rate},
     test_support::{Line, Room, Sam, accepted, refused},
 };
 
@@ -131,9 +131,34 @@ fn chunks_are_for_holders_of_the_current_key_and_come_in_pages() {
     let rest = line.call(ChannelChunks { channel: room.channel, ids: ids[32..].to_vec() }).expect("chunks").chunks;
     assert_eq!(rest.len(), 8);
     assert!(first.iter().chain(&rest).zip(0u8..).all(|(chunk, number)| chunk[0] == number));
-    let mallory = sam.connect(quicprochat_wire::ConnectionKind::Channel);
+    let mallory = sam.connect(ConnectionKind::Channel);
     let denied = mallory.call(ChannelChunks { channel: room.channel, ids });
     assert_eq!(denied, refused(ErrorCode::AccessDenied));
+}
+
+#[test]
+fn chunks_that_are_not_there_fill_a_page_and_calls_have_a_limit() {
+    let rate = Rate::new(3, Duration::from_secs(60));
+    let sam = Sam::with(Registration::Open, Limits { chunk_calls_by_connection: rate, ..Limits::default() });
+    let (room, line) = room(&sam);
+    let ids: Vec<_> = (0..u16::try_from(MAX_TREE_CHUNKS).expect("fits"))
+        .map(|number| {
+            let mut id = [0; 32];
+            id[..2].copy_from_slice(&number.to_le_bytes());
+            ChunkId::new(id)
+        })
+        .collect();
+    let asked = || line.call(ChannelChunks { channel: room.channel, ids: ids.clone() });
+    for _ in 0..3 {
+        let found = asked().expect("within the limit").chunks;
+        assert_eq!(found, vec![Vec::<u8>::new(); MAX_PAGE_BYTES / MAX_TREE_CHUNK_BYTES], "as many as the largest");
+    }
+    let limited = CallFailure::retry(ErrorCode::RateLimited, Duration::from_secs(20));
+    assert_eq!(asked(), Err(limited));
+    let other = sam.connect(ConnectionKind::Channel);
+    room.attach(&other).expect("attaches");
+    let found = other.call(ChannelChunks { channel: room.channel, ids: ids.clone() });
+    assert!(found.is_ok(), "another connection has its own limit: {found:?}");
 }
 
 #[test]
