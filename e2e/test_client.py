@@ -88,6 +88,7 @@ async def test_opaque_bytes_come_back_in_order_and_the_chain_holds(link: Link, t
         assert start.follow(entries[:2]) == commit
         assert start.follow(entries) == last
 
+        assert len((await channel.read(limit=0))["entries"]) == len((await channel.read())["entries"]) > 1
         page = await channel.read(after=1, limit=1)
         assert [entry["seq"] for entry in page["entries"]] == [2] and page["more"]
         info = await channel.group_info(2**64 - 1)

@@ -1,19 +1,16 @@
 //! `archive-list`: which objects there are, and what the archive takes.
 
-use quicprochat_wire::{
-    call::archive::{ArchiveList, ArchivePage},
-    limits::MAX_PAGE_ENTRIES,
-};
+use quicprochat_wire::call::archive::{ArchiveList, ArchivePage};
 
 use crate::{
     connection::Device,
     shared::Core,
-    store::{Refusal, read},
+    store::{PageLimit, Refusal, read},
 };
 
 pub(crate) async fn list(core: &Core, caller: Device, request: ArchiveList) -> Result<ArchivePage, Refusal> {
     let quota = core.config.limits.archive_bytes;
-    let limit = if request.limit == 0 { MAX_PAGE_ENTRIES } else { request.limit.min(MAX_PAGE_ENTRIES) };
+    let limit = PageLimit::asked(request.limit).entries;
     read(&*core.store, move |tx| {
         caller.confirm(tx)?;
         let account = caller.account;

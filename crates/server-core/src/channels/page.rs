@@ -3,7 +3,6 @@
 use quicprochat_wire::{
     ChannelId,
     call::channel::{ChannelEntry, ChannelPage},
-    limits::{MAX_PAGE_BYTES, MAX_PAGE_ENTRIES},
 };
 
 use crate::store::{EntryRow, PageLimit, StoreFault, StoreTx};
@@ -16,8 +15,7 @@ pub(super) fn page(
     through: u64,
     limit: u16,
 ) -> Result<ChannelPage, StoreFault> {
-    let limit = PageLimit { entries: limit.clamp(1, MAX_PAGE_ENTRIES), bytes: MAX_PAGE_BYTES };
-    let rows = tx.channels().page(channel, after, through, limit)?;
+    let rows = tx.channels().page(channel, after, through, PageLimit::asked(limit))?;
     let more = rows.last().is_some_and(|row| row.at.position < through);
     Ok(ChannelPage { entries: rows.into_iter().map(entry).collect(), more })
 }

@@ -134,6 +134,8 @@ fn entries_are_chained_and_read_back_as_they_were_written() {
     assert_eq!(page, ChannelPage { entries, more: false });
     let part = line.call(ChannelRead { channel: room.channel, after: 0, limit: 1 }).expect("reads");
     assert_eq!((part.entries.len(), part.more), (1, true));
+    let all = line.call(ChannelRead { channel: room.channel, after: 0, limit: 0 }).expect("reads");
+    assert_eq!((all.entries.len(), all.more), (2, false), "0 is no limit");
 }
 
 #[test]

@@ -1,9 +1,6 @@
 //! A page of an inbox.
 
-use quicprochat_wire::{
-    call::inbox::{InboxEntry, InboxPage},
-    limits::{MAX_PAGE_BYTES, MAX_PAGE_ENTRIES},
-};
+use quicprochat_wire::call::inbox::{InboxEntry, InboxPage};
 
 use crate::{
     connection::Device,
@@ -13,8 +10,7 @@ use crate::{
 /// Reads on from `after`, if the account still has the device.
 pub(super) fn page(tx: &mut dyn StoreTx, caller: &Device, after: u64, limit: u16) -> Result<InboxPage, Refusal> {
     caller.confirm(tx)?;
-    let limit = PageLimit { entries: limit.clamp(1, MAX_PAGE_ENTRIES), bytes: MAX_PAGE_BYTES };
-    let rows = tx.inboxes().page(&caller.account, after, limit)?;
+    let rows = tx.inboxes().page(&caller.account, after, PageLimit::asked(limit))?;
     let last = tx.inboxes().load(&caller.account)?.last;
     let more = rows.last().is_some_and(|row| row.seq < last);
     let entries = rows.into_iter().map(|row| InboxEntry { seq: row.seq, id: row.id, sealed: row.sealed }).collect();

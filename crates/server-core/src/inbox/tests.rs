@@ -53,6 +53,7 @@ fn a_delivery_costs_a_token_and_only_the_owner_reads_it() {
     assert_eq!(read(&line, 1), Ok(InboxPage { entries: vec![entry(2, 2)], more: false }));
     let one = line.call(InboxRead { after: 0, limit: 1 });
     assert_eq!(one, Ok(InboxPage { entries: vec![entry(1, 1)], more: true }));
+    assert_eq!(line.call(InboxRead { after: 0, limit: 0 }), read(&line, 0), "0 is no limit");
     let alice = Person::new("alice", 1).line(&sam);
     assert_eq!(read(&alice, 0), Ok(InboxPage { entries: Vec::new(), more: false }));
 }

@@ -3,6 +3,7 @@
 use quicprochat_wire::{
     AccessPublicKey, ChannelId, ChunkId, Digest, MessageId,
     call::channel::{ChainPoint, EntryKind},
+    limits::{MAX_PAGE_BYTES, MAX_PAGE_ENTRIES},
 };
 
 use super::{Minute, StoreFault};
@@ -107,6 +108,15 @@ pub struct PageLimit {
     pub entries: u16,
     /// Bytes of sealed content; the entry that reaches it is the page's last.
     pub bytes: usize,
+}
+
+impl PageLimit {
+    /// Of a page of which somebody asks for so many entries; 0 asks for as many as a page may hold.
+    #[must_use]
+    pub fn asked(entries: u16) -> Self {
+        let entries = if entries == 0 { MAX_PAGE_ENTRIES } else { entries.min(MAX_PAGE_ENTRIES) };
+        Self { entries, bytes: MAX_PAGE_BYTES }
+    }
 }
 
 /// Channels by id.

@@ -224,7 +224,7 @@ pub struct ChannelRead {
     pub channel: ChannelId,
     /// Entries with a sequence number above this.
     pub after: u64,
-    /// At most this many.
+    /// Most entries wanted; 0 for no other limit than that of a page.
     pub limit: u16,
 }
 

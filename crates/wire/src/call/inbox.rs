@@ -21,7 +21,7 @@ pub struct InboxDeliver {
 pub struct InboxRead {
     /// Entries with a sequence number above this; the first has number 1.
     pub after: u64,
-    /// At most this many.
+    /// Most entries wanted; 0 for no other limit than that of a page.
     pub limit: u16,
 }
 
