@@ -61,5 +61,18 @@ pub(super) fn name_in(dir: &Path, made: time::OffsetDateTime) -> PathBuf {
     let (year, month, day) = made.to_calendar_date();
     let (hour, minute, second) = made.to_hms();
     let month = u8::from(month);
-    dir.join(format!("qpc-server-{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z.backup"))
+    dir.join(format!("{BEGINS}{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}{ENDS}"))
+}
+
+const BEGINS: &str = "qpc-server-";
+const ENDS: &str = "Z.backup";
+
+/// Whether a file name is such a one.
+pub(super) fn is_dated(name: &str) -> bool {
+    let moment = name.strip_prefix(BEGINS).and_then(|rest| rest.strip_suffix(ENDS));
+    let digits = moment.and_then(|moment| moment.split_once('T'));
+    digits.is_some_and(|(date, time)| {
+        let is = |text: &str, length| text.len() == length && text.bytes().all(|byte| byte.is_ascii_digit());
+        is(date, 8) && is(time, 6)
+    })
 }

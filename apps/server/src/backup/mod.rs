@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   store.db ─ snapshot ─▶ rows ─▶ frames ─▶ FILE.new-... ─ sync, rename ─▶ FILE
+//!   FILE.new-... that nobody writes any more ─▶ removed by the next backup to FILE
 //!   FILE ─▶ frames ─▶ DATA/restoring/store.db ─ hash, checks ─▶ DATA
 //!   FILE ─▶ frames ─▶ TMPDIR/qpc-server-check-.../store.db ─ hash, checks ─▶ nothing
 //! ```
@@ -13,6 +14,7 @@ mod command;
 mod create;
 mod error;
 mod format;
+mod left_over;
 mod output;
 mod read;
 

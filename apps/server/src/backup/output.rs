@@ -1,20 +1,21 @@
 //! A file that is there whole and on disk, or not at all, however large it is.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File},
     io::{self, Write},
-    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
 };
 
-use quicprochat_wire::entropy::random_array;
 use rustix::{
     fs::{CWD, RenameFlags, renameat_with},
     io::Errno,
 };
 
-use super::BackupError;
-use crate::{private_file, system::SystemEntropy};
+use super::{
+    BackupError,
+    left_over::{create_beside, remove_left_over},
+};
+use crate::private_file;
 
 /// The file that is being written, under a name of its own beside its place. It is removed unless it was finished.
 #[derive(Debug)]
@@ -25,16 +26,14 @@ pub(super) struct Output {
 }
 
 impl Output {
-    /// Creates it with mode 0600.
+    /// Creates it with mode 0600, and removes what earlier ones left that were killed.
     pub(super) fn create(path: &Path, replace: bool) -> Result<Self, BackupError> {
         if !replace && path.symlink_metadata().is_ok() {
             return Err(BackupError::Exists { path: path.to_owned() });
         }
-        let mut name = path.file_name().unwrap_or_default().to_owned();
-        name.push(format!(".new-{}", hex::encode(random_array::<4>(&mut SystemEntropy))));
-        let beside = path.with_file_name(name);
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside);
-        let file = file.map_err(BackupError::io("create", &beside))?;
+        remove_left_over(path);
+        let made = create_beside(path);
+        let (beside, file) = made.map_err(|(beside, source)| BackupError::io("create", &beside)(source))?;
         Ok(Self { path: path.to_owned(), beside, file: Some(file) })
     }
 

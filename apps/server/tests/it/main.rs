@@ -9,6 +9,8 @@ mod commands;
 #[cfg(test)]
 mod crash;
 #[cfg(test)]
+mod killed;
+#[cfg(test)]
 mod lifecycle;
 #[cfg(test)]
 mod process;

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   store ──items──▶ sealer ──chunks──▶ FILE.new-1a2b ──sync, move──▶ FILE
+//!   FILE.new-... that nobody writes any more ──▶ removed by the next backup to FILE
 //!   FILE ──chunks──▶ opener ──items──▶ checker          first pass: all of it, nothing is changed
 //!   FILE ──chunks──▶ opener ──items──▶ one transaction   second pass
 //! ```
@@ -9,6 +10,7 @@
 //! Neither way holds more than one chunk and one item in memory. The content is that of
 //! [`quicprochat_client_core::backup`], the envelope that of [`quicprochat_e2ee::backup`].
 
+mod left_over;
 mod read;
 mod write;
 

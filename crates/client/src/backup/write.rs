@@ -1,18 +1,19 @@
 //! Making a backup of a home.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File},
     io::{self, Write as _},
-    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
 use quicprochat_client_core::backup::{self, ContentError, Item};
 use quicprochat_e2ee::backup::{BackupSealer, BackupSecret};
 use quicprochat_identity::password::DEFAULT_STRETCH;
-use quicprochat_wire::entropy::random_array;
 
-use super::{BackupFileError, BackupSummary, Progress};
+use super::{
+    BackupFileError, BackupSummary, Progress,
+    left_over::{create_beside, remove_left_over},
+};
 use crate::{
     Client, ClientError, OsEntropy,
     entropy::now,
@@ -92,11 +93,9 @@ struct Output {
 
 impl Output {
     fn create(path: &Path, sealer: BackupSealer) -> Result<Self, BackupFileError> {
-        let name = path.file_name().ok_or_else(|| io_at(path)(io::ErrorKind::InvalidInput.into()))?;
-        let mut beside = name.to_owned();
-        beside.push(format!(".new-{}", hex::encode(random_array::<4>(&mut OsEntropy))));
-        let beside = path.with_file_name(beside);
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside).map_err(io_at(&beside))?;
+        path.file_name().ok_or_else(|| io_at(path)(io::ErrorKind::InvalidInput.into()))?;
+        remove_left_over(path);
+        let (beside, file) = create_beside(path).map_err(|(beside, source)| io_at(&beside)(source))?;
         let sealed = sealer.header().to_vec();
         let mut output = Self { path: path.into(), beside, file: Some(file), sealer: Some(sealer), sealed, bytes: 0 };
         output.write()?;
