@@ -449,6 +449,15 @@ fn trust(scene: &Scene<'_>, warning: &TrustWarning) -> Result<Line, StoreFault> 
                  (qpc safety-number {name}), then run qpc verify {name}"
             ),
         ),
+        TrustWarning::PinnedOtherwise { name, .. } => (
+            "pinned-otherwise",
+            format!(
+                "ANOTHER DEVICE OF YOURS HAS ANOTHER KEY FOR {name}. This one goes on with its own until you decide: compare \
+                 the safety number with {name} from both devices (qpc safety-number {name}). Run qpc verify {name} on the \
+                 device where it is right; the other one has a false key, or an old one: look {name} up there \
+                 (qpc safety-number {name}), and accept the changed key only if its number is right"
+            ),
+        ),
         TrustWarning::RolledBack { name, account } => {
             let known = scene.name_of(account)?;
             ("rolled-back", format!("the server offered an old record of {name} ({known}); it was refused"))

@@ -152,6 +152,13 @@ pub enum TrustWarning {
         /// Under which name.
         name: String,
     },
+    /// Another device of the account has pinned another key for a name. This device's own stays in force.
+    PinnedOtherwise {
+        /// Whom this device has pinned.
+        account: AccountId,
+        /// Under which name.
+        name: String,
+    },
     /// The directory offered an older record than one seen before.
     RolledBack {
         /// Whose.

@@ -7,7 +7,7 @@ use quicprochat_wire::{AccountId, ChannelId};
 use crate::{
     channels::restore,
     content::MimiContent,
-    inbox, repair,
+    inbox, repair, state,
     store::{
         Conversation, ConversationKind, ConversationSettings, ConversationState, LogBody, LogEntry, MemberDevice,
         MessagePurpose, ServerPutBack, StoreFault, StoreTx,
@@ -79,6 +79,11 @@ pub fn missing_at_server(tx: &dyn StoreTx, channel: &ChannelId) -> Result<Option
 /// What this device has noticed of a server that was put back to an older backup, if it has.
 pub fn server_put_back(tx: &dyn StoreTx) -> Result<Option<ServerPutBack>, StoreFault> {
     restore::put_back(tx)
+}
+
+/// Names for which this device has pinned another key than another device of the account: a person must find out which is right.
+pub fn pinned_otherwise(tx: &dyn StoreTx) -> Result<Vec<String>, StoreFault> {
+    state::pinned_otherwise(tx)
 }
 
 /// Every conversation, by id of its main channel.

@@ -100,6 +100,17 @@ impl Client {
                 ),
             ));
         }
+        let differ = self.read(|tx| Ok(views::pinned_otherwise(tx)?))?;
+        findings.push(match differ.first() {
+            None => Finding::good("pinned keys", "the same on all devices of the account".to_owned()),
+            Some(name) => Finding::bad(
+                "pinned keys",
+                format!(
+                    "another device of yours has other keys for {}; compare safety numbers on both (qpc safety-number {name})",
+                    differ.join(", ")
+                ),
+            ),
+        });
         findings.push(Finding::good("missing", format!("{missing} entries that this device cannot read")));
         findings.push(Finding::good("tokens", format!("{tokens} in stock")));
         findings.push(Finding::good(

@@ -34,6 +34,8 @@ use sha2::{Digest as _, Sha256};
 pub use document::{Document, StateError, draw_client};
 pub(crate) use edit::{Pace, note_contact};
 pub use key::Key;
+use rows::Applied;
+pub(crate) use rows::pinned_otherwise;
 pub(crate) use task::{MarkRead, SetConversation, channels};
 
 use crate::{
@@ -295,7 +297,11 @@ impl State {
             seen.iter().map(|(id, version)| RecordVersion { id: *id, version: *version }).collect::<Vec<_>>().into();
         self.told = Some(seen);
         cx.tx.state().put_account_state(&row)?;
-        if rows::apply(cx.tx, &before, &document)? {
+        let Applied { changed, conflicts } = rows::apply(cx.tx, &before, &document)?;
+        for (account, name) in conflicts {
+            cx.notify(Event::Trust(TrustWarning::PinnedOtherwise { account, name }));
+        }
+        if changed {
             cx.notify(Event::AccountState);
         }
         Ok(false)
@@ -383,7 +389,7 @@ pub fn take_over(tx: &dyn StoreTx, content: &[u8], entropy: &mut dyn Entropy) ->
     adopt(&mut row, &mut document, &theirs)?;
     row.content = document.encode();
     tx.state().put_account_state(&row)?;
-    rows::apply(tx, &before, &document)
+    Ok(rows::apply(tx, &before, &document)?.changed)
 }
 
 /// Takes over what another device wrote, as far as the vault has room for both.
@@ -461,8 +467,8 @@ fn retry_at(cx: &mut Cx<'_>) -> Timestamp {
 
 /// The pin of a name that this device has not met and another one of the account has.
 pub(crate) fn expected_pin(cx: &Cx<'_>, identity: &VerifiedIdentity) -> Result<Option<ContactPin>, EngineError> {
-    let known = cx.tx.state().known_contact_by_name(identity.name().as_str(), "")?;
-    Ok(known.and_then(|known| {
+    let known = cx.tx.state().known_contacts_by_name(identity.name().as_str(), "")?;
+    Ok(known.first().and_then(|known| {
         let key = PinnedKey { account: known.account, hash: known.key? };
         Some(ContactPin::expected(identity.name().clone(), key, cx.now))
     }))

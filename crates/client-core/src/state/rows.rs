@@ -7,18 +7,26 @@ use quicprochat_wire::{AccountId, ChannelId, DecodeError, Digest, Reader, Timest
 use super::{document::Document, key::Key};
 use crate::{
     error::EngineError,
-    store::{Contact, ConversationSettings, KnownContact, Relation, StoreTx},
-    trust::ContactPin,
+    store::{Contact, ConversationSettings, KnownContact, Relation, StoreFault, StoreTx},
+    trust::{ContactPin, PinnedKey},
 };
 
 /// Longest name or host that is read.
 const MAX_NAME_BYTES: usize = 256;
 
-/// Writes down what differs between two documents; returns whether anything does.
-pub(super) fn apply(tx: &dyn StoreTx, before: &Document, after: &Document) -> Result<bool, EngineError> {
+/// What came of writing down a difference.
+pub(super) struct Applied {
+    /// Whether there was any.
+    pub(super) changed: bool,
+    /// Contacts of this device for whose name another key is pinned now than theirs: account here, and name.
+    pub(super) conflicts: Vec<(AccountId, String)>,
+}
+
+/// Writes down what differs between two documents.
+pub(super) fn apply(tx: &dyn StoreTx, before: &Document, after: &Document) -> Result<Applied, EngineError> {
     let (old, new) = (before.entries(), after.entries());
     let changed = old.keys().chain(new.keys()).filter(|key| old.get(*key) != new.get(*key));
-    let (mut channels, mut accounts) = (BTreeSet::new(), BTreeSet::new());
+    let (mut channels, mut accounts, mut pinned) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     for key in changed.filter_map(|key| Key::parse(key)) {
         match key {
             Key::Title(channel)
@@ -27,18 +35,47 @@ pub(super) fn apply(tx: &dyn StoreTx, before: &Document, after: &Document) -> Re
             | Key::Pinned(channel)
             | Key::Order(channel)
             | Key::Draft(channel) => drop(channels.insert(channel)),
-            Key::Contact(account) | Key::Relation(account) | Key::Verified(account) => drop(accounts.insert(account)),
+            Key::Contact(account) => {
+                accounts.insert(account);
+                pinned.insert(account);
+            }
+            Key::Relation(account) | Key::Verified(account) => drop(accounts.insert(account)),
         }
     }
     channels.extend(after.markers().filter(|(of, at)| before.marker(of) != **at).map(|(channel, _)| *channel));
     for channel in &channels {
         tx.state().put_conversation_settings(&settings(after, &new, *channel))?;
     }
+    let mut conflicts = Vec::new();
     for account in &accounts {
-        tx.state().put_known_contact(&known(&new, *account))?;
+        let known = known(&new, *account);
+        tx.state().put_known_contact(&known)?;
         settle(tx, account)?;
+        if let Some(contact) = tx.contacts().contact_by_name(&known.name, &known.host)?
+            && pinned.contains(account)
+            && differ(&contact, &known)
+        {
+            conflicts.push((contact.account, contact.name));
+        }
     }
-    Ok(!channels.is_empty() || !accounts.is_empty())
+    Ok(Applied { changed: !channels.is_empty() || !accounts.is_empty(), conflicts })
+}
+
+/// Whether this device has pinned another key for the name than the account's devices know. Its own stays in force.
+fn differ(contact: &Contact, known: &KnownContact) -> bool {
+    pin_of(contact).zip(known.key).is_some_and(|(pin, hash)| pin.key() != PinnedKey { account: known.account, hash })
+}
+
+/// Names for which this device has pinned another key than one of the account's other devices.
+pub(crate) fn pinned_otherwise(tx: &dyn StoreTx) -> Result<Vec<String>, StoreFault> {
+    let mut names = Vec::new();
+    for contact in tx.contacts().all_contacts()? {
+        let known = tx.state().known_contacts_by_name(&contact.name, &contact.host)?;
+        if known.iter().any(|known| differ(&contact, known)) {
+            names.push(contact.name);
+        }
+    }
+    Ok(names)
 }
 
 fn settings(document: &Document, entries: &BTreeMap<String, Vec<u8>>, channel: ChannelId) -> ConversationSettings {

@@ -470,8 +470,9 @@ fn state(backend: &mut dyn Backend) {
         check("the state is replaced", &store.account_state(), &Ok(Some(document.clone())));
         check("settings are replaced", &store.conversation_settings(&channel(1)), &Ok(Some(settings.clone())));
         check("by account", &store.known_contact(&account_id(1)), &Ok(Some(known(1, None))));
-        check("a pinned one by name", &store.known_contact_by_name("bob", ""), &Ok(Some(known(2, Some(2)))));
-        check("of that host", &store.known_contact_by_name("bob", "elsewhere"), &Ok(None));
+        let pinned = vec![known(2, Some(2)), known(3, Some(3))];
+        check("pinned ones by name", &store.known_contacts_by_name("bob", ""), &Ok(pinned));
+        check("of that host", &store.known_contacts_by_name("bob", "elsewhere"), &Ok(Vec::new()));
     });
 }
 

@@ -718,9 +718,10 @@ impl StateStore for MemoryTx<'_> {
         self.row(Table::KnownContact, account.as_ref())
     }
 
-    fn known_contact_by_name(&self, name: &str, host: &str) -> Result<Option<KnownContact>, StoreFault> {
-        let rows: Vec<KnownContact> = self.rows(Table::KnownContact, &[])?;
-        Ok(rows.into_iter().find(|known| known.key.is_some() && known.name == name && known.host == host))
+    fn known_contacts_by_name(&self, name: &str, host: &str) -> Result<Vec<KnownContact>, StoreFault> {
+        let mut rows: Vec<KnownContact> = self.rows(Table::KnownContact, &[])?;
+        rows.retain(|known| known.key.is_some() && known.name == name && known.host == host);
+        Ok(rows)
     }
 
     fn put_known_contact(&self, contact: &KnownContact) -> Result<(), StoreFault> {

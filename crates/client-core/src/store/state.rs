@@ -124,8 +124,8 @@ pub trait StateStore {
     /// By account.
     fn known_contact(&self, account: &AccountId) -> Result<Option<KnownContact>, StoreFault>;
 
-    /// Whoever has a name pinned, the first by account.
-    fn known_contact_by_name(&self, name: &str, host: &str) -> Result<Option<KnownContact>, StoreFault>;
+    /// Whoever has a name pinned, by account: more than one where devices pinned different keys for it.
+    fn known_contacts_by_name(&self, name: &str, host: &str) -> Result<Vec<KnownContact>, StoreFault>;
 
     /// Adds or replaces.
     fn put_known_contact(&self, contact: &KnownContact) -> Result<(), StoreFault>;

@@ -278,6 +278,51 @@ fn a_verification_counts_for_the_same_key_alone_and_a_pin_is_never_replaced() {
     assert!(!tx.contacts().contact_by_name("bob", "").expect("reads").expect("there").verified);
 }
 
+#[test]
+fn devices_that_pinned_different_keys_for_a_name_warn_and_keep_theirs_until_a_person_decides() {
+    let (mut world, _) = group_of(&["alice", "carol"]);
+    world.register("bob");
+    world.enrol("alice", LAPTOP);
+    world.sync(LAPTOP);
+    world.sync("alice");
+    let verify = || Command::Verify { name: "bob".to_owned() };
+    assert!(world.run(LAPTOP, verify()).is_ok());
+    // Somebody else is called bob now, and alice's other device meets that one first.
+    world.delete_account("bob");
+    world.register("bob");
+    assert!(world.run("alice", verify()).is_ok());
+    let pinned = |world: &mut World, name: &str| {
+        let tx = world.client(name).store.begin().expect("opens");
+        tx.contacts().contact_by_name("bob", "").expect("reads").expect("there").account
+    };
+    let before = ["alice", LAPTOP].map(|device| pinned(&mut world, device));
+    assert_ne!(before[0], before[1]);
+    world.sync("alice");
+    world.sync(LAPTOP);
+    world.sync("alice");
+    let differ = |world: &mut World, device: &str| {
+        let tx = world.client(device).store.begin().expect("opens");
+        views::pinned_otherwise(&tx).expect("reads")
+    };
+    for (device, own) in ["alice", LAPTOP].into_iter().zip(before) {
+        let told = Event::Trust(TrustWarning::PinnedOtherwise { account: own, name: "bob".to_owned() });
+        let times = world.client(device).events.iter().filter(|event| **event == told).count();
+        assert_eq!(times, 1, "{device} is told once");
+        assert_eq!(pinned(&mut world, device), own, "{device} keeps its own");
+        assert_eq!(differ(&mut world, device), ["bob"], "{device}");
+    }
+    // The new one is the right one: the other device is shown it, and a person accepts it there.
+    let look_up = Command::LookUp { name: "bob".to_owned() };
+    assert_eq!(world.run(LAPTOP, look_up), Err(CommandError::KeyChanged { name: "bob".to_owned() }));
+    assert!(world.run(LAPTOP, Command::AcceptChangedKey { name: "bob".to_owned() }).is_ok());
+    world.sync(LAPTOP);
+    world.sync("alice");
+    for device in ["alice", LAPTOP] {
+        assert_eq!(pinned(&mut world, device), before[0]);
+        assert_eq!(differ(&mut world, device), Vec::<String>::new(), "{device}");
+    }
+}
+
 /// Bob, whom nobody knows, invites alice; both of her devices show the request.
 fn request_on_two_devices() -> (World, ChannelId) {
     let (mut world, _) = group_of(&["alice", "carol"]);

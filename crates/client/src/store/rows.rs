@@ -491,9 +491,9 @@ impl StateStore for Tx<'_> {
         self.row("SELECT row FROM known_contact WHERE account = ?1", [account.as_ref()])
     }
 
-    fn known_contact_by_name(&self, name: &str, host: &str) -> Result<Option<KnownContact>, StoreFault> {
-        self.row(
-            "SELECT row FROM known_contact WHERE name = ?1 AND host = ?2 AND pinned = 1 ORDER BY account LIMIT 1",
+    fn known_contacts_by_name(&self, name: &str, host: &str) -> Result<Vec<KnownContact>, StoreFault> {
+        self.rows(
+            "SELECT row FROM known_contact WHERE name = ?1 AND host = ?2 AND pinned = 1 ORDER BY account",
             [name, host],
         )
     }
