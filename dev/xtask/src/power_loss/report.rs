@@ -20,7 +20,8 @@ pub(super) struct Report {
     pub(super) changes: usize,
     /// Registrations that a client called done.
     pub(super) registrations: usize,
-    /// Acknowledged messages, changes and registrations that are gone.
+    /// Acknowledged messages, changes and registrations that are gone; gaps in what a device had, and messages that somebody had
+    /// to send it again.
     pub(super) lost: usize,
     /// Messages that stand twice in somebody's log.
     pub(super) duplicated: usize,

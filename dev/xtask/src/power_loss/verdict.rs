@@ -17,6 +17,10 @@ struct Shown {
     who: String,
     /// The conversation's log in order.
     log: Vec<Message>,
+    /// Positions that it lacks, from and to.
+    gaps: Vec<(u64, u64)>,
+    /// Messages that it could not read, and that somebody sent it again.
+    relayed: Vec<u64>,
     /// The conversation's state.
     state: String,
     guest_is_in: bool,
@@ -50,7 +54,11 @@ pub(super) fn pass(sandbox: &Sandbox, people: &[Person], promises: &Promises, re
 fn compare(shown: &[Shown], promises: &Promises, report: &mut Report) -> Vec<String> {
     let mut found = Vec::new();
     let mut lost: BTreeSet<&String> = BTreeSet::new();
-    for Shown { who, log, state, guest_is_in } in shown {
+    for Shown { who, log, gaps, relayed, state, guest_is_in } in shown {
+        // All of them were there from the beginning: whoever has to be sent something again had it, or its keys, and lost them.
+        report.lost += gaps.len() + relayed.len();
+        found.extend(gaps.iter().map(|(from, to)| format!("{who} cannot read {from} to {to}")));
+        found.extend(relayed.iter().map(|seq| format!("{who} had to be sent message {seq} again")));
         let mut count: BTreeMap<&String, usize> = BTreeMap::new();
         for message in log {
             match &message.text {
@@ -92,12 +100,9 @@ fn compare(shown: &[Shown], promises: &Promises, report: &mut Report) -> Vec<Str
 }
 
 fn look(sandbox: &Sandbox, person: &Person) -> Result<Shown> {
-    Ok(Shown {
-        who: person.name().to_owned(),
-        log: log(sandbox, person)?,
-        state: state(sandbox, person)?,
-        guest_is_in: has_guest(sandbox, person)?,
-    })
+    let events = sandbox.qpc(person, &["log", CONVERSATION, "--limit", WHOLE_LOG])?.expect_done()?;
+    let (state, guest_is_in) = (state(sandbox, person)?, has_guest(sandbox, person)?);
+    read(person.name().to_owned(), &events, state, guest_is_in)
 }
 
 /// Whether somebody's device has the guest as a member.
@@ -111,10 +116,22 @@ fn is(name: &str, wanted: &str) -> bool {
     name.split('@').next() == Some(wanted)
 }
 
-fn log(sandbox: &Sandbox, person: &Person) -> Result<Vec<Message>> {
-    let events = sandbox.qpc(person, &["log", CONVERSATION, "--limit", WHOLE_LOG])?.expect_done()?;
-    let messages = events.iter().filter(|event| event.kind() == "message");
-    messages.map(message).collect()
+/// What `qpc log` says.
+fn read(who: String, events: &[Event], state: String, guest_is_in: bool) -> Result<Shown> {
+    let mut shown = Shown { who, log: Vec::new(), gaps: Vec::new(), relayed: Vec::new(), state, guest_is_in };
+    for event in events {
+        match event.kind() {
+            "message" => {
+                if event.text("relayed_by").is_ok() {
+                    shown.relayed.push(event.number("seq")?);
+                }
+                shown.log.push(message(event)?);
+            }
+            "gap" => shown.gaps.push((event.number("from")?, event.number("to")?)),
+            _ => {}
+        }
+    }
+    Ok(shown)
 }
 
 fn message(event: &Event) -> Result<Message> {
@@ -138,8 +155,14 @@ mod tests {
             id: format!("id of {text}"),
             text: Some((*text).to_owned()),
         };
-        let log = texts.iter().enumerate().map(message).collect();
-        Shown { who: who.to_owned(), log, state: "joined".to_owned(), guest_is_in: false }
+        Shown {
+            who: who.to_owned(),
+            log: texts.iter().enumerate().map(message).collect(),
+            gaps: Vec::new(),
+            relayed: Vec::new(),
+            state: "joined".to_owned(),
+            guest_is_in: false,
+        }
     }
 
     fn promised(texts: &[&str]) -> Promises {
@@ -184,6 +207,24 @@ mod tests {
             let device = Shown { state: state.to_owned(), ..shown("alice", &["a"]) };
             assert_eq!(counts(&[device], &promised(&["a"])), expected);
         }
+    }
+
+    #[test]
+    fn what_a_device_had_and_must_be_sent_again_is_lost() {
+        let lines = [
+            r#"{"event":"message","conversation":"c","seq":4,"id":"1","kind":"text","text":"a"}"#,
+            r#"{"event":"gap","conversation":"c","seq":9,"kind":"gap","from":5,"to":6}"#,
+            r#"{"event":"gap","conversation":"c","seq":9,"kind":"gap","from":8,"to":8}"#,
+            r#"{"event":"message","conversation":"c","seq":7,"id":"2","kind":"text","text":"b","relayed_by":"bob"}"#,
+            r#"{"event":"membership","conversation":"c","seq":9,"added":[],"removed":[],"by":"bob"}"#,
+        ];
+        let events = lines.map(|line| Event::parse(line).unwrap());
+        let alice = read("alice".to_owned(), &events, "joined".to_owned(), false).unwrap();
+        assert_eq!((&*alice.gaps, &*alice.relayed), (&[(5, 6), (8, 8)][..], &[7][..]));
+        assert_eq!(alice.log.len(), 2);
+        assert_eq!(counts(&[alice], &promised(&["a", "b"])), [3, 0, 0, 0], "two gaps, and a message that was relayed");
+        let whole = read("alice".to_owned(), &events[..1], "joined".to_owned(), false).unwrap();
+        assert_eq!(counts(&[whole], &promised(&["a"])), [0; 4]);
     }
 
     #[test]
