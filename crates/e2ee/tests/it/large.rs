@@ -1,4 +1,4 @@
-//! A group of 1,000 accounts: what a commit stores of its tree, and who enters by it.
+//! A group of 1,000 accounts, and one of 300 with the hybrid suite: what a commit stores of its tree, and who enters by it.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,6 @@ use crate::{
     world::{Account, CHANNEL, Device, Log},
 };
 
-const MEMBERS: usize = 1000;
 /// How many one commit adds.
 const BATCH: usize = 111;
 
@@ -72,7 +71,17 @@ impl Server {
 
 #[test]
 fn a_member_of_a_thousand_enters_anew_by_chunks_and_commits_store_only_what_they_changed() {
-    let accounts: Vec<Account> = (0..MEMBERS).map(|number| Account::new(&format!("member-{number}"), 1)).collect();
+    live(Suite::Classical, 1_000);
+}
+
+/// The hybrid suite is what people use; its keys and ciphertexts are about twenty times as large.
+#[test]
+fn a_member_of_a_large_hybrid_group_enters_anew_by_chunks_and_commits_store_only_what_they_changed() {
+    live(Suite::Hybrid, 300);
+}
+
+fn live(suite: Suite, size: usize) {
+    let accounts: Vec<Account> = (0..size).map(|number| Account::new(&format!("member-{number}"), 1)).collect();
     let mut server = Server {
         chunks: BTreeMap::new(),
         info: Vec::new(),
@@ -82,11 +91,11 @@ fn a_member_of_a_thousand_enters_anew_by_chunks_and_commits_store_only_what_they
         entropy: SeededEntropy::new(1),
     };
     let (mut log, mut alice) = (Log::default(), accounts[0].device(0));
-    alice.create(Suite::Classical);
+    alice.create(suite);
     let mut bob = None;
     for batch in accounts[1..].chunks(BATCH) {
         let mut devices: Vec<Device> = batch.iter().map(|account| account.device(0)).collect();
-        let add: Vec<Vec<u8>> = devices.iter_mut().map(|device| device.key_package(Suite::Classical)).collect();
+        let add: Vec<Vec<u8>> = devices.iter_mut().map(|device| device.key_package(suite)).collect();
         let (aad, pending) = alice.commit(&log, &Change { add: add.clone(), ..Change::default() });
         log.append_commit(aad, &pending, batch.iter().map(Account::record).collect());
         alice.catch_up(&log);
@@ -98,8 +107,8 @@ fn a_member_of_a_thousand_enters_anew_by_chunks_and_commits_store_only_what_they
         let (info, records) = server.fetch(&last);
         assert_eq!(info.ratchet_tree, pending.ratchet_tree);
         assert_eq!(info.group_info, pending.group_info);
-        if alice.with_group(|group, _, _| group.members().map(|members| members.len())) == Ok(MEMBERS) {
-            assert_eq!(EntryRecords::check(&records).identities().len(), MEMBERS);
+        if alice.with_group(|group, _, _| group.members().map(|members| members.len())) == Ok(size) {
+            assert_eq!(EntryRecords::check(&records).identities().len(), size);
             last.join(&log, &welcome, &pending);
             bob = Some(last);
         }
@@ -122,7 +131,7 @@ fn a_member_of_a_thousand_enters_anew_by_chunks_and_commits_store_only_what_they
     let (info, records) = server.fetch(&bob);
     let group = bob.with(|provider, _| inspect_group_info(provider, CHANNEL, &info)).expect("a group");
     let book = EntryRecords::check(&records);
-    assert_eq!(group.members.len(), MEMBERS);
+    assert_eq!(group.members.len(), size);
     assert!(group.members.iter().all(|m| book.holds(&m.credential.account, &m.credential.identity_hash)));
     let (aad, pending) = bob.rejoin(&log, &info, &keys).expect("enters");
     assert!(pending.effect.joined_externally && pending.effect.rolls);
@@ -138,6 +147,6 @@ fn a_member_of_a_thousand_enters_anew_by_chunks_and_commits_store_only_what_they
     let received = alice.catch_up(&log);
     assert!(matches!(&received[..], [Received::OwnPending(effect)] if effect.joined_externally), "{received:?}");
     assert_eq!((alice.epoch(), &alice.in_force), (bob.epoch(), &bob.in_force));
-    alice.message(&mut log, "all thousand of us");
-    assert!(matches!(&bob.catch_up(&log)[..], [Received::Message { content, .. }] if content == b"all thousand of us"));
+    alice.message(&mut log, "all of us");
+    assert!(matches!(&bob.catch_up(&log)[..], [Received::Message { content, .. }] if content == b"all of us"));
 }
