@@ -17,7 +17,8 @@ const MAX_KEYS: usize = 100_000;
 struct Bucket(u64);
 
 impl Bucket {
-    fn take(&mut self, rate: Rate, now: Timestamp) -> Result<(), CallFailure> {
+    /// Takes `count` at once; more than the burst counts as the burst.
+    fn take(&mut self, rate: Rate, count: u32, now: Timestamp) -> Result<(), CallFailure> {
         let now = now.0.saturating_mul(1_000);
         let window = u64::try_from(rate.per.as_micros()).unwrap_or(u64::MAX);
         let refused = |wait: u64| {
@@ -27,7 +28,7 @@ impl Bucket {
         let Some(step) = window.checked_div(u64::from(rate.burst)) else { return Err(refused(window)) };
         // A clock that was set back must not lock anybody out for longer than the window.
         let full_at = self.0.clamp(now, now.saturating_add(window));
-        let next = full_at.saturating_add(step);
+        let next = full_at.saturating_add(step.saturating_mul(u64::from(count.min(rate.burst))));
         let allowed_until = now.saturating_add(window);
         if next > allowed_until {
             return Err(refused(next - allowed_until));
@@ -55,7 +56,7 @@ impl Limiter {
 
     /// Errors:   `rate-limited`, with the time after which a retry is allowed.
     pub(crate) fn take(&self, now: Timestamp) -> Result<(), CallFailure> {
-        lock(&self.bucket).take(self.rate, now)
+        lock(&self.bucket).take(self.rate, 1, now)
     }
 }
 
@@ -73,6 +74,13 @@ impl<K: Ord> KeyedLimiter<K> {
 
     /// Errors:   `rate-limited`, with the time after which a retry is allowed.
     pub(crate) fn take(&self, key: K, now: Timestamp) -> Result<(), CallFailure> {
+        self.take_many(key, 1, now)
+    }
+
+    /// As that many calls of [`Self::take`], all or none; what is more than the burst counts as the burst.
+    ///
+    /// Errors:   `rate-limited`, with the time after which a retry is allowed.
+    pub(crate) fn take_many(&self, key: K, count: u32, now: Timestamp) -> Result<(), CallFailure> {
         let mut buckets = lock(&self.buckets);
         if buckets.len() >= MAX_KEYS && !buckets.contains_key(&key) {
             buckets.retain(|_, bucket| !bucket.is_full(now));
@@ -80,7 +88,7 @@ impl<K: Ord> KeyedLimiter<K> {
                 buckets.pop_first();
             }
         }
-        buckets.entry(key).or_default().take(self.rate, now)
+        buckets.entry(key).or_default().take(self.rate, count, now)
     }
 
     /// Forgets whatever has its full burst again.
@@ -113,6 +121,18 @@ mod tests {
         assert!(limiter.take(Timestamp(later.0 - 1)).is_err());
         assert_eq!(limiter.take(later), Ok(()));
         assert!(limiter.take(later).is_err());
+    }
+
+    #[test]
+    fn many_at_once_cost_as_much_as_one_by_one() {
+        let limiter = KeyedLimiter::new(RATE);
+        assert_eq!(limiter.take_many((), 2, START), Ok(()));
+        let refused = limiter.take_many((), 2, START).expect_err("one is left");
+        assert_eq!(refused.retry_after, Some(Duration::from_secs(10)));
+        assert_eq!(limiter.take((), START), Ok(()), "a refusal costs nothing");
+        let later = START.after(Duration::from_secs(30));
+        assert_eq!(limiter.take_many((), 1_000, later), Ok(()), "more than the burst has to wait for a full one");
+        assert!(limiter.take((), later).is_err());
     }
 
     #[test]

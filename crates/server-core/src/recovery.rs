@@ -138,7 +138,9 @@ pub(crate) async fn begin(core: &Core, now: Timestamp) -> Result<Option<Recovery
 ///
 /// Errors:   `restoring`, with the time that is left.
 pub(crate) async fn gate(core: &Core, now: Timestamp) -> Result<(), Refusal> {
-    if core.recovery.get() == PENDING {
+    // A clock that was set back does not prolong it.
+    let latest = now.after(core.config.limits.recovery);
+    if core.recovery.get() == PENDING || core.recovery.ends().is_some_and(|until| until > latest) {
         begin(core, now).await?;
     }
     match core.recovery.ends() {

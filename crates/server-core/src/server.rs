@@ -205,7 +205,7 @@ impl Server {
             Request::ChannelKeyring(request) => channels::keyring(core, caller.channel()?, request).await?.into(),
             Request::ChannelChunks(request) => channels::chunks(core, caller.channel()?, request, now).await?.into(),
             Request::ChannelRestore(request) => channels::restore(core, caller.channel()?, request, now).await?.into(),
-            Request::ChannelDelete(request) => channels::delete(core, caller.channel()?, request).await?.into(),
+            Request::ChannelDelete(request) => channels::delete(core, caller.channel()?, request, now).await?.into(),
         };
         Ok(Reply::One(response))
     }

@@ -98,6 +98,12 @@ impl Sam {
         self.now.fetch_add(millis, Ordering::Relaxed);
     }
 
+    /// Its clock is corrected.
+    pub(crate) fn set_back(&self, time: Duration) {
+        let millis = u64::try_from(time.as_millis()).expect("short");
+        self.now.fetch_sub(millis, Ordering::Relaxed);
+    }
+
     pub(crate) fn days(&self, days: u64) {
         self.pass(Duration::from_millis(days * Timestamp::DAY_MS));
     }

@@ -28,6 +28,9 @@ use crate::{
     store::{ChannelRow, Minute, Refusal, StoreTx, write},
 };
 
+/// Bytes that cost as much as an entry.
+pub(super) const BYTES_OF_ONE: usize = 64 << 10;
+
 pub(crate) async fn restore(
     core: &Core,
     connection: &ChannelConnection,
@@ -37,7 +40,8 @@ pub(crate) async fn restore(
     check(&request, &core.config.limits)?;
     let channel = request.channel;
     let attached = connection.keys(&channel)?;
-    core.limits.enqueues.take(channel, now)?;
+    core.limits.enqueues.take_many(channel, cost(&request), now)?;
+    let request = Offer::new(request);
     let quota = Quota::of(&core.config.limits, now);
     let counts = core.recovery.is_on();
     let restored = write(&*core.store, move |tx| {
@@ -54,6 +58,31 @@ pub(crate) async fn restore(
         core.channel_wakers.wake(&channel);
     }
     Ok(restored)
+}
+
+/// What is taken of the channel's rate: each entry is one, whether the server lacks it or not, and so is each 64 KiB. It is the one
+/// writer that looks at them.
+fn cost(request: &ChannelRestore) -> u32 {
+    let bytes: usize = request.entries.iter().map(|entry| entry.sealed.len()).sum();
+    u32::try_from(request.entries.len().saturating_add(bytes / BYTES_OF_ONE)).unwrap_or(u32::MAX)
+}
+
+/// An offer with the points at which its entries stand, counted before the writer has it.
+struct Offer {
+    request: ChannelRestore,
+    ends: Vec<ChainPoint>,
+}
+
+impl Offer {
+    fn new(request: ChannelRestore) -> Self {
+        let mut end = request.after;
+        let mut next = |entry: &RestoredEntry| {
+            end = entry.at(&end);
+            end
+        };
+        let ends = request.entries.iter().map(&mut next).collect();
+        Self { request, ends }
+    }
 }
 
 fn check(request: &ChannelRestore, limits: &Limits) -> Result<(), ErrorCode> {
@@ -83,7 +112,7 @@ fn check(request: &ChannelRestore, limits: &Limits) -> Result<(), ErrorCode> {
 fn take(
     tx: &mut dyn StoreTx,
     row: &mut ChannelRow,
-    request: ChannelRestore,
+    Offer { request, ends }: Offer,
     quota: &Quota,
     now: Timestamp,
 ) -> Result<(RestoreOutcome, u32), Refusal> {
@@ -94,16 +123,16 @@ fn take(
     if !stands(tx, &channel, row, after)? {
         return Ok((RestoreOutcome::Diverged, 0));
     }
+    // A point stands for all that came before it: what both have is compared once, at its end.
+    let lacks = ends.partition_point(|end| end.position <= row.last.position);
+    if let Some(both) = lacks.checked_sub(1).and_then(|last| ends.get(last))
+        && !stands(tx, &channel, row, *both)?
+    {
+        return Ok((RestoreOutcome::Diverged, 0));
+    }
     let mut earliest = time_of(tx, &channel, row.last)?.unwrap_or_default();
-    let (mut end, mut added) = (after, 0_u32);
-    for entry in entries {
-        end = entry.at(&end);
-        if end.position <= row.last.position {
-            if stands(tx, &channel, row, end)? {
-                continue;
-            }
-            return Ok((RestoreOutcome::Diverged, 0));
-        }
+    let mut added = 0_u32;
+    for entry in entries.into_iter().skip(lacks) {
         if entry.after_commit != row.last_commit || tx.channels().find_id(&channel, &entry.id)?.is_some() {
             return Err(ErrorCode::BadRequest.into());
         }

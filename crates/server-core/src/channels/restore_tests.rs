@@ -2,7 +2,7 @@
 
 use quicprochat_identity::AccessSecretKey;
 use quicprochat_wire::{
-    ChunkId, ConnectionKind, Duration, ErrorCode, MessageId, Timestamp,
+    CallFailure, ChunkId, ConnectionKind, Duration, ErrorCode, MessageId, Timestamp,
     call::{
         channel::{
             ChainPoint, ChannelChunks, ChannelEnqueue, ChannelEntry, ChannelGroupInfo, ChannelKeyring, ChannelRead,
@@ -13,9 +13,9 @@ use quicprochat_wire::{
     limits::{MAX_PAGE_ENTRIES, MIN_TREE_CHUNK_BYTES},
 };
 
-use super::tests::room;
+use super::{restore::BYTES_OF_ONE, tests::room};
 use crate::{
-    Limits,
+    Limits, Rate,
     test_support::{Line, Room, Sam, accepted, attach_with, refused},
 };
 
@@ -323,4 +323,26 @@ fn limits_hold_for_entries_that_are_offered_again() {
     large.entries[1].sealed.push(0);
     assert_eq!(bob.call(large), refused(ErrorCode::TooLarge));
     assert_eq!(whole(&bob, rest(&held, 2)).added, 3);
+}
+
+#[test]
+fn an_offer_costs_as_much_as_writing_its_entries_would_also_if_nothing_of_it_is_lacking() {
+    let before = Sam::new();
+    let (mut team, line) = room(&before);
+    let held = history(&line, &mut team);
+    let rate = Rate::new(12, Duration::from_secs(60));
+    let sam = put_back(&held, 2, Limits { channel_enqueues: rate, ..Limits::default() });
+    let bob = attached(&sam);
+    assert_eq!(whole(&bob, rest(&held, 0)).added, 3);
+    assert_eq!(whole(&bob, rest(&held, 0)).added, 0);
+    let refused = bob.call(rest(&held, 0)).expect_err("two are left, five are wanted");
+    assert_eq!(refused, CallFailure::retry(ErrorCode::RateLimited, Duration::from_secs(15)));
+    sam.pass(Duration::from_secs(60));
+    let mut large = rest(&held, 4);
+    large.entries[0].sealed.resize(3 * BYTES_OF_ONE, 0);
+    for _ in 0..3 {
+        let restored = bob.call(large.clone()).expect("each costs four");
+        assert_eq!(restored.outcome, RestoreOutcome::Diverged, "other bytes than stand there");
+    }
+    assert_eq!(bob.call(rest(&held, 4)).map_err(|failure| failure.code), Err(ErrorCode::RateLimited));
 }

@@ -2,7 +2,7 @@ use futures::executor::block_on;
 use quicprochat_wire::{
     CallFailure, ConnectionKind, Duration,
     call::{
-        channel::{ChannelRead, ChannelRestore, ChannelSubscribe, RestoreOutcome, RestoredEntry},
+        channel::{ChannelDelete, ChannelRead, ChannelRestore, ChannelSubscribe, RestoreOutcome, RestoredEntry},
         session::Registration,
     },
     limits::MAX_PAGE_ENTRIES,
@@ -146,6 +146,21 @@ fn none_is_kept_where_none_is_configured_and_none_is_longer_than_configured() {
 }
 
 #[test]
+fn a_clock_that_is_set_back_meanwhile_does_not_prolong_it() {
+    let (store, mut room) = restored();
+    let sam = started(&store, MINUTE * 10);
+    sam.days(1);
+    block_on(sam.server.begin_recovery(sam.now())).expect("begins");
+    let bob = attached(&sam, &room);
+    sam.set_back(Duration::from_millis(Timestamp::DAY_MS));
+    let message = room.message(b"in time");
+    assert_eq!(bob.call(message.clone()), restoring(MINUTE * 10));
+    assert_eq!(stored_in(&store).and_then(|recovery| recovery.until), Some(sam.now().after(MINUTE * 10)));
+    sam.pass(MINUTE * 10);
+    accepted(bob.call(message));
+}
+
+#[test]
 fn entries_that_are_restored_later_are_taken_and_counted_all_the_same() {
     let (store, mut room) = restored();
     let sam = started(&store, Duration::ZERO);
@@ -176,12 +191,13 @@ fn a_mark_is_read_as_it_was_written_and_nothing_else_is_one() {
 }
 
 #[test]
-fn the_old_key_of_a_member_who_was_removed_since_writes_nothing_in_the_recovery_time() {
+fn the_old_key_of_a_member_who_was_removed_since_writes_and_deletes_nothing_in_the_recovery_time() {
     let (store, mut room) = restored();
     let sam = started(&store, MINUTE * 10);
     block_on(sam.server.begin_recovery(sam.now())).expect("begins");
     let (alice, mallory) = (attached(&sam, &room), attached(&sam, &room));
     assert_eq!(mallory.call(room.message(b"I am back")), restoring(MINUTE * 10));
+    assert_eq!(mallory.call(ChannelDelete { channel: room.channel }), restoring(MINUTE * 10));
     let next = quicprochat_identity::AccessSecretKey::from_seed(&[77; 32]);
     let removal = room.rolling(b"removed", &next);
     let entry = RestoredEntry {
@@ -196,6 +212,8 @@ fn the_old_key_of_a_member_who_was_removed_since_writes_nothing_in_the_recovery_
     attach_with(&alice, room.channel, &next).expect("attaches");
     sam.pass(MINUTE * 10);
     let denied = mallory.call(room.message(b"I am back")).expect_err("removed again");
+    assert_eq!(denied.code, ErrorCode::AccessDenied);
+    let denied = mallory.call(ChannelDelete { channel: room.channel }).expect_err("removed again");
     assert_eq!(denied.code, ErrorCode::AccessDenied);
     accepted(alice.call(room.message(b"we go on")));
 }
