@@ -50,21 +50,31 @@ impl Holdings {
         self.have.minus(&self.unread)
     }
 
-    /// What this device has, as of now.
+    /// What this device has, as of now; kept, so that the next look is a short one.
     pub(super) fn load(tx: &dyn StoreTx) -> Result<Self, StoreFault> {
-        let mut holdings = Self::stored(tx)?;
-        let before = holdings.arrival;
-        let fresh = holdings == Self::default();
-        let gaps = holdings.absorb(tx)?;
-        if fresh {
-            holdings.rescan(tx)?;
-        }
-        if fresh || holdings.arrival != before {
+        let stored = Self::stored(tx)?;
+        let (holdings, gaps) = stored.clone().look(tx)?;
+        if stored == Self::default() || holdings.arrival != stored.arrival {
             holdings.store(tx)?;
         }
         // What came in before this device did is not missing.
         gaps.iter().try_for_each(|channel| repair::filled(tx, channel, &spans(&holdings.have.of(channel))))?;
         Ok(holdings)
+    }
+
+    /// The same for who only reads.
+    pub(super) fn seen(tx: &dyn StoreTx) -> Result<Self, StoreFault> {
+        Ok(Self::stored(tx)?.look(tx)?.0)
+    }
+
+    /// Counts in what is new, and says where gaps came up.
+    fn look(mut self, tx: &dyn StoreTx) -> Result<(Self, BTreeSet<ChannelId>), StoreFault> {
+        let fresh = self == Self::default();
+        let gaps = self.absorb(tx)?;
+        if fresh {
+            self.rescan(tx)?;
+        }
+        Ok((self, gaps))
     }
 
     fn stored(tx: &dyn StoreTx) -> Result<Self, StoreFault> {

@@ -76,12 +76,12 @@ impl Archive {
             return self.go_on(cx);
         }
         cx.tx.upkeep().put_setting(SETTING, None)?;
-        if !record.enabled {
-            // With the older record the server has what was deleted since.
-            let mut plan = Plan::load(cx.tx)?;
-            (plan.purge, plan.sweep) = (true, Timestamp(0));
-            plan.store(cx.tx)?;
-        }
+        // With the older record the server has what was deleted since, and lacks what was put in: also the manifest, to which the
+        // record leads again.
+        let mut plan = Plan::load(cx.tx)?;
+        plan.purge |= !record.enabled;
+        plan.sweep = Timestamp(0);
+        plan.store(cx.tx)?;
         Ok(false)
     }
 }

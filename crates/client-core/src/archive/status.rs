@@ -47,7 +47,7 @@ pub fn archive_status(tx: &dyn StoreTx) -> Result<ArchiveStatus, StoreFault> {
         known.record = lost.put_onto(&known);
     }
     let manifest = plan::cached(tx)?.manifest;
-    let holdings = Holdings::load(tx)?;
+    let holdings = Holdings::seen(tx)?;
     let mut excluded = known.record.excluded.clone();
     for (channel, on) in &plan.wishes {
         if *on {

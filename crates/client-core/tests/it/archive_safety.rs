@@ -383,6 +383,25 @@ fn history_that_is_kept_is_kept_again_when_the_server_was_put_back_to_a_time_bef
     assert_eq!(world.texts(LAPTOP, channel).len(), 4);
 }
 
+#[test]
+fn what_the_server_lost_of_history_is_put_in_again_by_catching_up_alone() {
+    let (mut world, channel) = archived();
+    let copy = world.back_up_server();
+    for text in ["five", "six"] {
+        world.send("bob", channel, text).expect("sent");
+    }
+    sync_history(&mut world, "alice");
+    world.put_server_back(&copy);
+    for _ in 0..3 {
+        world.persist("alice", &Command::Sync);
+        world.pass(MINUTE * 2);
+    }
+    world.set_online("alice", false);
+    world.enrol("alice", LAPTOP);
+    sync_history(&mut world, LAPTOP);
+    assert_eq!(world.texts(LAPTOP, channel).len(), 6);
+}
+
 /// What a later version of alice's program put in, at a position where this one has nothing: the content of her archive's
 /// manifest then is what she knows of it.
 fn put_later(world: &mut World, channel: ChannelId) {

@@ -139,8 +139,10 @@ fn missing_directories(path: &Path) -> Vec<&Path> {
 /// Renames, unless the name is taken; by a hard link where the file system knows no such rename. Sticks and cards know the one,
 /// some network file systems the other.
 pub(crate) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    // The last two are one on Linux, and two elsewhere.
+    let unknown = [Errno::INVAL, Errno::NOSYS, Errno::NOTSUP, Errno::OPNOTSUPP];
     match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        Err(Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) => {
+        Err(error) if unknown.contains(&error) => {
             fs::hard_link(from, to)?;
             fs::remove_file(from)
         }

@@ -109,6 +109,20 @@ fn a_full_disk_is_told_apart_and_costs_nothing_that_was_committed() {
 }
 
 #[test]
+fn a_transaction_for_reading_writes_nothing_and_the_next_one_may() {
+    let mut sqlite = Sqlite::fresh();
+    let reading = sqlite.store.begin_reading().unwrap();
+    assert!(reading.mls().put(b"key", b"value").is_err());
+    assert!(reading.upkeep().put_setting("key", Some(b"value")).is_err());
+    drop(reading);
+    let writing = sqlite.store.begin().unwrap();
+    writing.upkeep().put_setting("key", Some(b"value")).unwrap();
+    writing.commit().unwrap();
+    let reading = sqlite.store.begin_reading().unwrap();
+    assert_eq!(reading.upkeep().setting("key").unwrap().as_deref(), Some(&b"value"[..]));
+}
+
+#[test]
 fn a_store_that_another_process_holds_is_locked_and_not_broken() {
     let mut sqlite = Sqlite::fresh();
     let mut other = Store::open(&sqlite.home, &sqlite.key).unwrap();

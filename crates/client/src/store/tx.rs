@@ -25,12 +25,15 @@ impl Store {
         self.begin_as(TransactionBehavior::Immediate)
     }
 
-    /// Begins a transaction for reading alone: it sees the store of one moment, however long it takes, and nobody waits for it.
+    /// Begins a transaction for reading alone: it sees the store of one moment, however long it takes, and nobody waits for it. A
+    /// write in it fails: it would do so beside another process's, too.
     pub fn begin_reading(&mut self) -> Result<Tx<'_>, StoreFault> {
         self.begin_as(TransactionBehavior::Deferred)
     }
 
     fn begin_as(&mut self, behavior: TransactionBehavior) -> Result<Tx<'_>, StoreFault> {
+        let reads = matches!(behavior, TransactionBehavior::Deferred);
+        self.connection.pragma_update(None, "query_only", reads).map_err(|error| store_fault(&error))?;
         let tx = self.connection.transaction_with_behavior(behavior).map_err(|error| store_fault(&error))?;
         Ok(Tx { tx, cause: Cell::new(None) })
     }
