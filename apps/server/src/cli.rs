@@ -6,8 +6,11 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Layers, LogFormat, LogLevel, Registration};
 
-const EXIT_CODES: &str =
-    "Exit codes: 0 done, 1 failed, 2 the command line, environment or configuration file is wrong.";
+/// Standard input or output in place of a file.
+pub(crate) const STREAM: &str = "-";
+
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 failed, 2 the command line, environment or configuration file is wrong, 6 a file is no backup, truncated, damaged, or of
+a later version.";
 
 /// The server of quicprochat: keeps and orders ciphertext for people who chat end to end.
 #[derive(Debug, Parser)]
@@ -23,7 +26,8 @@ const EXIT_CODES: &str =
   qpc-server invite create --count 3           invite codes to hand out
   qpc-server backup /var/backups               everything in one file, while the server runs
 
-Exit codes: 0 done, 1 failed, 2 the command line, environment or configuration file is wrong.",
+Exit codes: 0 done, 1 failed, 2 the command line, environment or configuration file is wrong, 6 a file is no backup, truncated, damaged, or of
+a later version.",
     subcommand_required = false
 )]
 pub struct Cli {
@@ -102,6 +106,22 @@ version."
     Check(CheckArgs),
 }
 
+impl Command {
+    /// Whether whoever called wants one object on standard output, also where it fails. A backup to standard output has none: there
+    /// the bytes themselves go.
+    #[must_use]
+    pub fn prints_json(&self) -> bool {
+        match self {
+            Self::Run | Self::Dump => false,
+            Self::Config(args) => args.json,
+            Self::Invite(InviteCommand::Create(args)) => args.json,
+            Self::Check(args) => args.json,
+            Self::Backup(args) => args.json && args.path.as_os_str() != STREAM,
+            Self::Restore(args) => args.json,
+        }
+    }
+}
+
 /// Arguments of `backup`.
 #[derive(Debug, Args)]
 pub struct BackupArgs {
@@ -153,8 +173,9 @@ pub enum InviteCommand {
     /// Make codes, one a line. Each lets one person register.
     #[command(after_help = "May run beside the server.
 
-Example:
-  qpc-server invite create --count 3 --data-dir /var/lib/qpc")]
+Examples:
+  qpc-server invite create --count 3 --data-dir /var/lib/qpc
+  qpc-server invite create --json | jq -r '.codes[]'")]
     Create(InviteArgs),
 }
 
@@ -164,6 +185,9 @@ pub struct InviteArgs {
     /// How many.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub count: u32,
+    /// One JSON object instead of a code a line.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Settings that have a flag of their own; all others go by `--set`, the environment, or the file.

@@ -8,6 +8,7 @@ use std::{
 
 use anyhow::Context as _;
 use quicprochat_server_core::Server;
+use serde_json::json;
 
 use crate::{
     cli::InviteArgs,
@@ -49,8 +50,13 @@ pub fn create_invites(config: &Config, layers: &Layers, args: &InviteArgs) -> an
     })?;
     store.close();
     let mut out = io::stdout().lock();
-    for invite in invites {
-        writeln!(out, "{}", invite.code)?;
+    if args.json {
+        let codes: Vec<String> = invites.iter().map(|invite| invite.code.to_string()).collect();
+        writeln!(out, "{}", json!({ "event": "invites", "codes": codes }))?;
+    } else {
+        for invite in invites {
+            writeln!(out, "{}", invite.code)?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

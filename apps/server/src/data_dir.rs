@@ -5,7 +5,6 @@
 //!   DATA/store.key    32 random bytes in hex, the key of store.db
 //!   DATA/store.db     SQLCipher, with -wal and -shm beside it
 //!   DATA/server.key   the TLS key; its fingerprint stands in the server link
-//!   DATA/server.crt   a certificate of that key, replaced as it ages
 //!   DATA/restoring/   what a restore of a backup has not put in place yet; no server starts beside it
 //! ```
 
@@ -124,12 +123,6 @@ impl DataDir {
     #[must_use]
     pub fn server_key(&self) -> PathBuf {
         self.path.join("server.key")
-    }
-
-    /// The TLS certificate.
-    #[must_use]
-    pub fn server_certificate(&self) -> PathBuf {
-        self.path.join("server.crt")
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::Context as _;
-use quicprochat_server_core::{Recovery, Server};
+use quicprochat_server_core::{Recovery, Server, ServerError, store::StoreFault};
 use quicprochat_transport::{Listener, ServerIdentity};
 use quicprochat_wire::ServerLink;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -78,7 +78,15 @@ async fn serve(
     let listener = Listener::bind(config.listen, identity, settings)?;
     let link = ServerLink::new(host, listener.local_addr().port(), listener.fingerprint())
         .with_context(|| format!("{host} is no host that a server link can carry; set --host"))?;
-    if let Some(Recovery { until: Some(until), restored }) = server.begin_recovery(system::now()).await? {
+    let begun = match server.begin_recovery(system::now()).await {
+        // Reading goes on, and nothing is written for any conversation before it has begun.
+        Err(ServerError::Store(StoreFault::Full)) => {
+            tracing::warn!("the disk is full: the recovery time begins when there is room again");
+            None
+        }
+        begun => begun?,
+    };
+    if let Some(Recovery { until: Some(until), restored }) = begun {
         let minutes = until.since(system::now()).as_secs().div_ceil(60);
         tracing::warn!(
             minutes,

@@ -16,7 +16,7 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{BackupError, Summary, check_backup, check_restored, create, restore_backup};
 use crate::{
-    cli::{BackupArgs, CheckArgs, RestoreArgs},
+    cli::{BackupArgs, CheckArgs, RestoreArgs, STREAM},
     command::existing,
     config::{Config, Layers},
     run,
@@ -28,8 +28,6 @@ use crate::{
 const WHAT_TO_DO: &str = "keep a copy of the data directory, and restore the newest backup that `qpc-server check FILE` finds \
                           sound. Where only counts are wrong, or rows belong to nothing, no message is lost: the server may go on \
                           until then, and limits are judged by the wrong counts";
-/// Standard input or output in place of a file.
-const STREAM: &str = "-";
 
 /// `qpc-server backup`
 ///
@@ -84,15 +82,18 @@ pub fn restore(config: &Config, layers: &Layers, args: &RestoreArgs) -> anyhow::
     progress.end();
     match restored {
         Ok(summary) => {
+            let waits = if config.recovery.0 == 0 {
+                String::new()
+            } else {
+                format!(", and for {} after the first start nothing new is written before", config.recovery)
+            };
             let text = format!(
                 "restored {} of {} into {}: {}. What came after that is gone from the server: clients that know more of a \
-                 conversation offer it again, and for {} after the first start nothing new is written before; what was \
-                 revoked since must be revoked again",
+                 conversation offer it again{waits}; what was revoked since must be revoked again",
                 args.file.display(),
                 made(&summary),
                 config.data_dir.display(),
                 counted(&summary),
-                config.recovery,
             );
             tell(args.json, "restored", object(&args.file, &summary), &text)
         }
@@ -176,8 +177,8 @@ fn of_recovery(recovery: Recovery, now: Timestamp) -> String {
         Some(until) => format!("is over in {} s", until.since(now).as_secs().saturating_add(1)),
     };
     format!(
-        "restored from a backup: the recovery time, in which nothing new is taken for conversations, {state}; clients have \
-         offered {restored} entries that were missing"
+        "restored from a backup: the recovery time, in which nothing new is taken for conversations, {state}; {restored} \
+         entries were taken from clients that offered them as missing"
     )
 }
 

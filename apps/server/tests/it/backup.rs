@@ -148,6 +148,11 @@ async fn bad_files_places_and_disks_are_named_by_their_exit_codes() {
     let said: serde_json::Value = serde_json::from_str(&named.stdout).expect("JSON");
     assert!(said["file"].as_str().expect("a name").ends_with("Z.backup"), "{said}");
 
+    let nothing = temp.path().join("nothing");
+    for command in [&["check", "--json"][..], &["backup", path(&nothing), "--json"], &["invite", "create", "--json"]] {
+        says(&run(qpc_server(&nothing, command)), 1, "failed");
+    }
+    says(&run(qpc_server(&data, &["check", "--json", "--set", "nonsense=1"])), 2, "usage");
     says(&run(qpc_server(&data, &["restore", path(&file), "--json"])), 1, "not-empty");
     let good = fs::read(&file).expect("there");
     let bad = temp.path().join("bad.backup");

@@ -86,6 +86,9 @@ async fn invites_dump_and_check_work_beside_the_server() {
     assert_eq!(outcome.status.code(), Some(0), "{}", outcome.stderr);
     let codes: Vec<&str> = outcome.stdout.lines().collect();
     assert_eq!(codes.len(), 3);
+    let outcome = run(qpc_server(&data, &["invite", "create", "--json"]));
+    let said: serde_json::Value = serde_json::from_str(&outcome.stdout).expect("one object");
+    assert_eq!((said["event"].as_str(), said["codes"].as_array().map(Vec::len)), (Some("invites"), Some(1)));
 
     let outcome = run(qpc_server(&data, &["dump"]));
     assert_eq!(outcome.status.code(), Some(0), "{}", outcome.stderr);

@@ -89,7 +89,7 @@ async fn a_restored_server_takes_what_it_lost_before_it_takes_anything_new() {
     server.kill();
     let said = run(qpc_server(&restored, &["check"]));
     assert_eq!(said.stdout, "ok\n");
-    assert!(said.stderr.contains("offered 2 entries"), "{}", said.stderr);
+    assert!(said.stderr.contains("2 entries were taken"), "{}", said.stderr);
 
     // With a shorter time than it was begun with: that one counts.
     let mut server = Running::start(&restored, &["--recovery", "300ms", "--log-level", "info"]);
