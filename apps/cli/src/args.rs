@@ -20,7 +20,7 @@ CONV is a conversation's id, an unambiguous prefix of one, or its title. NAME is
 
 Exit codes: 0 done, 1 failed, 2 usage, 3 server unreachable (what was to be sent is queued),
 4 authentication, 5 trust (changed key, bad signature or proof),
-6 a file is no backup, damaged, or of a later version.
+6 a file is no backup, damaged, or of a later version, 7 no room for the account's history.
 
 Examples:
   qpc register alice --server qpc://chat.example:4433/#FINGERPRINT
@@ -67,7 +67,7 @@ Example:
     },
     /// Make this a further device of an account.
     #[command(after_help = "\
-The new device is in every conversation it is invited to from now on.
+It enters every conversation of the account with its next sync or listen, and takes the history from the server.
 
 Examples:
   qpc --home ~/second login alice --server qpc://127.0.0.1:4433/#FINGERPRINT

@@ -187,6 +187,14 @@ impl From<CallFailure> for Failure {
             ErrorCode::QuotaFull => ("quota-full", Exit::Failed, format!("a limit of the server is reached; {later}")),
             ErrorCode::TooLarge => ("too-large", Exit::Failed, "it is too large for this server".to_owned()),
             ErrorCode::NotFound => ("unknown-name", Exit::Failed, "there is no such thing at the server".to_owned()),
+            ErrorCode::Restoring => {
+                let minutes = failure.retry_after.map_or(1, |after| after.as_secs().div_ceil(60)).max(1);
+                let text = format!(
+                    "the server was put back to an older backup and changes nothing of a conversation before devices have given it \
+                     back what it lost; try again in {minutes} min"
+                );
+                ("server-put-back", Exit::Unreachable, text)
+            }
             ErrorCode::Unavailable => ("unreachable", Exit::Unreachable, format!("the server cannot do it now; {later}")),
             code => ("failed", Exit::Failed, format!("the server refused: {}", code.name())),
         };
