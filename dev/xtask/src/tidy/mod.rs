@@ -11,6 +11,7 @@ mod layers;
 mod ledger;
 mod links;
 mod lock;
+mod methods;
 mod names;
 mod pure;
 mod samples;
@@ -86,6 +87,7 @@ const CHECKS: &[Check] = &[
     Check { name: "foreign", what: "unsafe code stands in the modules made for it only", run: foreign::check },
     Check { name: "words", what: "no unfinished code, machine paths or registry hosts", run: words::check },
     Check { name: "ledger", what: "docs/checks.md names rules, code and tests that exist", run: ledger::check },
+    Check { name: "methods", what: "docs/protocol.md lists every method of the wire", run: methods::check },
     Check { name: "links", what: "links between documents and paths in the map lead somewhere", run: links::check },
     Check { name: "lock", what: "one stack for one job, from one registry", run: lock::check },
     Check { name: "budgets", what: "CONTRIBUTING.md lists every suite with its budget", run: budgets::check },
