@@ -38,6 +38,18 @@ pub(crate) fn forget(tx: &dyn StoreTx) -> Result<(), StoreFault> {
     tx.upkeep().put_setting(SETTING, None)
 }
 
+/// Counts in one entry that was imported by itself: of what lies before it, nothing is known.
+pub(crate) fn came_alone(tx: &dyn StoreTx, channel: ChannelId, seq: u64) -> Result<(), StoreFault> {
+    let mut holdings = Holdings::stored(tx)?;
+    if holdings == Holdings::default() {
+        // The whole log is yet to be looked through.
+        return repair::filled(tx, &channel, &Spans::of([Span { from: seq, to: seq }]));
+    }
+    let mut imported = Coverage::default();
+    imported.add(channel, seq, seq);
+    holdings.import(tx, &imported, &Coverage::default())
+}
+
 /// Whether an entry is worth keeping for other devices: what only says how this device came in is not, nor is what members sent
 /// again, which nobody vouches for.
 pub(super) const fn is_kept(body: &LogBody) -> bool {

@@ -34,7 +34,7 @@ use quicprochat_wire::{
     time::Duration,
 };
 
-pub(crate) use holdings::forget as forget_holdings;
+pub(crate) use holdings::{came_alone, forget as forget_holdings};
 pub use status::{ArchiveStatus, archive_status, turn_on};
 pub(crate) use task::{SetHistory, SyncHistory};
 #[doc(hidden)]

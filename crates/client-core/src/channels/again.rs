@@ -3,16 +3,17 @@
 
 use quicprochat_wire::{
     CallFailure, ConnectionKind, ErrorCode, MessageId, Timestamp,
-    call::channel::{ChannelEnqueue, Enqueued},
+    call::channel::{ChannelEnqueue, ChannelEntry, Enqueued, EntryKind},
 };
 
-use super::session::{ChannelCall, Session};
+use super::{
+    apply,
+    session::{ChannelCall, Session},
+};
 use crate::{
-    archive,
     engine::{Cx, Purpose},
     error::EngineError,
-    event::Event,
-    store::{Attempt, Conversation, LogBody, LogEntry, MessagePurpose, OutboxMessage},
+    store::{Attempt, Conversation, MessagePurpose, OutboxMessage},
 };
 
 /// Sends the very same bytes of an attempt again of which nobody knows what became, under the key that is attached and not the
@@ -35,7 +36,7 @@ pub(super) fn ask(cx: &mut Cx<'_>, session: &mut Session, conversation: &Convers
 pub(super) fn answered(
     cx: &mut Cx<'_>,
     session: &mut Session,
-    conversation: &Conversation,
+    conversation: &mut Conversation,
     (row, id): (u64, MessageId),
     answer: Result<Enqueued, CallFailure>,
 ) -> Result<(), EngineError> {
@@ -46,7 +47,8 @@ pub(super) fn answered(
     let Some(mut row) = rows.into_iter().find(is_it) else { return Ok(()) };
     match answer {
         Ok(Enqueued::Accepted { at, time }) => {
-            accepted(cx, conversation, row, id, at.position, time.unwrap_or(cx.server_minute()))
+            let time = time.unwrap_or(cx.server_minute());
+            accepted(cx, conversation, row, (id, at.position, time))
         }
         Err(CallFailure { code: ErrorCode::AccessDenied, .. }) => {
             row.attempt = None;
@@ -64,34 +66,15 @@ pub(super) fn answered(
 /// It stands in the log, somewhere behind what this device has read, and will not read any more.
 fn accepted(
     cx: &mut Cx<'_>,
-    conversation: &Conversation,
+    conversation: &mut Conversation,
     row: OutboxMessage,
-    id: MessageId,
-    seq: u64,
-    time: Timestamp,
+    (id, seq, time): (MessageId, u64, Timestamp),
 ) -> Result<(), EngineError> {
-    let channel = conversation.channel;
-    cx.tx.outbox().delete_outbox(row.row)?;
     if row.purpose != MessagePurpose::Content {
-        return Ok(());
+        return Ok(cx.tx.outbox().delete_outbox(row.row)?);
     }
-    let own = &cx.own()?.row;
-    let entry = LogEntry {
-        index: 0,
-        channel,
-        seq,
-        id,
-        sender: own.account,
-        device: own.device,
-        time,
-        sent_at: time,
-        intent: Some(row.intent),
-        body: LogBody::Content { content: row.content },
-    };
-    // It did not arrive here in the log's order: what lies before it was not read.
-    if cx.tx.messages().import_message(&entry)? {
-        archive::forget_holdings(cx.tx)?;
-    }
-    cx.notify(Event::Accepted { channel, intent: row.intent, id, seq });
-    Ok(())
+    let after_commit = conversation.last_commit;
+    let kind = EntryKind::Message;
+    let entry = ChannelEntry { seq, id, kind, after_commit, sealed: Vec::new(), next_access: None, time };
+    apply::own_unread(cx, conversation, &entry, row)
 }

@@ -21,6 +21,7 @@ use quicprochat_wire::{
 
 use super::{merge, raw, session::Session};
 use crate::{
+    archive,
     content::{Control, MimiContent},
     deliveries,
     engine::{Cx, keys},
@@ -273,14 +274,40 @@ pub(super) fn own_before(
     cx: &mut Cx<'_>,
     conversation: &mut Conversation,
     entry: &ChannelEntry,
-    at: ChainPoint,
 ) -> Result<(), EngineError> {
     let rows = cx.tx.outbox().outbox_of(&conversation.channel)?;
     let own = rows.into_iter().find(|row| row.attempt.as_ref().is_some_and(|attempt| attempt.id == entry.id));
     match own {
-        Some(row) => own_message(cx, conversation, entry, at, row),
+        Some(row) => own_unread(cx, conversation, entry, row),
         None => Ok(()),
     }
+}
+
+/// A message of this device stands in the log where this device did not read, and will not any more.
+pub(crate) fn own_unread(
+    cx: &mut Cx<'_>,
+    conversation: &mut Conversation,
+    entry: &ChannelEntry,
+    row: OutboxMessage,
+) -> Result<(), EngineError> {
+    cx.tx.outbox().delete_outbox(row.row)?;
+    let body = match row.purpose {
+        MessagePurpose::Content => LogBody::Content { content: row.content },
+        MessagePurpose::Leave => LogBody::Leave,
+        MessagePurpose::Control => return repair::note_own(cx, entry, &conversation.channel),
+    };
+    let (channel, leaves) = (conversation.channel, body == LogBody::Leave);
+    let own = (cx.own()?.row.account, cx.own()?.row.device);
+    let own = logged(channel, entry, entry.seq, own, Some(row.intent), body);
+    // It did not arrive here in the log's order: what lies before it was not read.
+    if cx.tx.messages().import_message(&own)? {
+        archive::came_alone(cx.tx, channel, entry.seq)?;
+    }
+    cx.notify(Event::Accepted { channel, intent: row.intent, id: entry.id, seq: entry.seq });
+    if leaves {
+        merge::leave(cx, conversation)?;
+    }
+    Ok(())
 }
 
 fn commit(
@@ -378,23 +405,23 @@ pub(super) fn log(
     conversation: &Conversation,
     entry: &ChannelEntry,
     at: ChainPoint,
-    (sender, device): (quicprochat_wire::AccountId, quicprochat_wire::DeviceId),
+    writer: (quicprochat_wire::AccountId, quicprochat_wire::DeviceId),
     intent: Option<quicprochat_wire::MessageId>,
     body: LogBody,
 ) -> Result<(), EngineError> {
-    let time = entry.time;
-    let row = LogEntry {
-        index: 0,
-        channel: conversation.channel,
-        seq: at.position,
-        id: entry.id,
-        sender,
-        device,
-        time,
-        sent_at: time,
-        intent,
-        body,
-    };
-    cx.tx.messages().append_message(&row)?;
+    cx.tx.messages().append_message(&logged(conversation.channel, entry, at.position, writer, intent, body))?;
     Ok(())
+}
+
+/// An entry of the channel as the readable log has it.
+fn logged(
+    channel: ChannelId,
+    entry: &ChannelEntry,
+    seq: u64,
+    (sender, device): (quicprochat_wire::AccountId, quicprochat_wire::DeviceId),
+    intent: Option<quicprochat_wire::MessageId>,
+    body: LogBody,
+) -> LogEntry {
+    let (id, time) = (entry.id, entry.time);
+    LogEntry { index: 0, channel, seq, id, sender, device, time, sent_at: time, intent, body }
 }

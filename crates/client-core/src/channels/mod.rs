@@ -34,7 +34,7 @@ use quicprochat_wire::{
     limits::MAX_PAGE_ENTRIES,
 };
 
-pub(crate) use apply::own_message;
+pub(crate) use apply::own_unread;
 #[cfg(test)]
 pub(crate) use session::tests;
 pub(crate) use session::{ChannelCall, Session};
@@ -375,10 +375,10 @@ impl Channels {
                 write::enqueued(cx, session, &mut conversation, Some(row), &id, &enqueued)?;
             }
             (ChannelCall::Again { row, id }, Ok(Response::Enqueued(enqueued))) => {
-                again::answered(cx, session, &conversation, (row, id), Ok(enqueued))?;
+                again::answered(cx, session, &mut conversation, (row, id), Ok(enqueued))?;
             }
             (ChannelCall::Again { row, id }, Err(CallError::Refused(failure))) => {
-                again::answered(cx, session, &conversation, (row, id), Err(failure))?;
+                again::answered(cx, session, &mut conversation, (row, id), Err(failure))?;
             }
             (ChannelCall::Commit { id }, Ok(Response::Enqueued(enqueued))) if !conversation.is_live() => {
                 rejoin::answered(cx, session, &mut conversation, &id, &enqueued)?;

@@ -202,7 +202,7 @@ pub(super) fn enqueued(
                 && entry.kind == EntryKind::Message
             {
                 // It stands where this device did not read on, having entered anew behind it.
-                apply::own_before(cx, conversation, &entry, *at)?;
+                apply::own_before(cx, conversation, &entry)?;
             }
         }
         Enqueued::Stale { last_commit } => {

@@ -8,14 +8,14 @@ use std::collections::BTreeMap;
 
 use quicprochat_wire::{
     CallFailure, ChannelId, ErrorCode, MessageId, Timestamp, Writer,
-    call::channel::{ChainPoint, ChannelEntry, ChannelPage, EntryKind},
+    call::channel::{ChannelPage, EntryKind},
     time::Duration,
 };
 use sha2::{Digest as _, Sha256};
 
 use super::row;
 use crate::{
-    channels::{Session, own_message},
+    channels::{Session, own_unread},
     engine::Cx,
     error::EngineError,
     event::Event,
@@ -106,8 +106,7 @@ pub(crate) fn scan(
     let mut waiting = Waiting::of(cx, &conversation.channel)?;
     for entry in page.entries.iter().filter(|entry| entry.kind == EntryKind::Message) {
         if let Some(row) = waiting.take(&entry.id) {
-            let at = ChainPoint { position: entry.seq, hash: conversation.cursor.hash };
-            own_message(cx, conversation, &bare(entry), at, row)?;
+            own_unread(cx, conversation, entry, row)?;
         }
     }
     match page.entries.last() {
@@ -142,12 +141,10 @@ impl Waiting {
     }
 }
 
-fn bare(entry: &ChannelEntry) -> ChannelEntry {
-    ChannelEntry { sealed: Vec::new(), ..entry.clone() }
-}
-
 #[cfg(test)]
 mod tests {
+    use quicprochat_wire::call::channel::ChannelEntry;
+
     use super::*;
     use crate::{channels::tests::conversation, effect::Effect, engine::bed::Bed, store::MessagePurpose};
 

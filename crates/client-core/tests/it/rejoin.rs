@@ -54,7 +54,7 @@ pub(crate) fn set_state(world: &mut World, name: &str, channel: ChannelId, reaso
     tx.commit();
 }
 
-fn gaps(world: &mut World, name: &str, channel: ChannelId) -> Vec<(u64, u64)> {
+pub(crate) fn gaps(world: &mut World, name: &str, channel: ChannelId) -> Vec<(u64, u64)> {
     let tx = world.client(name).store.begin().expect("opens");
     let log = tx.messages().messages_of(&channel, 0, 1000).expect("reads");
     log.iter()

@@ -9,7 +9,9 @@ use quicprochat_client_core::{
 use quicprochat_wire::{ChannelId, Request, Response, call::channel::ChannelState, time::Duration};
 
 use crate::{
+    archive::{LAPTOP, PHONE, kept, sync_history, talk},
     groups::group_of,
+    rejoin::{gaps, lose_group, set_state},
     world::{Client, World, text_content},
 };
 
@@ -173,6 +175,53 @@ fn a_message_that_waited_in_the_copy_and_was_sent_since_is_not_sent_again() {
         assert_all_read(&mut world, channel, &all, &["alice", "bob"], "");
         let tx = world.client("bob").store.begin().expect("opens");
         assert!(tx.outbox().outbox_of(&channel).expect("reads").is_empty());
+    }
+}
+
+#[test]
+fn what_lies_before_a_message_that_is_found_in_the_log_stays_missing_and_the_archive_gets_it_from_elsewhere() {
+    let (mut world, channel) = kept();
+    talk(&mut world, channel, 0..4);
+    world.enrol("alice", LAPTOP);
+    for name in [LAPTOP, "alice", "bob", LAPTOP, "alice"] {
+        world.sync(name);
+    }
+    sync_history(&mut world, "alice");
+    world.set_online("alice", false);
+    world.send("alice", channel, "waited").expect("queued");
+    let copy = copy_of(&mut world, "alice");
+    let read = world.conversation("alice", channel).cursor.position;
+    for text in ["one", "two", "three", "four"] {
+        world.send("bob", channel, text).expect("sent");
+    }
+    world.set_online("alice", true);
+    world.sync("alice");
+    world.send("bob", channel, "five").expect("sent");
+    world.sync(LAPTOP);
+    // A copy that cannot read on finds its message by the id alone.
+    put_back(&mut world, "alice", &copy);
+    lose_group(&mut world, "alice", channel);
+    set_state(&mut world, "alice", channel, RejoinReason::GroupLost);
+    world.sync("alice");
+    let entered = {
+        let tx = world.client("alice").store.begin().expect("opens");
+        let log = tx.messages().messages_of(&channel, read, 100).expect("reads");
+        assert_eq!(log.first().map(|entry| entry.seq), Some(read + 5), "four of bob's, and then her own");
+        assert!(matches!(log[0].body, LogBody::Content { .. }) && log[0].intent.is_some());
+        log[1].seq
+    };
+    assert_eq!(gaps(&mut world, "alice", channel), [(read + 1, entered - 1)]);
+    // She is the first to put in what she has.
+    world.set_online("bob", false);
+    for name in ["alice", LAPTOP] {
+        sync_history(&mut world, name);
+        world.set_online(name, false);
+    }
+    world.enrol("alice", PHONE);
+    world.sync(PHONE);
+    for expected in ["bob: one", "bob: two", "bob: three", "bob: four", "alice: waited", "bob: five"] {
+        let texts = world.texts(PHONE, channel);
+        assert_eq!(texts.iter().filter(|text| *text == expected).count(), 1, "{expected}: {texts:?}");
     }
 }
 
