@@ -35,20 +35,11 @@ use crate::{
 #[derive(Default)]
 pub(super) struct Carried {
     group: Option<Group>,
-    /// Whether an entry of somebody else's counted; `Some(false)` if one was of the epoch before.
-    heard: Option<bool>,
+    /// Whether an entry of somebody else's counted.
+    heard: bool,
 }
 
 impl Carried {
-    /// An entry that names the last commit and goes on in the epoch before it: its writer did not follow that commit.
-    fn skipped(&mut self, reason: &Invalid) {
-        if let Invalid::OtherEpoch { expected, found } = reason
-            && found.checked_add(1) == Some(*expected)
-        {
-            self.heard = Some(false);
-        }
-    }
-
     fn take(&mut self, provider: &Provider<'_>, channel: ChannelId) -> Result<Group, Trouble> {
         match self.group.take() {
             Some(group) => Ok(group),
@@ -65,6 +56,7 @@ pub(super) fn page(
     page: &ChannelPage,
 ) -> Result<(), EngineError> {
     let mut carried = Carried::default();
+    let mut followed = false;
     for received in &page.entries {
         if !conversation.is_live() {
             break;
@@ -77,12 +69,12 @@ pub(super) fn page(
             break;
         }
         entry(cx, conversation, &mut carried, received)?;
-        match carried.heard.take() {
-            Some(true) => session.rejoin.followed(),
-            Some(false) if conversation.is_live() && session.rejoin.not_followed(conversation.last_commit) => {
-                conversation.state = ConversationState::NeedsRejoin { reason: RejoinReason::NotFollowed };
-            }
-            Some(false) | None => {}
+        if carried.heard && !followed {
+            followed = true;
+            session.rejoin.followed(cx, &conversation.channel)?;
+        }
+        if conversation.state == (ConversationState::NeedsRejoin { reason: RejoinReason::NotFollowed }) {
+            session.rejoin.not_followed(cx, conversation)?;
         }
     }
     let reached = conversation.cursor.position;
@@ -201,7 +193,7 @@ fn message(
     drop(provider);
     match received {
         Received::Message { sender, content } => {
-            carried.heard = Some(true);
+            carried.heard = true;
             carried.group = Some(group);
             let (account, device) = (sender.credential.account, sender.credential.device);
             if cx.tx.messages().message_seen(&channel, &account, &entry.id)? {
@@ -235,9 +227,20 @@ fn message(
         }
         Received::Commit(_) | Received::OwnPending(_) => {}
         Received::Skipped(reason) => {
-            carried.skipped(&reason);
             tracing::debug!(?reason, seq = entry.seq, "an entry is skipped");
+            return skipped(cx, conversation, &reason);
         }
+    }
+    Ok(())
+}
+
+/// An entry that names the last commit and goes on in the epoch before it: its writer did not follow that commit. If this device
+/// entered by it, and nobody else was heard since, it is in a group of its own, and has read nothing there.
+fn skipped(cx: &Cx<'_>, conversation: &Conversation, reason: &Invalid) -> Result<(), Trouble> {
+    let Invalid::OtherEpoch { expected, found } = reason else { return Ok(()) };
+    let is_behind = found.checked_add(1) == Some(*expected);
+    if is_behind && conversation.is_live() && repair::unconfirmed(cx, &conversation.channel)?.is_some() {
+        return Err(Trouble::Rejoin(RejoinReason::NotFollowed));
     }
     Ok(())
 }
@@ -332,16 +335,16 @@ fn commit(
         Received::Commit(staged) => {
             let effect = staged.effect.clone();
             group.merge_staged(&provider, *staged).map_err(trouble)?;
-            carried.heard = Some(true);
+            carried.heard = true;
             (effect, false)
         }
         Received::Skipped(Invalid::NotOurs) if !is_on(Mutant::TrustOldStore) => {
             return Err(Trouble::Rejoin(RejoinReason::StoreRolledBack));
         }
         Received::Skipped(reason) => {
-            carried.skipped(&reason);
+            drop(provider);
             tracing::debug!(?reason, seq = entry.seq, "a commit is skipped");
-            return Ok(());
+            return skipped(cx, conversation, &reason);
         }
         Received::Message { .. } | Received::OwnMessage => return Ok(()),
     };

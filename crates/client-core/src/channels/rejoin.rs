@@ -73,8 +73,6 @@ pub(crate) struct Rejoin {
     /// How many attempts lost against another commit.
     losses: u32,
     steps_back: u32,
-    /// After the entry, until somebody is heard who followed: the commit before the one whose GroupInfo was used.
-    unconfirmed: Option<u64>,
 }
 
 impl Rejoin {
@@ -91,17 +89,19 @@ impl Rejoin {
     }
 
     /// Somebody else's entry counted in the group that was entered.
-    pub(super) fn followed(&mut self) {
-        self.unconfirmed = None;
+    pub(super) fn followed(&mut self, cx: &Cx<'_>, channel: &ChannelId) -> Result<(), EngineError> {
         self.steps_back = 0;
+        repair::set_unconfirmed(cx, channel, None)
     }
 
-    /// Somebody goes on in the epoch before: whether that shows that the members did not follow.
-    pub(super) fn not_followed(&mut self, last_commit: ChainPoint) -> bool {
-        let Some(before) = self.unconfirmed.take() else { return false };
-        self.last_commit = Some(last_commit);
+    /// Somebody goes on in the epoch before the one that was entered: the members did not follow.
+    pub(super) fn not_followed(&mut self, cx: &Cx<'_>, conversation: &Conversation) -> Result<(), EngineError> {
+        let channel = &conversation.channel;
+        let Some(before) = repair::unconfirmed(cx, channel)? else { return Ok(()) };
+        repair::set_unconfirmed(cx, channel, None)?;
+        self.last_commit = Some(conversation.last_commit);
         self.step_back(before);
-        true
+        Ok(())
     }
 
     /// Forgets what the server said, but not how often it was of no use.
@@ -343,6 +343,8 @@ fn build(
     }
     settle(cx, &before, conversation)?;
     let Some(mut pending) = cx.tx.conversations().pending_commit(&channel)? else { return Err(EngineError::OwnState) };
+    let used = session.rejoin.info.as_ref().map(|info| info.after_commit.position);
+    repair::set_unconfirmed(cx, &channel, used)?;
     let known = before_list.map(|list| (list, body.ratchet_tree.as_slice()));
     match tree::seal_entry(cx, session, &mut pending, known) {
         Err(EngineError::Crypto(error)) => {
@@ -434,6 +436,7 @@ pub(super) fn refused(
 /// Drops an attempt and the group that it made.
 fn discard(cx: &mut Cx<'_>, conversation: &Conversation) -> Result<(), EngineError> {
     cx.tx.conversations().delete_pending_commit(&conversation.channel)?;
+    repair::set_unconfirmed(cx, &conversation.channel, None)?;
     Ok(Group::discard(&cx.provider(), conversation.channel)?)
 }
 
@@ -507,9 +510,8 @@ fn entered(
         time,
     };
     raw::keep(cx, conversation, &before, &as_read, at)?;
-    let before = session.rejoin.info.as_ref().map(|info| info.after_commit.position);
     let steps_back = session.rejoin.steps_back;
-    session.rejoin = Rejoin { unconfirmed: before, steps_back, ..Rejoin::default() };
+    session.rejoin = Rejoin { steps_back, ..Rejoin::default() };
     session.look_again = true;
     Ok(())
 }
@@ -519,6 +521,7 @@ mod tests {
     use quicprochat_wire::ChainHash;
 
     use super::*;
+    use crate::{channels::tests::conversation, engine::bed::Bed};
 
     fn point(position: u64) -> ChainPoint {
         ChainPoint { position, hash: ChainHash::new([1; 32]) }
@@ -526,19 +529,30 @@ mod tests {
 
     #[test]
     fn an_entry_that_nobody_followed_is_tried_with_the_commit_before_a_few_times() {
+        let (mut bed, mut conversation) = (Bed::new(), conversation());
+        let channel = conversation.channel;
+        conversation.last_commit = point(9);
         let mut rejoin = Rejoin::default();
-        assert!(!rejoin.not_followed(point(9)), "nothing was entered");
+        let mut not_followed = |rejoin: &mut Rejoin, before| {
+            bed.at(1_000, |cx| {
+                repair::set_unconfirmed(cx, &channel, before).expect("stores");
+                rejoin.not_followed(cx, &conversation).expect("reads");
+                assert_eq!(repair::unconfirmed(cx, &channel).expect("reads"), None, "once");
+            });
+        };
+        not_followed(&mut rejoin, None);
+        assert_eq!((rejoin.from, rejoin.last_commit), (None, None), "nothing was entered");
         for (round, before) in [7, 5, 3].into_iter().enumerate() {
-            rejoin.unconfirmed = Some(before);
-            assert!(rejoin.not_followed(point(9)));
+            not_followed(&mut rejoin, Some(before));
             assert_eq!((rejoin.from, rejoin.last_commit), (Some(before), Some(point(9))), "round {round}");
         }
-        rejoin.unconfirmed = Some(1);
-        assert!(rejoin.not_followed(point(9)));
+        not_followed(&mut rejoin, Some(1));
         assert_eq!((rejoin.from, rejoin.steps_back), (None, 0), "from the newest again");
-        rejoin.unconfirmed = Some(1);
-        rejoin.followed();
-        assert!(!rejoin.not_followed(point(9)), "somebody was heard");
+        bed.at(2_000, |cx| {
+            repair::set_unconfirmed(cx, &channel, Some(1)).expect("stores");
+            rejoin.followed(cx, &channel).expect("stores");
+            assert_eq!(repair::unconfirmed(cx, &channel).expect("reads"), None, "somebody was heard");
+        });
     }
 
     #[test]

@@ -19,6 +19,7 @@ use quicprochat_wire::{AccountId, ChannelId, DeviceId};
 pub(crate) use awaited::Awaited;
 pub(crate) use gaps::{ask_again, filled, imported_gap, is_due_soon, is_own, note_own, opened};
 pub(crate) use returned::{attempt_id, enter_now, noticed, scan, scan_is_due, waits};
+pub(crate) use row::{set_unconfirmed, unconfirmed};
 pub(crate) use spans::Spans;
 
 use crate::{

@@ -1,6 +1,6 @@
 //! Where what is kept of a conversation's repairs and gaps stands: in settings of their own, so that stores of before need no change.
 
-use quicprochat_wire::ChannelId;
+use quicprochat_wire::{ChannelId, Reader, Writer};
 
 use crate::{
     engine::Cx,
@@ -32,6 +32,21 @@ pub(super) fn store_gaps(tx: &dyn StoreTx, channel: &ChannelId, gaps: &Gaps) -> 
     tx.upkeep().put_setting(&gaps_name(channel), row.as_deref())
 }
 
+/// After this device entered, until somebody is heard who followed: the commit before the one whose GroupInfo was used.
+pub(crate) fn unconfirmed(cx: &Cx<'_>, channel: &ChannelId) -> Result<Option<u64>, EngineError> {
+    let Some(stored) = cx.tx.upkeep().setting(&entered_name(channel))? else { return Ok(None) };
+    let mut reader = Reader::new(&stored);
+    let before = reader.u64().map_err(StoreFault::from)?;
+    reader.finish().map_err(StoreFault::from)?;
+    Ok(Some(before))
+}
+
+/// See [`unconfirmed`]. It is kept, because the process may end before anybody is heard.
+pub(crate) fn set_unconfirmed(cx: &Cx<'_>, channel: &ChannelId, before: Option<u64>) -> Result<(), EngineError> {
+    let row = before.map(|before| Writer::new().u64(before).finish());
+    Ok(cx.tx.upkeep().put_setting(&entered_name(channel), row.as_deref())?)
+}
+
 /// Whether every gap that the log shows is kept track of.
 pub(super) fn knows_all(tx: &dyn StoreTx, channel: &ChannelId) -> Result<bool, StoreFault> {
     Ok(tx.upkeep().setting(&known_name(channel))?.is_some())
@@ -48,6 +63,10 @@ fn known_name(channel: &ChannelId) -> String {
 
 fn gaps_name(channel: &ChannelId) -> String {
     format!("gaps/{channel}")
+}
+
+fn entered_name(channel: &ChannelId) -> String {
+    format!("entered/{channel}")
 }
 
 fn name(channel: &ChannelId) -> String {

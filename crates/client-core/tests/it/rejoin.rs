@@ -1,6 +1,7 @@
 //! Devices that cannot follow their group enter it anew, by themselves (M2).
 
 use core::cell::RefCell;
+use std::rc::Rc;
 
 use futures::executor::block_on;
 use quicprochat_client_core::{
@@ -16,7 +17,7 @@ use quicprochat_e2ee::{
 };
 use quicprochat_wire::{
     AccountId, ChannelId, Digest, MessageId, Request, Response,
-    call::channel::{ChainPoint, Enqueued},
+    call::channel::{ChainPoint, Enqueued, GroupInfo},
     time::Duration,
 };
 
@@ -470,6 +471,85 @@ fn what_waited_is_sent_once_whether_or_not_it_had_been_accepted() {
         let times = world.texts("alice", channel).iter().filter(|text| *text == "bob: once").count();
         assert_eq!(times, if accepted { 1 } else { 2 }, "the server has what it has accepted, and nothing twice");
         assert_eq!(world.texts("bob", channel).iter().filter(|text| *text == "bob: once").count(), 1);
+    }
+}
+
+/// What the server answers bob's laptop about the group in which alice renamed the conversation to `title`.
+fn info_of(world: &mut World, channel: ChannelId, title: &str) -> GroupInfo {
+    world.run("alice", Command::Rename { channel, title: title.to_owned() }).expect("renamed");
+    world.sync("bob");
+    let info = Rc::new(RefCell::new(None));
+    let found = Rc::clone(&info);
+    let keep = move |result: &mut Result<Response, CallError>| {
+        if let Ok(Response::GroupInfo(info)) = result {
+            found.replace(Some(info.clone()));
+        }
+    };
+    world.tamper = Some(("bob's laptop", Box::new(keep)));
+    world.sync("bob's laptop");
+    world.tamper = None;
+    let info = info.borrow_mut().take();
+    info.expect("it asked")
+}
+
+#[test]
+fn a_device_whose_process_ends_once_it_entered_learns_later_that_nobody_followed() {
+    for answer_is_lost in [false, true] {
+        let (mut world, channel) = group_of(&["alice", "bob"]);
+        for name in ["alice", "bob"] {
+            world.send(name, channel, "before").expect("sent");
+        }
+        world.enrol("bob", "bob's laptop");
+        adopt(&mut world, "bob", "bob's laptop", channel);
+        // The commit left a GroupInfo of another group than the one that its members are in.
+        let copy = world.copy();
+        let other = info_of(&mut world, channel, "coffee");
+        world.back_to(&copy);
+        world.run("alice", Command::Rename { channel, title: "cocoa".to_owned() }).expect("renamed");
+        world.sync("bob");
+        let lie = move |result: &mut Result<Response, CallError>| {
+            if let Ok(Response::GroupInfo(info)) = result {
+                *info = GroupInfo { at: info.at, ..other.clone() };
+            }
+        };
+        world.tamper = Some(("bob's laptop", Box::new(lie)));
+        if answer_is_lost {
+            world.begin("bob's laptop", Command::Sync);
+            let is_it = |(_, request): &(_, Request)| matches!(request, Request::ChannelEnqueue(_));
+            while !world.client("bob's laptop").calls.iter().any(is_it) {
+                world.step();
+            }
+            world.client("bob's laptop").crash();
+        }
+        world.sync("bob's laptop");
+        world.tamper = None;
+        let entered = world.conversation("bob's laptop", channel);
+        assert_eq!((entered.state, entered.title.as_str()), (ConversationState::Active, "coffee"));
+        world.client("bob's laptop").crash();
+        world.sync("alice");
+        assert_eq!(world.conversation("alice", channel).members.len(), 2, "nobody followed");
+        world.send("alice", channel, "who is there?").expect("sent");
+        world.run("alice", Command::Rename { channel, title: "tea".to_owned() }).expect("renamed");
+        world.sync("bob's laptop");
+        let state = ConversationState::NeedsRejoin { reason: RejoinReason::NotFollowed };
+        let told = |event: &Event| matches!(event, Event::State { state: told, .. } if *told == state);
+        assert!(world.client("bob's laptop").events.iter().any(told));
+        for name in ["alice", "bob"] {
+            world.sync(name);
+        }
+        world.pass(MINUTE);
+        for name in ["bob", "alice", "bob's laptop"] {
+            world.sync(name);
+        }
+        let read = |world: &mut World| {
+            let tx = world.client("bob's laptop").store.begin().expect("opens");
+            let log = tx.messages().messages_of(&channel, 0, 1000).expect("reads");
+            let words = text_content("who is there?");
+            let is_it = |body: &LogBody| matches!(body, LogBody::Relayed { content, .. } if *content == words);
+            log.iter().filter(|entry| is_it(&entry.body)).count()
+        };
+        assert_eq!(read(&mut world), 1, "the entry that showed it belongs to what was missed");
+        assert_all_is_well(&mut world, channel, &["alice", "bob", "bob's laptop"]);
     }
 }
 
