@@ -23,7 +23,10 @@ struct Evidence {
     tables: Vec<Table>,
 }
 
-/// Five people, two groups, direct messages, somebody removed, three days.
+/// More than fill eight leaves: a larger tree is kept in chunks.
+const PEOPLE: usize = 10;
+
+/// Ten people, three groups, one of all of them, direct messages, somebody removed, histories at the server, three days.
 fn evidence() -> &'static Evidence {
     static EVIDENCE: OnceLock<Evidence> = OnceLock::new();
     EVIDENCE.get_or_init(|| {
@@ -70,7 +73,7 @@ impl Life {
 
     fn accept(&mut self) {
         self.world.run_for(SECOND * 10);
-        for who in 0..5 {
+        for who in 0..PEOPLE {
             let open = self.world.read(DeviceIx(who), |tx| tx.inbox().invitations()).expect("in memory");
             for request in open.into_iter().filter(|open| open.state == InvitationState::Request) {
                 self.ask(who, Command::AcceptRequest { invitation: request.id });
@@ -85,9 +88,9 @@ impl Life {
 }
 
 fn live() -> (Facts, Vec<Table>) {
-    let world = World::new(&Setup::quiet(1, 5), engines());
+    let world = World::new(&Setup::quiet(1, PEOPLE), engines());
     let mut life = Life { world, facts: Facts::new(START, START), connections: Vec::new(), said: 0 };
-    for who in 0..5 {
+    for who in 0..PEOPLE {
         life.world.give(DeviceIx(who), Command::Listen, Runner::Resident);
     }
     life.look();
@@ -101,12 +104,21 @@ fn live() -> (Facts, Vec<Table>) {
     life.ask(4, Command::Dm { name: "bob".to_owned(), content, suite: SuiteChoice::Hybrid });
     life.accept();
     life.ask(0, Command::Remove { channel: plans, name: "carol".to_owned() });
+    let crowd = life.group(1, "crowd", &["alice", "carol", "dave", "erin", "frank", "grace", "heidi", "ivan", "judy"]);
+    for who in [0, 5, 9] {
+        let content = life.content();
+        life.ask(who, Command::Send { channel: crowd, content });
+    }
+    for who in [0, 3] {
+        life.ask(who, Command::SetHistory { channel: None, on: true });
+        life.ask(who, Command::SyncHistory);
+    }
     for (day, who, channel) in [(0, 0, plans), (1, 1, plans), (2, 3, music)] {
-        for who in 0..5 {
+        for who in 0..PEOPLE {
             life.ask(who, Command::StopListening);
         }
         life.world.run_for(HOUR * (20 + day));
-        for who in 0..5 {
+        for who in 0..PEOPLE {
             life.world.give(DeviceIx(who), Command::Listen, Runner::Resident);
             life.world.run_for(HOUR / 10);
         }
@@ -172,9 +184,17 @@ fn hex(cell: &Cell) -> String {
 #[test]
 fn nothing_the_server_has_ties_an_account_to_a_channel() {
     let Evidence { tables, .. } = evidence();
-    for (name, least) in
-        [("accounts", 5), ("channels", 3), ("entries", 12), ("spent", 6), ("connections", 20), ("log", 1)]
-    {
+    for (name, least) in [
+        ("accounts", PEOPLE),
+        ("channels", 4),
+        ("entries", 12),
+        ("tree_chunks", 2),
+        ("archives", 2),
+        ("archive_objects", 4),
+        ("spent", 6),
+        ("connections", 20),
+        ("log", 1),
+    ] {
         let rows = tables.iter().find(|table| table.name == name).map_or(0, |table| table.rows.len());
         assert!(rows >= least, "{rows} rows of {name} are too few to learn from");
     }
@@ -196,6 +216,16 @@ fn an_account_and_a_channel_in_one_row_are_found() {
     assert!(kinds(&as_text).contains(&LinkKind::SameRow), "{as_text:?}");
     let by_name = planted(|tables| add_column(tables, "entries", first_row(Cell::Text("by alice".to_owned()))));
     assert!(kinds(&by_name).contains(&LinkKind::SameRow), "{by_name:?}");
+    let history = planted(|tables| {
+        let channel = id(tables, "channels");
+        add_column(tables, "archive_objects", first_row(channel));
+    });
+    assert!(kinds(&history).contains(&LinkKind::SameRow), "{history:?}");
+    let piece = planted(|tables| {
+        let account = id(tables, "accounts");
+        add_column(tables, "tree_chunks", first_row(account));
+    });
+    assert!(kinds(&piece).contains(&LinkKind::SameRow), "{piece:?}");
     let connection = planted(|tables| {
         let both = vec![id(tables, "accounts"), id(tables, "channels")];
         table(tables, "connections").rows.push(both);

@@ -21,9 +21,16 @@ const SMALLEST_TIME: u64 = 1_000_000;
 const SHORTEST_ID: usize = 16;
 
 fn nothing_links_an_account_to_a_channel(sandbox: &mut Sandbox) -> Result<()> {
-    let people = cast(sandbox, ["alice", "bob", "carol"])?;
-    let [alice, bob, carol] = &people;
+    // More than fill eight leaves of a tree: a larger one is kept in chunks.
+    let people = cast(sandbox, ["alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi", "ivan"])?;
+    let [alice, bob, carol, ..] = &people;
     group(sandbox, "picnic", &[alice, bob, carol])?;
+    // By somebody whom nobody has met yet: everybody is asked.
+    group(sandbox, "crowd", &people.iter().rev().collect::<Vec<_>>())?;
+    done(sandbox, bob, &["send", "crowd", "all of us"])?;
+    for person in [alice, bob] {
+        done(sandbox, person, &["history", "sync"])?;
+    }
     done(sandbox, alice, &["send", "picnic", "hello"])?;
     done(sandbox, bob, &["dm", "carol", "between us"])?;
     done(sandbox, alice, &["group", "remove", "picnic", "carol"])?;
@@ -35,6 +42,10 @@ fn nothing_links_an_account_to_a_channel(sandbox: &mut Sandbox) -> Result<()> {
     ensure!(facts.accounts.len() >= 9 && facts.channels.len() >= 2, "the scenario made too little: {facts:?}");
     sandbox.stop_server()?;
     let dump = sandbox.dump()?;
+    for table in ["archive_objects", "tree_chunks"] {
+        let named = format!("\"table\":\"{table}\"");
+        ensure!(dump.contains(&named), "the scenario left no row of {table}");
+    }
     let links = links(&dump, &facts)?;
     ensure!(links.is_empty(), "the store links accounts to channels: {links:#?}");
     let log = fs::read_to_string(sandbox.server_log())?;
