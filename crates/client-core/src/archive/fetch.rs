@@ -127,19 +127,25 @@ impl Archive {
         }
         let mut holdings = Holdings::load(cx.tx)?;
         let wanted = wanted(&segment.coverage, &known.record, &limits(cx.tx)?, &holdings.have);
-        let (mut entries, mut unread) = (0, Coverage::default());
+        let (mut entries, mut elsewhere) = (0, Coverage::default());
         for record in records.into_iter().filter(|record| wanted.contains(&record.channel, record.seq)) {
             let (channel, seq) = (record.channel, record.seq);
             let Ok(entry) = record.into_entry() else {
                 // What only a later version can show stays in the archive.
-                unread.add(channel, seq, seq);
+                elsewhere.add(channel, seq, seq);
                 continue;
             };
-            if is_kept(&entry.body) && import(cx.tx, &entry)? {
+            if !is_kept(&entry.body) {
+                continue;
+            }
+            if import(cx.tx, &entry)? {
                 entries += 1;
+            } else if !stands(cx.tx, &channel, seq)? {
+                // So does what stands where this device came in.
+                elsewhere.add(channel, seq, seq);
             }
         }
-        holdings.import(cx.tx, &wanted, &unread)?;
+        holdings.import(cx.tx, &wanted, &elsewhere)?;
         cx.notify(Event::HistoryImported { entries, segments_left: self.wanted.len() });
         Ok(())
     }
@@ -248,6 +254,12 @@ fn import(tx: &dyn StoreTx, entry: &LogEntry) -> Result<bool, StoreFault> {
         return Ok(false);
     }
     import_own(tx, entry)
+}
+
+/// Whether an entry that can be put in again stands at a position.
+fn stands(tx: &dyn StoreTx, channel: &ChannelId, seq: u64) -> Result<bool, StoreFault> {
+    let there = tx.messages().messages_of(channel, seq.saturating_sub(1), 1)?.pop();
+    Ok(there.is_some_and(|there| there.seq == seq && is_kept(&there.body)))
 }
 
 /// The content of an object, if it is the one that was named.

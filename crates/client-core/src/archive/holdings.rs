@@ -13,8 +13,10 @@ use crate::{
 };
 
 const SETTING: &str = "archive-holdings";
-const VERSION: u8 = 2;
-/// It had no `unread`, and knew these kinds.
+const VERSION: u8 = 3;
+/// Of the same form; what did not come in, as something else stands in its place here, was not among `elsewhere`.
+const SECOND: u8 = 2;
+/// It had no `elsewhere` at all, and knew these kinds.
 const FIRST: (u8, u8) = (1, 8);
 const MAX_CHANNELS: usize = 65_536;
 /// Entries read at a time.
@@ -27,8 +29,9 @@ pub(super) struct Holdings {
     arrival: u64,
     /// Positions whose entries this device has, and those between them that have none.
     pub(super) have: Coverage,
-    /// Of these, positions whose records only a later version can show: they are had, and cannot be put in again.
-    unread: Coverage,
+    /// Of these, positions whose records are in the archive alone: only a later version can show them, or something else stands
+    /// in their place here. They are had, and cannot be put in again.
+    elsewhere: Coverage,
     /// The last position that was read, by channel.
     heads: BTreeMap<ChannelId, u64>,
 }
@@ -40,8 +43,8 @@ pub(crate) fn forget(tx: &dyn StoreTx) -> Result<(), StoreFault> {
 
 /// Counts in one entry that was imported by itself: of what lies before it, nothing is known.
 pub(crate) fn came_alone(tx: &dyn StoreTx, channel: ChannelId, seq: u64) -> Result<(), StoreFault> {
-    let mut holdings = Holdings::stored(tx)?;
-    if holdings == Holdings::default() {
+    let (mut holdings, is_current) = Holdings::stored(tx)?;
+    if !is_current || holdings == Holdings::default() {
         // The whole log is yet to be looked through.
         return repair::filled(tx, &channel, &Spans::of([Span { from: seq, to: seq }]));
     }
@@ -59,14 +62,14 @@ pub(super) const fn is_kept(body: &LogBody) -> bool {
 impl Holdings {
     /// Positions that this device can put in with everything that there is.
     pub(super) fn sure(&self) -> Coverage {
-        self.have.minus(&self.unread)
+        self.have.minus(&self.elsewhere)
     }
 
     /// What this device has, as of now; kept, so that the next look is a short one.
     pub(super) fn load(tx: &dyn StoreTx) -> Result<Self, StoreFault> {
-        let stored = Self::stored(tx)?;
-        let (holdings, gaps) = stored.clone().look(tx)?;
-        if stored == Self::default() || holdings.arrival != stored.arrival {
+        let (stored, is_current) = Self::stored(tx)?;
+        let (holdings, gaps) = stored.clone().look(tx, is_current)?;
+        if !is_current || stored == Self::default() || holdings.arrival != stored.arrival {
             holdings.store(tx)?;
         }
         // What came in before this device did is not missing.
@@ -76,12 +79,13 @@ impl Holdings {
 
     /// The same for who only reads.
     pub(super) fn seen(tx: &dyn StoreTx) -> Result<Self, StoreFault> {
-        Ok(Self::stored(tx)?.look(tx)?.0)
+        let (stored, is_current) = Self::stored(tx)?;
+        Ok(stored.look(tx, is_current)?.0)
     }
 
     /// Counts in what is new, and says where gaps came up.
-    fn look(mut self, tx: &dyn StoreTx) -> Result<(Self, BTreeSet<ChannelId>), StoreFault> {
-        let fresh = self == Self::default();
+    fn look(mut self, tx: &dyn StoreTx, is_current: bool) -> Result<(Self, BTreeSet<ChannelId>), StoreFault> {
+        let fresh = !is_current || self == Self::default();
         let gaps = self.absorb(tx)?;
         if fresh {
             self.rescan(tx)?;
@@ -89,10 +93,11 @@ impl Holdings {
         Ok((self, gaps))
     }
 
-    fn stored(tx: &dyn StoreTx) -> Result<Self, StoreFault> {
-        let Some(stored) = tx.upkeep().setting(SETTING)? else { return Ok(Self::default()) };
+    /// What is kept, and whether it was written as this version does.
+    fn stored(tx: &dyn StoreTx) -> Result<(Self, bool), StoreFault> {
+        let Some(stored) = tx.upkeep().setting(SETTING)? else { return Ok((Self::default(), true)) };
         // What a program that knew other kinds took in is looked at again.
-        Ok(Self::decode(&stored)?.unwrap_or_default())
+        Ok((Self::decode(&stored)?.unwrap_or_default(), stored.first() == Some(&VERSION)))
     }
 
     fn store(&self, tx: &dyn StoreTx) -> Result<(), StoreFault> {
@@ -123,7 +128,8 @@ impl Holdings {
         self.heads.insert(channel, before.map_or(seq, |head| head.max(seq)));
     }
 
-    /// Looks through the whole log for entries that did not arrive here: from a backup, or repaired.
+    /// Looks through the whole log for entries that did not arrive here, from a backup, or repaired; and for what stands in the
+    /// place of an entry that is had.
     fn rescan(&mut self, tx: &dyn StoreTx) -> Result<(), StoreFault> {
         for conversation in tx.conversations().all_conversations()? {
             let channel = conversation.channel;
@@ -132,23 +138,27 @@ impl Holdings {
                 let entries = tx.messages().messages_of(&channel, after, BATCH)?;
                 let Some(last) = entries.last() else { break };
                 after = last.seq;
-                for entry in entries.iter().filter(|entry| is_kept(&entry.body)) {
-                    self.have.add(channel, entry.seq, entry.seq);
+                for entry in &entries {
+                    if is_kept(&entry.body) {
+                        self.have.add(channel, entry.seq, entry.seq);
+                    } else if self.have.contains(&channel, entry.seq) {
+                        self.elsewhere.add(channel, entry.seq, entry.seq);
+                    }
                 }
             }
         }
         Ok(())
     }
 
-    /// Counts in what was imported: it is not missing any more, also where only a later version can show it (`unread`).
+    /// Counts in what was imported: it is not missing any more, also where the record stays in the archive alone (`elsewhere`).
     pub(super) fn import(
         &mut self,
         tx: &dyn StoreTx,
         imported: &Coverage,
-        unread: &Coverage,
+        elsewhere: &Coverage,
     ) -> Result<(), StoreFault> {
         self.have.extend(imported);
-        self.unread.extend(unread);
+        self.elsewhere.extend(elsewhere);
         imported.iter().try_for_each(|(channel, ranges)| repair::filled(tx, channel, &spans(ranges)))?;
         self.store(tx)
     }
@@ -156,7 +166,7 @@ impl Holdings {
     fn encode(&self) -> Vec<u8> {
         let heads: Vec<_> = self.heads.iter().collect();
         let writer = self.have.write(Writer::new().u8(VERSION).u8(KINDS).u64(self.arrival));
-        let writer = self.unread.write(writer);
+        let writer = self.elsewhere.write(writer);
         writer.list(&heads, |writer, (channel, head)| writer.fixed(channel).u64(**head)).finish()
     }
 
@@ -166,7 +176,7 @@ impl Holdings {
         let version = reader.u8()?;
         let is_first = version == FIRST.0;
         let kinds = match version {
-            VERSION => reader.u8()?,
+            VERSION | SECOND => reader.u8()?,
             _ if is_first => FIRST.1,
             _ => return Ok(None),
         };
@@ -174,11 +184,11 @@ impl Holdings {
             return Ok(None);
         }
         let (arrival, have) = (reader.u64()?, Coverage::read(&mut reader)?);
-        let unread = if is_first { Coverage::default() } else { Coverage::read(&mut reader)? };
+        let elsewhere = if is_first { Coverage::default() } else { Coverage::read(&mut reader)? };
         let heads =
             reader.list::<_, DecodeError>(MAX_CHANNELS, |item| Ok((ChannelId::new(item.array()?), item.u64()?)))?;
         reader.finish()?;
-        Ok(Some(Self { arrival, have, unread, heads: heads.into_iter().collect() }))
+        Ok(Some(Self { arrival, have, elsewhere, heads: heads.into_iter().collect() }))
     }
 }
 
@@ -271,10 +281,10 @@ mod tests {
         let tx = store.begin().expect("opens");
         tx.messages().append_message(&entry(3, LogBody::Leave)).expect("stores");
         let mut holdings = Holdings::load(&tx).expect("reads");
-        let (mut imported, mut unread) = (Coverage::default(), Coverage::default());
+        let (mut imported, mut elsewhere) = (Coverage::default(), Coverage::default());
         imported.add(TEA, 4, 9);
-        unread.add(TEA, 7, 7);
-        holdings.import(&tx, &imported, &unread).expect("imports");
+        elsewhere.add(TEA, 7, 7);
+        holdings.import(&tx, &imported, &elsewhere).expect("imports");
         let holdings = Holdings::load(&tx).expect("reads");
         assert_eq!(ranges(&holdings), [(3, 9)]);
         assert_eq!(holdings.sure().of(&TEA).iter().collect::<Vec<_>>(), [(3, 6), (8, 9)]);
@@ -287,7 +297,31 @@ mod tests {
     }
 
     #[test]
-    fn what_was_kept_before_records_could_be_unread_is_read() {
+    fn what_an_earlier_version_had_in_a_place_where_something_else_stands_is_vouched_for_no_more() {
+        let mut store = MemoryStore::new();
+        let tx = store.begin().expect("opens");
+        tx.conversations().put_conversation(&crate::testing::conversation(TEA)).expect("stores");
+        let mut holdings = Holdings::default();
+        for (seq, body) in [(3, LogBody::Leave), (5, LogBody::Joined), (6, LogBody::Leave)] {
+            tx.messages().append_message(&entry(seq, body)).expect("stores");
+        }
+        let mut imported = Coverage::default();
+        imported.add(TEA, 1, 8);
+        holdings.import(&tx, &imported, &Coverage::default()).expect("imports");
+        let mut of_before = holdings.encode();
+        for version in [SECOND, VERSION] {
+            of_before[0] = version;
+            tx.upkeep().put_setting(SETTING, Some(&of_before)).expect("stores");
+            let loaded = Holdings::load(&tx).expect("reads");
+            assert_eq!(ranges(&loaded), [(1, 8)]);
+            let sure: Vec<_> = loaded.sure().of(&TEA).iter().collect();
+            let expected: &[(u64, u64)] = if version == SECOND { &[(1, 4), (6, 8)] } else { &[(1, 8)] };
+            assert_eq!(sure, expected, "version {version}: only what was counted by an earlier one is looked at");
+        }
+    }
+
+    #[test]
+    fn what_was_kept_before_records_could_be_elsewhere_is_read() {
         let mut holdings = Holdings { arrival: 5, ..Holdings::default() };
         holdings.have.add(TEA, 2, 8);
         holdings.heads.insert(TEA, 8);

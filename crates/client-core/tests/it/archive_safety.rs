@@ -6,6 +6,7 @@ use quicprochat_client_core::{
     CallError, Command, CommandError, Event, Outcome, StoreTx as _,
     event::ArchiveWarning,
     history::{HistoryRecord, RecordBody, encode_list},
+    store::LogBody,
 };
 use quicprochat_e2ee::vault::{ArchiveRecord, ObjectKind, StateRecord as _, object_hash, seal_object};
 use quicprochat_server_core::Limits;
@@ -16,7 +17,7 @@ use quicprochat_wire::{
 };
 
 use crate::{
-    archive::{HOUR, LAPTOP, MINUTE, kept, objects, status, sync_history, talk},
+    archive::{HOUR, LAPTOP, MINUTE, PHONE, kept, objects, status, sync_history, talk},
     world::{Seeded, World},
 };
 
@@ -356,6 +357,62 @@ fn a_full_archive_has_room_again_once_a_conversation_is_left_out_wherever_the_pr
         assert_eq!(world.texts(LAPTOP, tea), texts);
         assert_eq!(world.texts(LAPTOP, coffee), Vec::<String>::new());
     });
+}
+
+/// The changes of members that a client shows.
+fn changes(world: &mut World, name: &str, channel: ChannelId) -> Vec<u64> {
+    let tx = world.client(name).store.begin().expect("opens");
+    let log = tx.messages().messages_of(&channel, 0, 1_000).expect("reads");
+    log.iter().filter(|entry| matches!(entry.body, LogBody::Membership { .. })).map(|entry| entry.seq).collect()
+}
+
+#[test]
+fn a_full_archive_is_made_room_in_by_a_device_that_has_all_that_goes_and_not_by_one_that_joined_in_it() {
+    let (mut world, tea) = kept();
+    let coffee = world.create("alice", "coffee");
+    world.sync("alice");
+    world.pass(MINUTE * 2);
+    world.sync("alice");
+    world.enrol("alice", LAPTOP);
+    for name in [LAPTOP, "alice", "bob"] {
+        world.sync(name);
+    }
+    // One segment holds what is to stay, with the commit by which the laptop entered, and what is to go.
+    for number in 0..4 {
+        for channel in [tea, coffee] {
+            world.send("alice", channel, &dense(2 * number + u32::from(channel == tea))).expect("sent");
+        }
+    }
+    sync_history(&mut world, "alice");
+    let used = status(&mut world, "alice").bytes;
+    assert!(used > 0, "it was asked");
+    world.limit(|limits: &mut Limits| limits.archive_bytes = used + 4_000);
+    for number in 10..16 {
+        world.send("alice", tea, &dense(number)).expect("sent");
+    }
+    assert_eq!(world.run("alice", Command::SyncHistory), Err(CommandError::ArchiveFull));
+    let expected = changes(&mut world, "alice", tea);
+    world.sync(LAPTOP);
+    assert_ne!(changes(&mut world, LAPTOP, tea), expected, "in the place of one stands that it joined");
+    assert_eq!(world.run(LAPTOP, Command::SyncHistory), Err(CommandError::ArchiveFull));
+    world.set_online("alice", false);
+    set(&mut world, LAPTOP, Command::SetHistory { channel: Some(coffee), on: false });
+    for _ in 0..3 {
+        assert_eq!(world.run(LAPTOP, Command::SyncHistory), Err(CommandError::ArchiveFull));
+        world.pass(HOUR * 2);
+    }
+    world.enrol("alice", PHONE);
+    assert_eq!(world.run(PHONE, Command::SyncHistory), Err(CommandError::ArchiveFull), "it takes in what there is");
+    assert_eq!(changes(&mut world, PHONE, tea), expected, "all of it is in the archive still");
+    world.set_online("alice", true);
+    world.sync("alice");
+    // The first time she finds that there is no room, either.
+    for _ in 0..3 {
+        let result = world.run("alice", Command::SyncHistory);
+        assert!(matches!(result, Ok(Outcome::Synced { .. }) | Err(CommandError::ArchiveFull)), "{result:?}");
+    }
+    let there = status(&mut world, "alice");
+    assert!(!there.full && there.to_store == 0 && there.unreadable == 0, "{there:?}");
 }
 
 #[test]
