@@ -435,7 +435,9 @@ fn state_warning(state: &ConversationState, title: &str) -> Option<String> {
             "the server lost or changed part of the log; nothing more is sent to it until a device that has it gives it back"
         }
         ConversationState::Spoilt => "somebody registered a false key; nothing more is sent to it. Make a new group",
-        ConversationState::Gone => "the server does not have it any more",
+        ConversationState::Gone => {
+            "the server does not have it any more, or not under the keys of this device; it looks again now and then"
+        }
     };
     Some(format!("{title}: {text}"))
 }

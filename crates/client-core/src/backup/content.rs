@@ -103,12 +103,13 @@ fn conversation_item(conversation: &Conversation, own: &OwnAccount) -> Conversat
             ConversationKind::Direct => 1,
         },
         standing: match conversation.state {
-            ConversationState::Left | ConversationState::Removed | ConversationState::Gone => Standing::Left,
+            ConversationState::Left | ConversationState::Removed => Standing::Left,
             ConversationState::Creating
             | ConversationState::Active
             | ConversationState::Leaving
             | ConversationState::NeedsRejoin { .. }
             | ConversationState::Diverged
+            | ConversationState::Gone
             | ConversationState::Spoilt => Standing::Joined,
         },
         title: conversation.title.clone(),

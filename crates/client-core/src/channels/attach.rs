@@ -9,7 +9,7 @@ use quicprochat_wire::{
 };
 
 use super::{
-    again, merge,
+    again, denied, merge,
     restore::{self, Past},
     session::{ChannelCall, Session},
 };
@@ -140,15 +140,16 @@ pub(super) fn refused(
     conversation: &mut Conversation,
     failure: CallFailure,
 ) -> Result<(), EngineError> {
+    let own_too = session.restore.is_seeking_key();
     match failure.code {
         // The commit that brought it may be what a server lost that was put back.
         ErrorCode::AccessDenied | ErrorCode::NotFound if restore::earlier_key(cx, session, conversation)? => {}
-        ErrorCode::AccessDenied | ErrorCode::NotFound if conversation.ahead.is_some() => {
+        ErrorCode::AccessDenied | ErrorCode::NotFound if conversation.ahead.is_some() && !own_too => {
             // What the keyring held was never a key of the channel.
             conversation.ahead = None;
             conversation.state = ConversationState::Spoilt;
         }
-        ErrorCode::AccessDenied | ErrorCode::NotFound => conversation.state = ConversationState::Gone,
+        ErrorCode::AccessDenied | ErrorCode::NotFound => denied::refused(cx, session, conversation, failure)?,
         _ => session.back_off(cx, failure),
     }
     Ok(())

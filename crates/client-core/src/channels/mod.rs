@@ -14,6 +14,7 @@ mod apply;
 pub(crate) mod attach;
 pub(crate) mod commit;
 pub(crate) mod create;
+pub(crate) mod denied;
 mod entering;
 pub(crate) mod leave;
 pub(crate) mod merge;
@@ -247,7 +248,7 @@ impl Channels {
             self.entering.left(&channel);
             return Ok(());
         }
-        let stopped = conversation.state == ConversationState::Diverged;
+        let stopped = conversation.has_stopped();
         let enters = conversation.is_worked_on() && !conversation.is_live();
         let session = self.sessions.entry(channel).or_default();
         if let Some(until) = session.rest_until.filter(|until| *until > cx.now) {

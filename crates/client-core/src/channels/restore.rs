@@ -28,7 +28,7 @@ use quicprochat_wire::{
 };
 
 use super::{
-    attach, merge, raw, records,
+    attach, denied, merge, raw, records,
     session::{ChannelCall, Session},
     tree,
 };
@@ -82,6 +82,11 @@ pub(crate) struct Restore {
 }
 
 impl Restore {
+    /// Whether the server is being shown an earlier key.
+    pub(super) const fn is_seeking_key(&self) -> bool {
+        self.key.is_some()
+    }
+
     /// Whether something is being given back, or a key looked for.
     pub(super) const fn is_on(&self) -> bool {
         self.key.is_some() || self.from.is_some() || self.not_before.is_some()
@@ -120,11 +125,11 @@ pub(super) fn compare(
         return Ok(if differs { Past::Other } else { Past::Short });
     }
     let goes_on = state.last.position > cursor.position;
-    if goes_on && conversation.state == ConversationState::Diverged && !session.restore.proven {
+    if goes_on && conversation.has_stopped() && !session.restore.proven {
         if let Some(before) = before_cursor(cx, conversation)? {
             return Ok(Past::Doubtful(before));
         }
-        if !is_short(cx.tx, &conversation.channel)? {
+        if conversation.state == ConversationState::Diverged && !is_short(cx.tx, &conversation.channel)? {
             return Ok(Past::Other);
         }
     }
@@ -222,9 +227,10 @@ pub(super) fn settled(
         )?;
         cx.notify(Event::GivenBack { channel, entries: restore.given });
     }
-    if conversation.state == ConversationState::Diverged {
+    if conversation.has_stopped() {
         conversation.state = resumed(cx, conversation)?;
     }
+    denied::forget(cx, &channel)?;
     cx.tx.upkeep().put_setting(&name(&channel), None)?;
     raw::prune(cx, &channel)
 }
@@ -567,12 +573,18 @@ pub(super) fn lost(
 ) -> Result<(), EngineError> {
     conversation.state = ConversationState::Diverged;
     cx.tx.upkeep().put_setting(&name(&conversation.channel), Some(&missing.to_le_bytes()))?;
+    denied::forget(cx, &conversation.channel)?;
+    look_again(cx, session);
+    Ok(())
+}
+
+/// Looks again after a pause that grows, when others may have given back what is missing.
+pub(super) fn look_again(cx: &mut Cx<'_>, session: &mut Session) {
     let Restore { failures, given, .. } = core::mem::take(&mut session.restore);
     session.restore = Restore { failures: failures.saturating_add(1), given, ..Restore::default() };
     session.attached = None;
     let pause = LOOK_AGAIN * 1_u32.checked_shl(failures).unwrap_or(u32::MAX);
     session.back_off(cx, CallFailure::retry(ErrorCode::Unavailable, pause.min(LONGEST_LOOK)));
-    Ok(())
 }
 
 /// The server has another past: nothing that anybody offers will mend that.
@@ -580,12 +592,14 @@ pub(super) fn stop(cx: &Cx<'_>, session: &mut Session, conversation: &mut Conver
     tracing::warn!("the server's log has another past");
     session.restore = Restore::default();
     conversation.state = ConversationState::Diverged;
+    denied::forget(cx, &conversation.channel)?;
     Ok(cx.tx.upkeep().put_setting(&name(&conversation.channel), None)?)
 }
 
 /// Forgets what was kept for a channel that this device is not in any more.
 pub(super) fn forget(cx: &Cx<'_>, channel: &ChannelId) -> Result<(), EngineError> {
     cx.tx.raw_log().clear_raw(channel)?;
+    denied::forget(cx, channel)?;
     Ok(cx.tx.upkeep().put_setting(&name(channel), None)?)
 }
 
@@ -626,7 +640,7 @@ pub(crate) fn missing_at_server(tx: &dyn StoreTx, channel: &ChannelId) -> Result
 }
 
 fn is_short(tx: &dyn StoreTx, channel: &ChannelId) -> Result<bool, StoreFault> {
-    Ok(missing_at_server(tx, channel)?.is_some())
+    Ok(missing_at_server(tx, channel)?.is_some() || denied::is_noted(tx, channel)?)
 }
 
 fn name(channel: &ChannelId) -> String {

@@ -2,7 +2,7 @@
 
 use super::{Step, Task, sync::Sync};
 use crate::{
-    channels::{self, restore},
+    channels::{self, denied, restore},
     command::{Outcome, RepairedConversation},
     engine::{Cx, Parts},
     error::EngineError,
@@ -21,7 +21,7 @@ impl Repair {
         let mut found = Vec::new();
         for mut conversation in cx.tx.conversations().all_conversations()? {
             let (channel, was) = (conversation.channel, conversation.state.clone());
-            if matches!(was, ConversationState::Diverged | ConversationState::Gone) {
+            if conversation.has_stopped() {
                 look_again(cx, parts, &mut conversation)?;
             }
             let stopped = was == ConversationState::Spoilt;
@@ -44,6 +44,9 @@ impl Repair {
 /// copy of the server's store may have made way for the right one since. Before anything is written every check is made anew.
 fn look_again(cx: &mut Cx<'_>, parts: &mut Parts, conversation: &mut Conversation) -> Result<(), EngineError> {
     let channel = conversation.channel;
+    if conversation.state == ConversationState::Gone {
+        denied::expect(cx, conversation)?;
+    }
     let state = restore::resumed(cx, conversation)?;
     let before = core::mem::replace(&mut conversation.state, state);
     parts.channels.renew(cx, &channel);

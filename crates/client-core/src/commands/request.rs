@@ -51,6 +51,9 @@ impl Task for Accept {
             InvitationState::Joined => self.joined(cx, parts, invitation.channel),
             InvitationState::Failed | InvitationState::Blocked => Ok(CommandError::JoinFailed.into()),
             InvitationState::Joining | InvitationState::Request | InvitationState::Unchecked => {
+                if parts.inbox.is_denied(&self.invitation) {
+                    return Ok(CommandError::JoinFailed.into());
+                }
                 let down = matches!(cx.link(ConnectionKind::Channel), LinkStatus::Down(_));
                 Ok(if down { CommandError::Unreachable { unfinished: true }.into() } else { Step::Wait })
             }

@@ -8,7 +8,7 @@ use crate::{
     engine::{Cx, LinkStatus, Parts},
     error::EngineError,
     repair,
-    store::{Conversation, ConversationState},
+    store::Conversation,
 };
 
 /// Catches up with everything once.
@@ -62,7 +62,7 @@ impl Task for Sync {
         }
         let mut waiting = 0;
         for conversation in cx.tx.conversations().all_conversations()? {
-            if conversation.state == ConversationState::Diverged && !parts.channels.has_looked(&conversation.channel) {
+            if conversation.has_stopped() && !parts.channels.has_looked(&conversation.channel) {
                 return Ok(Step::Wait);
             }
             if conversation.is_worked_on() {

@@ -18,11 +18,12 @@ use quicprochat_identity::{UnverifiedIdentity, VerifiedIdentity};
 use quicprochat_wire::{
     AccessPublicKey, AccountId, ChannelId, ConnectionKind, Digest, ErrorCode, MessageId, Response, Timestamp,
     call::channel::{ChannelGroupInfo, ChannelKeyring, ChannelRead, EntryKind},
+    time::Duration,
 };
 
 use super::{Inbox, InboxCall, PAUSE, open, set_state, unopened};
 use crate::{
-    channels::{self, Channels, attach, merge, records, tree::Gathering},
+    channels::{self, Channels, attach, denied, merge, records, tree::Gathering},
     engine::{Cx, LinkStatus, Purpose, stored_keys},
     error::EngineError,
     event::Event,
@@ -67,6 +68,8 @@ enum Verdict {
     /// The device belongs there, but cannot enter.
     Rejoin(RejoinReason),
     Later,
+    /// The server knows none of its keys, and may have been put back to before them: somebody may give them back.
+    NotYet(Duration),
 }
 
 impl Join {
@@ -207,6 +210,11 @@ impl Inbox {
                 let until = cx.wake_after(PAUSE);
                 self.resting.insert(id, until);
             }
+            Verdict::NotYet(pause) => {
+                self.denied.insert(id);
+                let until = cx.wake_after(pause);
+                self.resting.insert(id, until);
+            }
             Verdict::Failed => {
                 // An attempt to enter anew that it took the place of begins once more.
                 channels.touch(join.body.channel);
@@ -247,7 +255,15 @@ fn answer(
         }
         Err(CallError::Refused(failure)) => {
             return Ok(match (call, failure.code) {
-                (JoinCall::Attach, ErrorCode::AccessDenied | ErrorCode::NotFound) => Verdict::Failed,
+                (JoinCall::Attach, ErrorCode::AccessDenied | ErrorCode::NotFound) => {
+                    match denied::look_again_at(cx, &join.body.channel)? {
+                        Some(pause) => Verdict::NotYet(pause),
+                        None => {
+                            denied::forget(cx, &join.body.channel)?;
+                            Verdict::Failed
+                        }
+                    }
+                }
                 (JoinCall::Info, ErrorCode::NotFound) => Verdict::Rejoin(RejoinReason::GroupInfoGone),
                 // The keys rolled in between.
                 (JoinCall::Entry | JoinCall::Info | JoinCall::Chunks, ErrorCode::AccessDenied) => {
@@ -261,6 +277,7 @@ fn answer(
     let start = join.body.start;
     match (call, response) {
         (JoinCall::Attach, Response::ChannelState(state)) => {
+            denied::forget(cx, &join.body.channel)?;
             join.next = if !state.current {
                 JoinCall::Keyring(state.access)
             } else if state.first > start.position.saturating_add(1) {

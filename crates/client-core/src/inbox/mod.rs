@@ -63,6 +63,8 @@ pub(crate) struct Inbox {
     joins: BTreeMap<MessageId, join::Join>,
     /// Invitations that are left alone until then.
     resting: BTreeMap<MessageId, Timestamp>,
+    /// Those of them that the server knew no key of.
+    denied: BTreeSet<MessageId>,
     /// Invitations into conversations that are to be read on first; see [`Way::Later`].
     waiting: BTreeSet<MessageId>,
     /// Whether a keyring held nothing for this account since this was last asked.
@@ -80,6 +82,7 @@ impl Default for Inbox {
             checks: BTreeMap::new(),
             joins: BTreeMap::new(),
             resting: BTreeMap::new(),
+            denied: BTreeSet::new(),
             waiting: BTreeSet::new(),
             new_doubt: false,
         }
@@ -92,6 +95,7 @@ impl Inbox {
         self.caught_up = self.caught_up && self.stream.is_some();
         self.rest_until = None;
         self.resting.clear();
+        self.denied.clear();
         self.touched = true;
     }
 
@@ -106,6 +110,11 @@ impl Inbox {
     /// Looks at the invitations again.
     pub(crate) fn touch(&mut self) {
         self.touched = true;
+    }
+
+    /// Whether the server knew no key of a channel that an invitation leads to, which is tried again later.
+    pub(crate) fn is_denied(&self, id: &MessageId) -> bool {
+        self.denied.contains(id)
     }
 
     /// Whether the inbox is read to its end.
@@ -124,6 +133,9 @@ impl Inbox {
         }
         self.check_senders(cx, fetch)?;
         let waited = !core::mem::take(&mut self.waiting).is_empty();
+        let resting = self.resting.len();
+        self.resting.retain(|_, until| *until > cx.now);
+        self.touched |= self.resting.len() < resting;
         if core::mem::take(&mut self.touched) || waited {
             for invitation in cx.tx.inbox().invitations()? {
                 self.look_at(cx, fetch, invitation)?;

@@ -273,10 +273,16 @@ impl Conversation {
         matches!(self.state, ConversationState::Creating | ConversationState::Active | ConversationState::Leaving)
     }
 
-    /// Whether it is attached to: it is worked on, or was stopped by a past that the server had lost and may have again.
+    /// Whether it is attached to: it is worked on, or has stopped.
     #[must_use]
     pub fn is_looked_at(&self) -> bool {
-        self.is_worked_on() || self.state == ConversationState::Diverged
+        self.is_worked_on() || self.has_stopped()
+    }
+
+    /// Whether nothing is done there but to look whether the server has again what it had lost.
+    #[must_use]
+    pub fn has_stopped(&self) -> bool {
+        matches!(self.state, ConversationState::Diverged | ConversationState::Gone)
     }
 
     /// Whether it is worked on at the server: it is live, or this device is to enter it anew.

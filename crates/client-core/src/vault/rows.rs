@@ -18,6 +18,10 @@ pub(super) fn take_pins(cx: &mut Cx<'_>, listed: &ConversationList) -> Result<()
     for (channel, entry) in listed.iter() {
         let Some(mut conversation) = cx.tx.conversations().conversation(channel)? else { continue };
         let (pinned, before) = (entry.pinned, conversation.state.clone());
+        if entry.standing == Standing::Left && pinned.position >= conversation.last_commit.position {
+            // So the channel may have been deleted.
+            has_left(cx, &mut conversation)?;
+        }
         if !conversation.is_worked_on() || conversation.state == ConversationState::Creating {
             continue;
         }
@@ -29,6 +33,19 @@ pub(super) fn take_pins(cx: &mut Cx<'_>, listed: &ConversationList) -> Result<()
         if raised || conversation.state != before {
             channels::settle(cx, &before, &conversation)?;
         }
+    }
+    Ok(())
+}
+
+/// Another device of the account has left.
+fn has_left(cx: &mut Cx<'_>, conversation: &mut Conversation) -> Result<(), EngineError> {
+    let before = conversation.state.clone();
+    if !conversation.is_worked_on() && before != ConversationState::Diverged {
+        return Ok(());
+    }
+    channels::denied::expect(cx, conversation)?;
+    if conversation.state != before {
+        channels::settle(cx, &before, conversation)?;
     }
     Ok(())
 }
@@ -62,13 +79,16 @@ fn entry(
 ) -> Result<Option<VaultConversation>, StoreFault> {
     let standing = match conversation.state {
         ConversationState::Creating => return Ok(None),
+        // It never came to be, or nothing was written there.
+        ConversationState::Gone if conversation.cursor.position == 0 => return Ok(None),
         // This device alone may be stuck; the account is in it.
         ConversationState::Active
         | ConversationState::Leaving
         | ConversationState::NeedsRejoin { .. }
         | ConversationState::Diverged
+        | ConversationState::Gone
         | ConversationState::Spoilt => Standing::Joined,
-        ConversationState::Left | ConversationState::Removed | ConversationState::Gone => Standing::Left,
+        ConversationState::Left | ConversationState::Removed => Standing::Left,
     };
     let recent = tx.messages().last_messages(&conversation.channel, RECENT)?;
     let newest =

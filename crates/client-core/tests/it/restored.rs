@@ -2,7 +2,8 @@
 
 use quicprochat_client_core::{
     CallError, Command, CommandError, Event, Outcome, StoreTx as _,
-    store::{ConversationState, LogBody},
+    auth::VaultStanding,
+    store::{ConversationState, InvitationState, LogBody},
     views,
 };
 use quicprochat_wire::{
@@ -13,10 +14,12 @@ use quicprochat_wire::{
 
 use crate::{
     groups::group_of,
+    vault::standing,
     world::{World, text_content},
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
+const DAY: Duration = Duration::from_secs(24 * 3600);
 
 fn remove(world: &mut World, by: &str, channel: ChannelId, name: &str) {
     let removed = world.run(by, Command::Remove { channel, name: name.to_owned() });
@@ -204,6 +207,210 @@ fn a_removal_is_given_back_with_the_keys_that_it_made_and_nobody_who_belongs_is_
         assert_eq!(state(&mut world, name, channel), ConversationState::Removed, "{name}");
         assert!(!world.texts(name, channel).contains(&"alice: three".to_owned()), "{name}");
     }
+}
+
+/// Joins by the one open request.
+fn join(world: &mut World, name: &str) {
+    world.sync(name);
+    world.accept(name);
+    world.sync(name);
+}
+
+/// Alice and bob have written, and alice has removed carol: the keys have rolled, and the server may be put back to before.
+fn group_that_removed() -> (World, ChannelId, quicprochat_server_core::store::memory::MemoryStore) {
+    let mut world = World::new(&["alice", "bob", "carol", "erin"]);
+    let channel = world.create("alice", "tea");
+    world.invite("alice", channel, &["bob", "carol"]);
+    join(&mut world, "bob");
+    join(&mut world, "carol");
+    for name in ["alice", "bob"] {
+        world.send(name, channel, "before").expect("sent");
+    }
+    world.sync("alice");
+    let backup = world.back_up_server();
+    remove(&mut world, "alice", channel, "carol");
+    world.sync("bob");
+    (world, channel, backup)
+}
+
+#[test]
+fn who_has_no_key_of_before_a_removal_waits_until_somebody_gives_it_back() {
+    let (mut world, channel, backup) = group_that_removed();
+    world.invite("alice", channel, &["erin"]);
+    join(&mut world, "erin");
+    world.send("erin", channel, "lost").expect("sent");
+    for name in ["alice", "bob"] {
+        world.sync(name);
+    }
+    forget_raw(&mut world, "bob", channel);
+    let known = end(&mut world, "bob", channel);
+    world.put_server_back(&backup);
+    world.set_online("alice", false);
+    for name in ["bob", "erin"] {
+        world.begin(name, Command::Listen);
+        world.pass(MINUTE);
+        assert_eq!(state(&mut world, name, channel), ConversationState::Diverged, "{name}");
+        assert_eq!(offers(&mut world, name).len(), 0, "{name}");
+    }
+    let refused = world.send("erin", channel, "not now");
+    assert_eq!(refused, Err(CommandError::ConversationState { state: ConversationState::Diverged }));
+    world.set_online("alice", true);
+    world.sync("alice");
+    assert_eq!(end(&mut world, "alice", channel), known, "it is the log that it was");
+    world.pass(MINUTE * 11);
+    for name in ["bob", "erin"] {
+        assert_eq!(state(&mut world, name, channel), ConversationState::Active, "{name} looks again by itself");
+    }
+    let texts = |world: &mut World, name| world.texts(name, channel);
+    for name in ["alice", "bob", "erin"] {
+        world.send(name, channel, "after").expect("sent");
+    }
+    for name in ["alice", "bob", "erin"] {
+        world.sync(name);
+        let after = ["erin: lost", "alice: after", "bob: after", "erin: after"].map(str::to_owned);
+        assert!(texts(&mut world, name).ends_with(&after), "{name}");
+    }
+}
+
+#[test]
+fn a_channel_is_gone_after_a_day_and_looked_at_again_with_each_link() {
+    let (mut world, channel, _) = group_that_removed();
+    forget_raw(&mut world, "bob", channel);
+    let denied = |result: &mut Result<Response, CallError>| {
+        if let Ok(Response::ChannelState(_)) = result {
+            *result = Err(CallError::Refused(ErrorCode::AccessDenied.into()));
+        }
+    };
+    world.client("bob").crash();
+    world.tamper = Some(("bob", Box::new(denied)));
+    world.run("bob", Command::Sync).expect("ends");
+    assert_eq!(state(&mut world, "bob", channel), ConversationState::Diverged);
+    world.pass(DAY * 3 / 4);
+    world.run("bob", Command::Sync).expect("ends");
+    assert_eq!(state(&mut world, "bob", channel), ConversationState::Diverged, "somebody may still come");
+    world.pass(DAY * 3 / 4);
+    world.run("bob", Command::Sync).expect("ends");
+    assert_eq!(state(&mut world, "bob", channel), ConversationState::Gone);
+    let again = world.run("bob", Command::Repair);
+    assert!(matches!(&again, Ok(Outcome::Repaired { conversations, .. }) if conversations.is_empty()), "{again:?}");
+    for _ in 0..3 {
+        world.pass(DAY / 2);
+        world.run("bob", Command::Sync).expect("ends");
+    }
+    let told = standing(&mut world, "bob", channel);
+    assert_eq!(told, Some(VaultStanding::Joined), "that the account has left is for the log to say");
+    world.tamper = None;
+    world.client("bob").crash();
+    world.sync("bob");
+    assert_eq!(state(&mut world, "bob", channel), ConversationState::Active);
+    assert_whole(&mut world, channel, &["alice", "bob"], &["alice: before", "bob: before"]);
+}
+
+#[test]
+fn a_device_enrolled_while_the_server_is_short_enters_once_it_is_not() {
+    let (mut world, channel, _) = group_that_removed();
+    // The keys are in the vault.
+    world.pass(DAY * 2);
+    for _ in 0..2 {
+        world.sync("bob");
+        world.pass(MINUTE * 2);
+    }
+    world.enrol("bob", "bob's laptop");
+    let denied = |result: &mut Result<Response, CallError>| {
+        if let Ok(Response::ChannelState(_)) = result {
+            *result = Err(CallError::Refused(ErrorCode::AccessDenied.into()));
+        }
+    };
+    world.tamper = Some(("bob's laptop", Box::new(denied)));
+    world.run("bob's laptop", Command::Sync).expect("ends");
+    assert_eq!(state(&mut world, "bob's laptop", channel), ConversationState::Diverged);
+    world.tamper = None;
+    world.client("bob's laptop").crash();
+    world.sync("bob's laptop");
+    assert_eq!(state(&mut world, "bob's laptop", channel), ConversationState::Active);
+    world.send("bob's laptop", channel, "here").expect("sent");
+    world.sync("alice");
+    assert!(world.texts("alice", channel).ends_with(&["bob: here".to_owned()]));
+}
+
+#[test]
+fn an_invitation_into_a_channel_whose_server_was_put_back_is_tried_again() {
+    let (mut world, channel, backup) = group_that_removed();
+    world.invite("alice", channel, &["erin"]);
+    world.sync("erin");
+    world.put_server_back(&backup);
+    world.set_online("alice", false);
+    world.set_online("bob", false);
+    let invitation = {
+        let tx = world.client("erin").store.begin().expect("opens");
+        tx.inbox().invitations().expect("reads")[0].id
+    };
+    assert_eq!(world.run("erin", Command::AcceptRequest { invitation }), Err(CommandError::JoinFailed));
+    world.begin("erin", Command::Listen);
+    world.pass(MINUTE * 20);
+    world.set_online("alice", true);
+    world.sync("alice");
+    assert_eq!(given(&mut world, "alice"), [2]);
+    world.pass(MINUTE * 11);
+    assert_eq!(state(&mut world, "erin", channel), ConversationState::Active);
+    world.set_online("bob", true);
+    world.send("erin", channel, "here").expect("sent");
+    for name in ["alice", "bob"] {
+        world.sync(name);
+        assert!(world.texts(name, channel).ends_with(&["erin: here".to_owned()]), "{name}");
+    }
+}
+
+#[test]
+fn an_invitation_that_is_denied_for_a_day_leads_nowhere() {
+    let (mut world, channel, _) = group_that_removed();
+    world.invite("alice", channel, &["erin"]);
+    world.sync("erin");
+    let denied = |result: &mut Result<Response, CallError>| {
+        if let Ok(Response::ChannelState(_)) = result {
+            *result = Err(CallError::Refused(ErrorCode::AccessDenied.into()));
+        }
+    };
+    world.tamper = Some(("erin", Box::new(denied)));
+    let invitation = |world: &mut World| {
+        let tx = world.client("erin").store.begin().expect("opens");
+        tx.inbox().invitations().expect("reads").remove(0)
+    };
+    let id = invitation(&mut world).id;
+    assert_eq!(world.run("erin", Command::AcceptRequest { invitation: id }), Err(CommandError::JoinFailed));
+    world.client("erin").calls.clear();
+    world.begin("erin", Command::Listen);
+    for _ in 0..143 {
+        world.pass(MINUTE * 10);
+    }
+    assert_eq!(invitation(&mut world).state, InvitationState::Joining);
+    let attached = |(_, request): &&(_, Request)| matches!(request, Request::ChannelAttach(_));
+    let attached = world.client("erin").calls.iter().filter(attached).count();
+    assert!((100..400).contains(&attached), "less and less often: {attached}");
+    world.pass(MINUTE * 30);
+    assert_eq!(invitation(&mut world).state, InvitationState::Failed);
+}
+
+#[test]
+fn a_channel_that_the_account_has_deleted_is_gone_without_waiting() {
+    let (mut world, channel, _) = group_that_removed();
+    remove(&mut world, "alice", channel, "bob");
+    world.enrol("alice", "alice's laptop");
+    // The conversation is in the vault, with its newest keys.
+    for _ in 0..2 {
+        world.pass(DAY);
+        world.sync("alice");
+    }
+    world.sync("alice's laptop");
+    assert_eq!(state(&mut world, "alice's laptop", channel), ConversationState::Active);
+    world.sync("alice");
+    assert_eq!(world.run("alice", Command::Leave { channel }), Ok(Outcome::Done));
+    world.run("alice's laptop", Command::Sync).expect("ends");
+    assert_eq!(state(&mut world, "alice's laptop", channel), ConversationState::Diverged, "nothing was said yet");
+    world.pass(MINUTE * 2);
+    world.sync("alice");
+    world.run("alice's laptop", Command::Sync).expect("ends");
+    assert_eq!(state(&mut world, "alice's laptop", channel), ConversationState::Gone);
 }
 
 #[test]

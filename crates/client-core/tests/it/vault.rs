@@ -40,7 +40,7 @@ fn listed(world: &mut World, name: &str) -> ConversationList {
     world.sign_in(name).1.conversations().clone()
 }
 
-fn standing(world: &mut World, name: &str, channel: ChannelId) -> Option<VaultStanding> {
+pub(crate) fn standing(world: &mut World, name: &str, channel: ChannelId) -> Option<VaultStanding> {
     let list = listed(world, name);
     list.iter().find(|(id, _)| **id == channel).map(|(_, entry)| entry.standing)
 }
