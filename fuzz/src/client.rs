@@ -10,7 +10,7 @@ use quicprochat_client_core::{
         ConversationSettings, ConversationState, Creation, Delivery, DeliveryBody, GapRequest, GapRow, Gaps,
         Invitation, InvitationState, KeyPackageState, KeysAhead, KnownContact, Lease, Leaver, LogBody, LogEntry,
         MemberDevice, MessagePurpose, OutboxMessage, OwnAccount, OwnKeyPackage, PendingCommit, PendingGroupInfo,
-        Positions, RecordVersion, RejoinReason, Relation, Repair, RevocationJob, Roll, Secret, SecretBytes, Standing,
+        Positions, RawEntry, RawRoll, RecordVersion, RejoinReason, Relation, Repair, RevocationJob, Roll, Secret, SecretBytes, ServerPutBack, Standing,
         StockToken, Stored, StoredChunk, UnsentKey,
     },
     tokens::{IssuerPins, PendingBatch},
@@ -18,7 +18,10 @@ use quicprochat_client_core::{
 };
 use quicprochat_wire::{
     AccessPublicKey, AccountId, ChainHash, ChannelId, ChunkId, DeviceId, Digest, MessageId, ServerLink, Timestamp,
-    call::{channel::ChainPoint, token::Token},
+    call::{
+        channel::{ChainPoint, EntryKind},
+        token::Token,
+    },
 };
 
 use crate::{
@@ -141,6 +144,8 @@ const ROWS: &[Again] = &[
     again::<KnownContact>,
     again::<Repair>,
     again::<Gaps>,
+    again::<RawEntry>,
+    again::<ServerPutBack>,
 ];
 
 fn again<T: Stored>(bytes: &[u8]) -> Option<Vec<u8>> {
@@ -309,6 +314,7 @@ pub(crate) fn rows_seeds() -> Vec<Vec<u8>> {
     rows.extend([pins.to_bytes(), batch.to_bytes().to_vec()]);
     rows.extend(state_rows(channel, account));
     rows.extend(repair_rows(account, device, id));
+    rows.extend(raw_rows(channel, id, point));
     let mut seeds: Vec<Vec<u8>> = (0..).zip(rows).map(|(number, row)| choice(number, &row)).collect();
     let body = LogBody::Relayed { by: account, content: vec![1; 9] };
     let (time, sent_at) = (NOW, NOW);
@@ -349,6 +355,24 @@ fn state_rows(channel: ChannelId, account: AccountId) -> [Vec<u8>; 3] {
         verified: None,
     };
     [state.encode().expect("fits"), settings.encode().expect("fits"), contact.encode().expect("fits")]
+}
+
+fn raw_rows(channel: ChannelId, id: MessageId, after: ChainPoint) -> [Vec<u8>; 2] {
+    let entry = RawEntry {
+        channel,
+        position: 9,
+        hash: ChainHash::new([7; 32]),
+        id,
+        kind: EntryKind::Commit,
+        after,
+        sealed: vec![1; 9],
+        time: NOW,
+        begins: Some(3),
+        roll: Some(RawRoll { before: Secret::new([2; 96]), next: Secret::new([3; 96]) }),
+        offset: 40,
+    };
+    let put_back = ServerPutBack { until: NOW, noticed: NOW, given: 2, conversations: 1 };
+    [entry.encode().expect("fits"), put_back.encode().expect("fits")]
 }
 
 fn repair_rows(account: AccountId, device: DeviceId, id: MessageId) -> [Vec<u8>; 2] {
