@@ -19,6 +19,13 @@ const WRONG_SECRET: &str = "wrong name, password or recovery key";
 const LINK_REQUIRED: &str = "this account takes new devices from its other devices only: run qpc device link on one of them, and \
                              qpc device join here; or use the recovery key (qpc login --recovery-key)";
 
+/// What it means, and what to do, where the server knows nothing of this device.
+pub(crate) const DEVICE_UNKNOWN: &str = "the server does not know this device: it was put back to a backup from before this device was \
+                                         added, or the account was deleted. Conversations go on as far as they can; nothing else \
+                                         of the account does. Ask whoever runs the server: if a newer backup is put back, all is well \
+                                         by itself. If not, log in again in a home of its own (qpc --home DIR login), and let this one \
+                                         sync until then: what only it has read, it gives back";
+
 /// A failed command.
 #[derive(Debug)]
 pub(crate) struct Failure {
@@ -79,6 +86,7 @@ impl From<ClientError> for Failure {
                 Self::new("bad-signature", Exit::Trust, error.to_string())
             }
             ClientError::Linking(problem) => problem.into(),
+            ClientError::DeviceUnknown => CommandError::DeviceUnknown.into(),
             ClientError::NotRegistered => Self::new("not-registered", Exit::Failed, error.to_string()),
             ClientError::AlreadyRegistered { .. } => Self::new("already-registered", Exit::Failed, error.to_string()),
             other => Self::failed(other.to_string()),
@@ -279,6 +287,7 @@ impl From<CommandError> for Failure {
             CommandError::Refused(failure) => return failure.into(),
             CommandError::NoAccount => return ClientError::NotRegistered.into(),
             CommandError::DeviceRevoked => ("device-revoked", Exit::Authentication),
+            CommandError::DeviceUnknown => return Self::new("device-unknown", Exit::Authentication, DEVICE_UNKNOWN),
             CommandError::UnknownConversation => ("unknown-conversation", Exit::Failed),
             CommandError::ConversationState { state } => {
                 let state = render::state_name(&state);

@@ -18,7 +18,10 @@ use quicprochat_wire::{AccountId, ChannelId, Timestamp};
 use serde_json::{Value, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use crate::{failure::Failure, output::Output};
+use crate::{
+    failure::{self, Failure},
+    output::Output,
+};
 
 /// One thing to print.
 pub(crate) enum Line {
@@ -180,6 +183,7 @@ fn described(scene: &Scene<'_>, event: &Event) -> Result<Line, StoreFault> {
         Event::DeviceRevoked => {
             Line::Warn { code: "device-revoked", text: "this device is no longer part of the account".to_owned() }
         }
+        Event::DeviceUnknown => Line::Warn { code: "device-unknown", text: failure::DEVICE_UNKNOWN.to_owned() },
         Event::SignInNeeded => Line::Warn {
             code: "sign-in-needed",
             text: "another device changed the account's keys; revoke this device and log in again".to_owned(),

@@ -268,6 +268,10 @@ pub enum CommandError {
     /// The device was revoked, or the account deleted.
     #[error("this device is no longer part of the account")]
     DeviceRevoked,
+    /// The server does not know this device, and does not say that it was revoked: it was put back to a backup from before the
+    /// device was enrolled, or the account was deleted. Conversations go on.
+    #[error("the server does not know this device (any more)")]
+    DeviceUnknown,
     /// The conversation is unknown here.
     #[error("no such conversation")]
     UnknownConversation,

@@ -97,6 +97,10 @@ pub enum Event {
     Trust(TrustWarning),
     /// The server no longer takes this device.
     DeviceRevoked,
+    /// The server does not know this device, and does not say that it was revoked: it was put back to a backup from before the
+    /// device was enrolled, or the account was deleted. What needs the account rests, conversations go on; it is looked at again
+    /// with every connection.
+    DeviceUnknown,
     /// Another device changed the account's keys and handed nothing over to this one: the person has to sign in again.
     SignInNeeded,
     /// Every conversation is rid of a revoked device.

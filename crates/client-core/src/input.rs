@@ -2,7 +2,7 @@
 
 use quicprochat_wire::{CallFailure, ConnectionKind, Response, call::session::HelloReply, time::Duration};
 
-use crate::command::{Command, CommandId};
+use crate::command::{Command, CommandError, CommandId};
 
 /// Numbers a call of one engine; never reused.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -40,6 +40,20 @@ pub enum LinkDownReason {
     WrongFingerprint,
     /// The server does not speak this version.
     Unsupported,
+    /// It was there, and the server does not know this device. The engine finds that out itself.
+    DeviceUnknown,
+}
+
+impl LinkDownReason {
+    /// What it means for a command that needs the link and has begun nothing.
+    pub(crate) const fn error(self) -> CommandError {
+        match self {
+            Self::DeviceUnknown => CommandError::DeviceUnknown,
+            Self::Unreachable | Self::WrongFingerprint | Self::Unsupported => {
+                CommandError::Unreachable { unfinished: false }
+            }
+        }
+    }
 }
 
 /// Everything the engine can be told.

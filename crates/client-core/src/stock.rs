@@ -77,7 +77,7 @@ impl Stock {
         }
         Ok(match cx.link(ConnectionKind::Account) {
             LinkStatus::Ready | LinkStatus::Waiting => Take::Wait,
-            LinkStatus::Down(_) => Take::Failed(CommandError::Unreachable { unfinished: false }),
+            LinkStatus::Down(reason) => Take::Failed(reason.error()),
             LinkStatus::Refused => Take::Failed(CommandError::DeviceRevoked),
         })
     }

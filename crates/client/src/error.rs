@@ -46,6 +46,9 @@ pub enum ClientError {
     /// This home has no account yet.
     #[error("this home has no account; run register or login first")]
     NotRegistered,
+    /// The server does not know this device, and does not say that it was revoked.
+    #[error("the server does not know this device (any more)")]
+    DeviceUnknown,
     /// This home has an account.
     #[error("this home belongs to {name} already; use another --home")]
     AlreadyRegistered {

@@ -109,7 +109,7 @@ fn account_link(cx: &mut Cx<'_>) -> Step {
     use crate::engine::LinkStatus;
     match cx.link(quicprochat_wire::ConnectionKind::Account) {
         LinkStatus::Ready | LinkStatus::Waiting => Step::Wait,
-        LinkStatus::Down(_) => CommandError::Unreachable { unfinished: false }.into(),
+        LinkStatus::Down(reason) => reason.error().into(),
         LinkStatus::Refused => CommandError::DeviceRevoked.into(),
     }
 }

@@ -7,6 +7,7 @@ use crate::{
     command::{CommandError, Outcome},
     engine::{Cx, LinkStatus, Parts},
     error::EngineError,
+    input::LinkDownReason,
     repair,
     store::Conversation,
 };
@@ -31,6 +32,8 @@ impl Sync {
 
 impl Task for Sync {
     fn step(&mut self, cx: &mut Cx<'_>, parts: &mut Parts) -> Result<Step, EngineError> {
+        // Then what needs the account rests, and the channels are worked on all the same.
+        let mut unknown = false;
         for kind in [ConnectionKind::Account, ConnectionKind::Channel] {
             // The channel link is only asked for where there are channels.
             let status = match kind {
@@ -41,6 +44,7 @@ impl Task for Sync {
                 },
             };
             match status {
+                LinkStatus::Down(LinkDownReason::DeviceUnknown) => unknown = true,
                 LinkStatus::Down(_) => {
                     parts.mode.sync = false;
                     return Ok(CommandError::Unreachable { unfinished: false }.into());
@@ -57,7 +61,7 @@ impl Task for Sync {
         }
         let idle = parts.inbox.is_idle() && parts.stock.is_idle() && parts.upkeep.is_idle();
         let told = parts.own_record.is_idle() && parts.archive.is_idle();
-        if !(idle && told && parts.vault.is_idle(cx)? && parts.state.is_idle(cx)?) {
+        if !unknown && !(idle && told && parts.vault.is_idle(cx)? && parts.state.is_idle(cx)?) {
             return Ok(Step::Wait);
         }
         let mut waiting = 0;
@@ -65,7 +69,7 @@ impl Task for Sync {
             if conversation.has_stopped() && !parts.channels.has_looked(&conversation.channel) {
                 return Ok(Step::Wait);
             }
-            if conversation.is_worked_on() {
+            if conversation.is_worked_on() && !(unknown && is_unpaid(cx, &conversation)?) {
                 match settled(cx, parts, &conversation)? {
                     Some(left) => waiting += left,
                     None => return Ok(Step::Wait),
@@ -77,9 +81,18 @@ impl Task for Sync {
             return Ok(Step::Wait);
         }
         parts.mode.sync = false;
+        if unknown {
+            return Ok(CommandError::DeviceUnknown.into());
+        }
         let untold = parts.vault.is_held_up(cx)? || parts.state.is_held_up(cx)?;
         Ok(Outcome::Synced { waiting, undelivered: undelivered.len(), untold }.into())
     }
+}
+
+/// Whether a conversation waits for a token to be begun with.
+fn is_unpaid(cx: &mut Cx<'_>, conversation: &Conversation) -> Result<bool, EngineError> {
+    let creation = cx.tx.conversations().creation(&conversation.channel)?;
+    Ok(creation.is_some_and(|creation| creation.token.is_none()))
 }
 
 /// How many messages a conversation still has waiting, once nothing more can be done; `None` while something can.

@@ -13,7 +13,7 @@ use crate::{
 fn account_link(cx: &mut Cx<'_>) -> Option<CommandError> {
     match cx.link(ConnectionKind::Account) {
         LinkStatus::Ready | LinkStatus::Waiting => None,
-        LinkStatus::Down(_) => Some(CommandError::Unreachable { unfinished: false }),
+        LinkStatus::Down(reason) => Some(reason.error()),
         LinkStatus::Refused => Some(CommandError::DeviceRevoked),
     }
 }

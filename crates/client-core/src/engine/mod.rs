@@ -60,6 +60,8 @@ use crate::{
 const WATCH_STORE: Duration = Duration::from_secs(2);
 /// Clocks that differ by more are worth a word.
 const CLOCK_TOLERANCE: Duration = Duration::from_secs(300);
+/// How long a server that does not know this device is left alone, at least.
+const UNKNOWN_PAUSE: Duration = Duration::from_secs(300);
 /// Most log entries announced in one go.
 const NEWS_BATCH: usize = 1024;
 
@@ -289,6 +291,7 @@ fn link_up(
         cx.call(kind, Authenticate { account, device, signature }, Purpose::Authenticate);
     }
     if kind == ConnectionKind::Channel {
+        cx.net.retry_unknown();
         parts.channels.touch_all();
     }
     Ok(())
@@ -389,19 +392,30 @@ fn authenticated(cx: &mut Cx<'_>, result: &Result<Response, CallError>) -> Resul
     match result {
         Ok(Response::Done(_)) => cx.net.set_auth(Auth::Done),
         Err(CallError::LinkLost) => {}
-        Err(CallError::Refused(failure)) if matches!(failure.code, ErrorCode::DeviceRevoked | ErrorCode::NotFound) => {
+        Err(CallError::Refused(failure)) if failure.code == ErrorCode::DeviceRevoked => {
             cx.net.set_auth(Auth::Refused);
             revoked(cx)?;
         }
+        // Nobody says that the device was revoked: a server that was put back to an older backup may know it again.
+        Err(CallError::Refused(failure)) if failure.code == ErrorCode::NotFound => {
+            give_up_link(cx, LinkDownReason::DeviceUnknown, UNKNOWN_PAUSE);
+            if cx.net.is_unknown_news() {
+                cx.notify(Event::DeviceUnknown);
+            }
+        }
         Ok(_) | Err(CallError::Refused(_)) => {
-            // Nothing works on a link that is not authenticated: close it, and try again later.
-            let kind = ConnectionKind::Account;
-            cx.effects.push_back(Effect::Disconnect { kind });
             let asked = result.as_ref().err().and_then(CallError::retry_after).unwrap_or_default();
-            cx.net.take_down(kind, LinkDownReason::Unreachable, cx.now, asked, cx.entropy);
+            give_up_link(cx, LinkDownReason::Unreachable, asked);
         }
     }
     Ok(())
+}
+
+/// Nothing works on a link that is not authenticated: it is closed, and tried again later.
+fn give_up_link(cx: &mut Cx<'_>, reason: LinkDownReason, at_least: Duration) {
+    let kind = ConnectionKind::Account;
+    cx.effects.push_back(Effect::Disconnect { kind });
+    cx.net.take_down(kind, reason, cx.now, at_least, cx.entropy);
 }
 
 /// Whether the server says that this device is none of the account's any more, on whatever call.

@@ -97,6 +97,8 @@ pub(crate) struct Net {
     calls: BTreeMap<RequestId, (ConnectionKind, Purpose)>,
     streams: BTreeMap<SubscriptionId, (ConnectionKind, Stream)>,
     last_id: u64,
+    /// Whether somebody was told that the server does not know this device.
+    unknown_told: bool,
     /// Clock of the server and of this device at the last `hello`.
     clocks: Option<(Timestamp, Timestamp)>,
 }
@@ -149,6 +151,19 @@ impl Net {
         }
     }
 
+    /// Looks again whether the server knows this device by now: it has been away, perhaps to be put back once more.
+    pub(crate) fn retry_unknown(&mut self) {
+        let link = self.links.entry(ConnectionKind::Account).or_default();
+        if link.reason == Some(LinkDownReason::DeviceUnknown) {
+            link.retry_at = None;
+        }
+    }
+
+    /// Whether it is news that the server does not know this device.
+    pub(crate) fn is_unknown_news(&mut self) -> bool {
+        !core::mem::replace(&mut self.unknown_told, true)
+    }
+
     /// What the server's clock shows.
     pub(crate) fn server_time(&self, now: Timestamp) -> Timestamp {
         match self.clocks {
@@ -195,6 +210,7 @@ impl Net {
         if let LinkState::Up { auth, .. } = &mut link.state {
             *auth = to;
             if to == Auth::Done {
+                self.unknown_told = false;
                 link.failures = 0;
             }
         }

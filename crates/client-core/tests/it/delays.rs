@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use quicprochat_client_core::{
-    CallError, Command, Outcome, StoreTx as _, SuiteChoice,
+    CallError, Command, CommandError, Event, Outcome, StoreTx as _, SuiteChoice,
     store::{DeliveryBody, Standing},
 };
 use quicprochat_wire::{
@@ -164,15 +164,32 @@ fn a_server_that_names_a_pause_is_left_alone_for_so_long() {
 }
 
 #[test]
-fn a_device_or_account_that_the_server_does_not_know_is_not_tried_again() {
-    for code in [ErrorCode::DeviceRevoked, ErrorCode::NotFound] {
-        let mut world = World::new(&["alice"]);
-        refuse(&mut world, code.into());
-        world.begin("alice", Command::Listen);
-        world.pass(SECOND * 3_600);
-        assert_eq!(attempts(&mut world).len(), 1, "{code:?}");
+fn a_device_that_was_revoked_is_not_tried_again_and_one_that_nobody_knows_seldom() {
+    let standing = |world: &mut World| {
         let tx = world.client("alice").store.begin().expect("opens");
-        let own = tx.account().own_account().expect("reads").expect("an account");
-        assert_eq!(own.standing, Standing::Revoked, "{code:?}");
-    }
+        tx.account().own_account().expect("reads").expect("an account").standing
+    };
+    let mut world = World::new(&["alice"]);
+    refuse(&mut world, ErrorCode::DeviceRevoked.into());
+    world.begin("alice", Command::Listen);
+    world.pass(SECOND * 3_600);
+    assert_eq!(attempts(&mut world).len(), 1);
+    assert_eq!(standing(&mut world), Standing::Revoked);
+
+    let mut world = World::new(&["alice"]);
+    refuse(&mut world, ErrorCode::NotFound.into());
+    let listening = world.begin("alice", Command::Listen);
+    world.pass(SECOND * 3_600);
+    let found = attempts(&mut world);
+    assert!((8..=13).contains(&found.len()), "{found:?}");
+    assert!(found.windows(2).all(|pair| pair[1].since(pair[0]) >= SECOND * 300), "{found:?}");
+    assert_eq!(standing(&mut world), Standing::Enrolled, "it may be known again");
+    let told = |event: &&Event| **event == Event::DeviceUnknown;
+    assert_eq!(world.client("alice").events.iter().filter(told).count(), 1, "it is said once");
+    assert!(!world.client("alice").done.contains_key(&listening));
+    let refill = world.run("alice", Command::RefillTokens);
+    assert_eq!(refill, Err(CommandError::DeviceUnknown));
+    assert_eq!(world.run("alice", Command::Sync), Err(CommandError::DeviceUnknown));
+    world.tamper = None;
+    assert_eq!(world.run("alice", Command::RefillTokens), Ok(Outcome::Done), "a new wish tries at once");
 }

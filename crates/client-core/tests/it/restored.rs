@@ -6,6 +6,7 @@ use quicprochat_client_core::{
     store::{ConversationState, InvitationState, LogBody},
     views,
 };
+use quicprochat_server_core::store::memory::MemoryStore as ServerStore;
 use quicprochat_wire::{
     CallFailure, ChannelId, ErrorCode, Request, Response,
     call::channel::{ChainPoint, ChannelRestore},
@@ -625,6 +626,80 @@ fn what_is_to_be_sent_waits_until_the_server_takes_it_again_and_people_are_told_
     world.sync("bob");
     assert_eq!(world.texts("bob", channel), world.texts("alice", channel));
     assert_eq!(world.client("alice").events.iter().filter(told).count(), 1);
+}
+
+/// Bob's phone is enrolled, and alice writes what only it reads; then the server is put back to before. The one backup does not
+/// know the phone, the other one does.
+fn a_device_that_came_since() -> (World, ChannelId, [ServerStore; 2]) {
+    let (mut world, channel) = group_that_writes(&["alice", "bob"]);
+    let older = world.back_up_server();
+    world.enrol("bob", PHONE);
+    world.sync("bob");
+    world.invite("alice", channel, &["bob"]);
+    world.sync(PHONE);
+    world.accept(PHONE);
+    world.send(PHONE, channel, "here, too").expect("sent");
+    for name in ["alice", "bob"] {
+        world.sync(name);
+    }
+    assert_eq!(state(&mut world, PHONE, channel), ConversationState::Active);
+    let newer = world.back_up_server();
+    world.send("alice", channel, "lost").expect("sent");
+    world.sync(PHONE);
+    forget_raw(&mut world, "alice", channel);
+    world.put_server_back(&older);
+    (world, channel, [older, newer])
+}
+
+const PHONE: &str = "bob's phone";
+
+#[test]
+fn a_device_that_was_enrolled_after_the_backup_gives_back_what_only_it_has() {
+    let (mut world, channel, _) = a_device_that_came_since();
+    // What let it in stands before all that it has read: bob has that.
+    assert_eq!(world.run(PHONE, Command::Sync), Err(CommandError::DeviceUnknown));
+    assert_eq!(state(&mut world, PHONE, channel), ConversationState::Diverged);
+    world.sync("bob");
+    assert!(!world.texts("bob", channel).contains(&"alice: lost".to_owned()));
+    assert_eq!(world.run(PHONE, Command::Sync), Err(CommandError::DeviceUnknown));
+    assert_eq!(given(&mut world, PHONE), [1]);
+    assert!(world.client(PHONE).events.contains(&Event::DeviceUnknown));
+    assert!(!world.client(PHONE).events.contains(&Event::DeviceRevoked));
+    for name in ["alice", "bob"] {
+        world.sync(name);
+        assert_eq!(state(&mut world, name, channel), ConversationState::Active, "{name}");
+        let read = ["alice: before", "bob: before", "bob: here, too", "alice: lost"];
+        assert_eq!(world.texts(name, channel), read, "{name}");
+    }
+    // It reads and writes on, also as another process; only what needs the account rests.
+    world.send("alice", channel, "still there?").expect("sent");
+    world.client(PHONE).crash();
+    assert_eq!(world.run(PHONE, Command::Sync), Err(CommandError::DeviceUnknown));
+    let sent = world.send(PHONE, channel, "yes");
+    assert!(matches!(sent, Ok(Outcome::Sent { .. })), "{sent:?}");
+    for name in ["alice", "bob"] {
+        world.sync(name);
+        let texts = world.texts(name, channel);
+        assert!(texts.ends_with(&["alice: still there?", "bob: yes"].map(str::to_owned)), "{name}: {texts:?}");
+    }
+}
+
+#[test]
+fn a_device_that_a_newer_backup_knows_again_is_whole_by_itself() {
+    let (mut world, channel, [_, newer]) = a_device_that_came_since();
+    world.begin(PHONE, Command::Listen);
+    world.pass(MINUTE);
+    assert!(world.client(PHONE).events.contains(&Event::DeviceUnknown));
+    world.put_server_back(&newer);
+    world.pass(MINUTE * 10);
+    assert!(world.is_taken(PHONE));
+    world.sync(PHONE);
+    for name in ["alice", "bob", PHONE] {
+        world.sync(name);
+        let texts = world.texts(name, channel);
+        assert!(texts.ends_with(&["bob: here, too", "alice: lost"].map(str::to_owned)), "{name}: {texts:?}");
+        assert_eq!(state(&mut world, name, channel), ConversationState::Active, "{name}");
+    }
 }
 
 /// Alice gives back a removal with what stands around it, and dies or loses a link meanwhile; how many effects that took her.

@@ -18,9 +18,9 @@ use quicprochat_client_core::{
     store::{OwnAccount, StoreTx},
 };
 use quicprochat_identity::{AccountName, SafetyNumber, UnverifiedIdentity, VerifiedIdentity};
-use quicprochat_transport::{AccountLink, Connector};
+use quicprochat_transport::{AccountLink, Connector, LinkError};
 use quicprochat_wire::{
-    ServerLink,
+    CallFailure, ErrorCode, ServerLink,
     call::auth::{Invite, InviteCreate, InviteList, Invites},
     call::session::HelloReply,
 };
@@ -121,7 +121,7 @@ impl Client {
         let device = DeviceAccount::from_stored(&account)?;
         let server = account.server.fingerprint();
         let request = auth::authenticate(server, &hello.challenge, account.account, account.device, &device.device_key);
-        link.call(request).await?;
+        link.call(request).await.map_err(unknown_device)?;
         Ok((link, account))
     }
 
@@ -146,7 +146,7 @@ impl Client {
                 let challenge = &hello.challenge;
                 let request =
                     auth::authenticate(server.fingerprint(), challenge, own.account(), own.device, &own.device_key);
-                link.call(request).await?;
+                link.call(request).await.map_err(unknown_device)?;
                 let records = link.call(auth::link_secret_request()).await?.records;
                 proved.unwrap_linked(&answer, &auth::link_secret(&own.state_key, own.account(), &records)?)?
             }
@@ -171,6 +171,14 @@ struct SignedIn {
     hello: HelloReply,
     vault: OpenVault,
     record: quicprochat_wire::call::directory::Record,
+}
+
+/// What a refused authentication means.
+fn unknown_device(error: LinkError) -> ClientError {
+    match error {
+        LinkError::Refused(CallFailure { code: ErrorCode::NotFound, .. }) => ClientError::DeviceUnknown,
+        error => error.into(),
+    }
 }
 
 /// Runs something slow where it blocks nobody.
