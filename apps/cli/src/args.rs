@@ -320,6 +320,18 @@ Example:
         /// The code; without it, or with -, it is read from standard input, which leaves no trace in the shell's history.
         code: Option<String>,
     },
+    /// Go on with the account after its server was put back to an older backup.
+    #[command(after_help = "\
+For when the server shows an older record of the account than this device has seen. Ask whoever runs the server first,
+and not over the server: one that lies would show old records, too. The record is signed anew on top of what the server
+has, and what this device knows to be revoked is revoked again. The password is that of the time of the backup.
+
+Example:
+  qpc devices after-restore")]
+    AfterRestore {
+        #[command(flatten)]
+        password: Password,
+    },
     /// Cut one off: at once from the account, and from every conversation.
     Revoke {
         /// Its id, or an unambiguous prefix.

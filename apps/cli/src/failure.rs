@@ -26,6 +26,24 @@ pub(crate) const DEVICE_UNKNOWN: &str = "the server does not know this device: i
                                          by itself. If not, log in again in a home of its own (qpc --home DIR login), and let this one \
                                          sync until then: what only it has read, it gives back";
 
+/// What is wrong with the record of the own account that the server shows, and what to do.
+pub(crate) fn own_record(error: &CeremonyError) -> String {
+    match error {
+        CeremonyError::RecordRolledBack { seen, found } => format!(
+            "the server shows record {found} of your account, and this device has seen {seen}: the server was put back to an \
+             older backup, or it lies. Ask whoever runs it, in another way. If it was put back, run qpc devices after-restore: \
+             what was revoked is revoked again, and everything goes on; then do this again"
+        ),
+        CeremonyError::RecordForked { serial } => format!(
+            "the server shows another record {serial} of your account than this device has seen: after the server was put back \
+             one of your devices changed the account, or somebody else does. If it was you, run qpc devices after-restore on \
+             that device, and then qpc sync here; if this one still has to sign in, log it in again in a home of its own. If \
+             it was not you, somebody has the account's keys: make a new account, and tell your contacts"
+        ),
+        other => format!("the server shows a record of your account that cannot be right: {other}; it was refused"),
+    }
+}
+
 /// A failed command.
 #[derive(Debug)]
 pub(crate) struct Failure {
@@ -222,10 +240,12 @@ impl From<CeremonyError> for Failure {
             }
             CeremonyError::PasswordWeak { .. } => Self::new("weak-password", Exit::Usage, error.to_string()),
             CeremonyError::LabelTooLong { .. } => Self::usage(error.to_string()),
+            CeremonyError::RecordRolledBack { .. } | CeremonyError::RecordForked { .. } => {
+                Self::new("own-record", Exit::Trust, own_record(&error))
+            }
             CeremonyError::StretchRefused(_)
             | CeremonyError::IdentityMismatch { .. }
             | CeremonyError::VaultRolledBack { .. }
-            | CeremonyError::RecordRolledBack { .. }
             | CeremonyError::RecordSealed { .. }
             | CeremonyError::RecordMissing { .. }
             | CeremonyError::Record(_)

@@ -466,15 +466,16 @@ fn trust(scene: &Scene<'_>, warning: &TrustWarning) -> Result<Line, StoreFault> 
         ),
         TrustWarning::RolledBack { name, account } => {
             let known = scene.name_of(account)?;
-            ("rolled-back", format!("the server offered an old record of {name} ({known}); it was refused"))
+            let text = format!(
+                "the server offered an older record of {name} ({known}) than was seen before, which was refused: it was put back to \
+                 an older backup, or it lies. If it was put back, {name} is to run qpc devices after-restore"
+            );
+            ("rolled-back", text)
         }
         TrustWarning::BadInboxEntry { id } => {
             ("bad-signature", format!("an invitation ({}) was not validly signed and was dropped", id.short()))
         }
-        TrustWarning::OwnRecord { reason } => (
-            "own-record",
-            format!("the server offered a record of your own account that cannot be right: {reason}; it was refused"),
-        ),
+        TrustWarning::OwnRecord { reason } => ("own-record", failure::own_record(reason)),
         TrustWarning::IssuerChanged { epoch } => {
             ("issuer-changed", format!("the server showed another token key for epoch {epoch}; tokens were refused"))
         }

@@ -14,7 +14,9 @@ pub mod repair;
 pub mod session;
 pub mod store;
 
-pub use client::{AdmittedDevice, Client, DeviceView, JoiningLink, LinkProblem, MetDevice, OfferedLink, Registered};
+pub use client::{
+    AdmittedDevice, Client, DeviceView, JoiningLink, LinkProblem, MetDevice, OfferedLink, Registered, RenewedRecord,
+};
 pub use entropy::{OsEntropy, now};
 pub use error::ClientError;
 pub use home::{Home, HomeError, Passphrase, StoreKey};

@@ -1,6 +1,10 @@
 //! The account's devices.
 
-use quicprochat_client::{ClientError, DeviceView, core::Command};
+use quicprochat_client::{
+    ClientError, DeviceView, RenewedRecord,
+    core::{Command, auth::Password},
+};
+use quicprochat_wire::DeviceId;
 use serde_json::json;
 
 use super::{account::ask, link};
@@ -21,6 +25,7 @@ pub(super) async fn devices(context: &mut Context, command: Option<DevicesComman
             let text = format!("{} is called {label} now", device.device.short());
             Ok(context.out.show("done", json!({}), &text)?)
         }
+        DevicesCommand::AfterRestore { password } => after_restore(context, ask(&password)?).await,
         DevicesCommand::Revoke { id, password } => {
             let device = find(context, &id).await?;
             if device.this {
@@ -34,6 +39,29 @@ pub(super) async fn devices(context: &mut Context, command: Option<DevicesComman
             Ok(context.out.show("done", json!({}), &text)?)
         }
     }
+}
+
+/// The record first; the removals from conversations are jobs, which any later sync goes on with.
+async fn after_restore(context: &mut Context, password: Password) -> Result<(), Failure> {
+    let RenewedRecord { serial, revoked, missing } = context.client.renew_record(password).await?;
+    let names = |devices: &[DeviceId]| devices.iter().map(|device| device.short().to_string()).collect::<Vec<_>>();
+    let mut text = format!("the account's record is number {serial} now; whoever has seen an older one goes on");
+    if !revoked.is_empty() {
+        text.push_str(&format!("; revoked again: {}", names(&revoked).join(", ")));
+    }
+    if !missing.is_empty() {
+        let devices = names(&missing).join(", ");
+        text.push_str(&format!(
+            "; the server does not know {devices} any more: log in again there, in a home of its own"
+        ));
+    }
+    let ids = |devices: &[DeviceId]| devices.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let object = json!({ "serial": serial, "revoked": ids(&revoked), "missing": ids(&missing) });
+    context.out.show("done", object, &text)?;
+    for device in revoked {
+        context.run(Command::RemoveDevice { device }).await?;
+    }
+    Ok(())
 }
 
 async fn list(context: &mut Context) -> Result<(), Failure> {

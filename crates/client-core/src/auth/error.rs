@@ -77,6 +77,13 @@ pub enum CeremonyError {
         /// Serial shown.
         found: u64,
     },
+    /// The account's record is another one than the one of that serial which this device has seen: after the server was put back
+    /// the account was changed elsewhere, or somebody else signs with its key.
+    #[error("the account's record with serial {serial} is not the one that was seen before")]
+    RecordForked {
+        /// Of both.
+        serial: u64,
+    },
     /// The account has as many devices as it may have.
     #[error("the account has {limit} devices, as many as it may have")]
     TooManyDevices {

@@ -7,6 +7,7 @@
 //!   enrol      OpenVault ──enrol──▶ PreparedEnrolment ──KeyPackage──▶ PublishIdentity + DeviceAccount
 //!   link       OpenVault ──admit──▶ PreparedLink ──▶ PublishIdentity; LinkingDevice ──▶ LinkedDevice ──▶ DeviceAccount
 //!   revoke     OpenVault ──revoke──▶ PublishIdentity + RolledVault ──apply──▶ DeviceAccount
+//!   renew      OpenVault ──renew_record──▶ PublishIdentity + RolledVault, where the server was put back to an older record
 //!   the others DeviceAccount ──adopt──▶ DeviceAccount with the new keys, and the jobs to do
 //!   password   OpenVault ──PasswordChange──RegisterStarted──▶ PasswordFinish
 //!   recovery   OpenVault ──RecoveryChange──RegisterStarted──▶ PasswordFinish + RecoveryKey
@@ -30,6 +31,7 @@ mod password_change;
 mod records;
 mod recovery_change;
 mod register;
+mod renew;
 mod require_link;
 mod revoke;
 mod sign_in;
@@ -44,7 +46,7 @@ pub use enrol::PreparedEnrolment;
 pub use error::CeremonyError;
 pub use handover::{Adopted, adopt};
 pub use link::{LinkedDevice, LinkingDevice, PreparedLink};
-pub use open_vault::OpenVault;
+pub use open_vault::{OpenVault, check_own_record};
 pub use password::{Password, WayIn};
 pub use password_change::{ChangedPassword, PasswordChange};
 pub use quicprochat_e2ee::link::{

@@ -59,14 +59,15 @@ pub struct OpenVault {
 }
 
 impl OpenVault {
+    /// `beside` is a state key of a roll that the server has lost: a device that has it may have stored under it what there was
+    /// nothing of.
     pub(super) fn open(
         opened: Opened,
-        record: &Record,
+        identity: VerifiedIdentity,
         vault: &VaultRecords,
-        known: Option<&VerifiedIdentity>,
+        beside: Option<&StateKey>,
     ) -> Result<Self, CeremonyError> {
         let Opened { name, account, way, export_key, root, wraps } = opened;
-        let identity = own_identity(record, account, known)?;
         if *identity.name() != name {
             return Err(CeremonyError::Malformed);
         }
@@ -93,12 +94,13 @@ impl OpenVault {
             // Wraps of before the account was set so.
             return Err(CeremonyError::VaultRolledBack { vault_version: identity.vault_version() });
         }
+        let keys = (&state_key, beside);
         Ok(Self {
             labels: records::device_labels(&state_key, account, sealed)?,
             jobs: records::jobs(&state_key, account, sealed)?,
-            conversations: conversation_list::conversations(&state_key, account, sealed)?,
-            account_state: account_state(&state_key, account, sealed),
-            archive: archive(&state_key, account, sealed).map(Option::unwrap_or_default),
+            conversations: under(keys, |key| conversation_list::conversations(key, account, sealed))?,
+            account_state: under(keys, |key| account_state(key, account, sealed)),
+            archive: under(keys, |key| archive(key, account, sealed)).map(Option::unwrap_or_default),
             versions: sealed.iter().map(|record| (record.id, record.version)).collect(),
             present: sealed.iter().filter(|record| !record.sealed.is_empty()).map(|record| record.id).collect(),
             identity,
@@ -204,6 +206,14 @@ impl fmt::Debug for OpenVault {
     }
 }
 
+/// Verifies the own record as the server shows it to this device: that it is of this account, and not older than what is known.
+///
+/// Errors:   [`CeremonyError::RecordRolledBack`], [`CeremonyError::RecordForked`], [`CeremonyError::IdentityMismatch`],
+///           [`CeremonyError::Record`].
+pub fn check_own_record(record: &Record, known: &VerifiedIdentity) -> Result<VerifiedIdentity, CeremonyError> {
+    own_identity(record, known.account(), Some(known))
+}
+
 /// Verifies the own record: that it is of this account, and not older than what is known of it.
 pub(super) fn own_identity(
     record: &Record,
@@ -217,11 +227,18 @@ pub(super) fn own_identity(
     let Some(known) = known else { return Ok(identity) };
     match identity.succession(known) {
         Succession::Same | Succession::Newer => Ok(identity),
-        Succession::Older | Succession::Forked => {
-            Err(CeremonyError::RecordRolledBack { seen: known.serial(), found: identity.serial() })
-        }
+        Succession::Older => Err(CeremonyError::RecordRolledBack { seen: known.serial(), found: identity.serial() }),
+        Succession::Forked => Err(CeremonyError::RecordForked { serial: identity.serial() }),
         Succession::ChangedKey => Err(mismatch(known.account(), identity.account())),
     }
+}
+
+/// What opens under the first key, or else under the other one.
+fn under<T>(
+    (key, beside): (&StateKey, Option<&StateKey>),
+    open: impl Fn(&StateKey) -> Result<T, CeremonyError>,
+) -> Result<T, CeremonyError> {
+    open(key).or_else(|error| beside.and_then(|beside| open(beside).ok()).ok_or(error))
 }
 
 /// Opens record 2 and checks that the newest key in it is the one announced.

@@ -9,7 +9,7 @@ use quicprochat_e2ee::{
         LinkSecret, RECOVERY_RECORD, RootKey, StateKey, StateRecord as _,
     },
 };
-use quicprochat_identity::{DeviceSecretKey, UnverifiedKeyPackagePart, VerifiedIdentity};
+use quicprochat_identity::{DeviceSecretKey, IdentityDraft, UnverifiedKeyPackagePart, VerifiedIdentity};
 use quicprochat_wire::{
     DeviceId, Entropy, Timestamp,
     call::{
@@ -34,21 +34,36 @@ impl OpenVault {
         now: Timestamp,
         entropy: &mut dyn Entropy,
     ) -> Result<(PublishIdentity, RolledVault), CeremonyError> {
+        let mut draft = self.identity.next_draft(now.day_start());
+        draft.remove_device(device)?;
+        self.roll(draft, vec![device], &[], record, entropy)
+    }
+
+    /// Rolls the vault away from devices that the draft does not name any more; `beside` are inbox keys that the vault may lack.
+    pub(super) fn roll(
+        &self,
+        mut draft: IdentityDraft,
+        gone: Vec<DeviceId>,
+        beside: &[InboxSecretKey],
+        record: &Record,
+        entropy: &mut dyn Entropy,
+    ) -> Result<(PublishIdentity, RolledVault), CeremonyError> {
         if let Some(record) = self.present.iter().find(|id| !records::is_known(**id)) {
             return Err(CeremonyError::UnknownRecord { record: *record });
         }
         let account = self.account();
-        let mut draft = self.identity.next_draft(now.day_start());
-        draft.remove_device(device)?;
-
         let root = RootKey::generate(entropy);
         let state_key = root.state_key();
         let mut inbox_keys = vec![InboxSecretKey::generate(entropy)];
-        inbox_keys.extend(self.inbox_keys.iter().take(records::MAX_INBOX_KEYS - 1).cloned());
+        for key in beside.iter().chain(&self.inbox_keys).take(records::MAX_INBOX_KEYS - 1) {
+            if inbox_keys.iter().all(|known| known.as_bytes() != key.as_bytes()) {
+                inbox_keys.push(key.clone());
+            }
+        }
         let mut labels = records::labels_of(&self.labels, &self.identity);
-        labels.retain(|label| label.device != device);
+        labels.retain(|label| !gone.contains(&label.device));
         let mut jobs = self.jobs.clone();
-        jobs.push(Job::RemoveDevice(device));
+        jobs.extend(gone.iter().map(|device| Job::RemoveDevice(*device)));
 
         let next = |id| self.next_version(id);
         let mut sealed = vec![
@@ -86,7 +101,7 @@ impl OpenVault {
             wraps: Some(self.wraps_of(&root, link_secret.as_ref(), entropy)?),
             records: sealed,
         };
-        Ok((request, RolledVault { identity, state_key, inbox_keys, jobs, without_handover }))
+        Ok((request, RolledVault { identity, state_key, inbox_keys, jobs, gone, without_handover }))
     }
 
     /// A handover for each remaining device that has a valid KeyPackage. Older ones in places not needed stay: what they hand
@@ -121,16 +136,29 @@ impl OpenVault {
     }
 }
 
-/// What the account has after a revocation was published.
+/// What the account has after a revocation, or its renewed record, was published.
 pub struct RolledVault {
     identity: VerifiedIdentity,
     state_key: StateKey,
     inbox_keys: Vec<InboxSecretKey>,
     jobs: Vec<Job>,
+    gone: Vec<DeviceId>,
     without_handover: Vec<DeviceId>,
 }
 
 impl RolledVault {
+    /// With the keys of before, under a new identity part.
+    pub(super) fn unrolled(vault: &OpenVault, identity: VerifiedIdentity) -> Self {
+        Self {
+            identity,
+            state_key: vault.state_key.clone(),
+            inbox_keys: vault.inbox_keys.clone(),
+            jobs: vault.jobs.clone(),
+            gone: Vec::new(),
+            without_handover: Vec::new(),
+        }
+    }
+
     /// Carries the new keys over to the device that revoked, once the server has answered.
     ///
     /// Errors:   [`CeremonyError::UnknownDevice`] if it was this device that was revoked.
@@ -156,6 +184,12 @@ impl RolledVault {
     #[must_use]
     pub fn jobs(&self) -> &[Job] {
         &self.jobs
+    }
+
+    /// The devices that were revoked with it.
+    #[must_use]
+    pub fn gone(&self) -> &[DeviceId] {
+        &self.gone
     }
 
     /// Remaining devices to which nothing could be handed over; they go on with the password.

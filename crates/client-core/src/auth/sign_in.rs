@@ -3,7 +3,7 @@
 use core::fmt;
 
 use quicprochat_e2ee::vault::{LinkSecret, RootKey};
-use quicprochat_identity::{AccountName, VerifiedIdentity};
+use quicprochat_identity::{AccountName, Succession, VerifiedIdentity};
 use quicprochat_wire::{
     AccountId, Entropy, Fingerprint,
     call::{
@@ -14,8 +14,9 @@ use quicprochat_wire::{
 };
 
 use super::{
-    CeremonyError, OpenVault, WayIn,
+    CeremonyError, DeviceAccount, OpenVault, WayIn,
     opaque::{ExportKey, SignInExchange},
+    open_vault::own_identity,
     records,
 };
 
@@ -139,7 +140,7 @@ impl UnwrappedVault {
     /// part that this device has seen, if it has seen one.
     ///
     /// Errors:   [`CeremonyError::IdentityMismatch`], [`CeremonyError::RecordRolledBack`],
-    ///           [`CeremonyError::VaultRolledBack`] - the server is not to be trusted;
+    ///           [`CeremonyError::RecordForked`], [`CeremonyError::VaultRolledBack`] - the server was put back, or lies;
     ///           [`CeremonyError::RecordMissing`], [`CeremonyError::RecordSealed`] - the vault is damaged;
     ///           [`CeremonyError::Record`].
     pub fn open(
@@ -148,7 +149,30 @@ impl UnwrappedVault {
         vault: &VaultRecords,
         known: Option<&VerifiedIdentity>,
     ) -> Result<OpenVault, CeremonyError> {
-        OpenVault::open(self.opened, record, vault, known)
+        let identity = own_identity(record, self.opened.account, known)?;
+        OpenVault::open(self.opened, identity, vault, None)
+    }
+
+    /// The same where a person says that the server was put back to an older backup: the record may be older than the device's, if the
+    /// same identity key signed it. Nothing but [`OpenVault::renew_record`] is to be done with it.
+    ///
+    /// Errors:   as [`Self::open`], but never [`CeremonyError::RecordRolledBack`].
+    pub fn open_older(
+        self,
+        record: &Record,
+        vault: &VaultRecords,
+        own: &DeviceAccount,
+    ) -> Result<OpenVault, CeremonyError> {
+        let (known, identity) = (&own.identity, own_identity(record, self.opened.account, None)?);
+        match identity.succession(known) {
+            Succession::Same | Succession::Newer | Succession::Older => {
+                OpenVault::open(self.opened, identity, vault, Some(&own.state_key))
+            }
+            Succession::Forked => Err(CeremonyError::RecordForked { serial: identity.serial() }),
+            Succession::ChangedKey => {
+                Err(CeremonyError::IdentityMismatch { expected: known.account(), found: identity.account() })
+            }
+        }
     }
 }
 

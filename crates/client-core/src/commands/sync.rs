@@ -61,7 +61,7 @@ impl Task for Sync {
         }
         let idle = parts.inbox.is_idle() && parts.stock.is_idle() && parts.upkeep.is_idle();
         let told = parts.own_record.is_idle() && parts.archive.is_idle();
-        if !unknown && !(idle && told && parts.vault.is_idle(cx)? && parts.state.is_idle(cx)?) {
+        if !(unknown || idle && told && parts.vault.is_idle(cx)? && parts.state.is_idle(cx)?) {
             return Ok(Step::Wait);
         }
         let mut waiting = 0;

@@ -2,7 +2,10 @@
 
 use quicprochat_client_core::{
     StoreTx as _,
-    auth::{DeviceAccount, OpenVault, Password, Registration, SignIn, delete_account},
+    auth::{
+        CeremonyError, DeviceAccount, OpenVault, Password, Registration, RolledVault, SignIn, UnwrappedVault,
+        delete_account,
+    },
     store::{KeyPackageState, MemoryStore, OwnKeyPackage, RevocationJob},
 };
 use quicprochat_e2ee::mls::{OwnDevice, Provider, Suite, new_key_package};
@@ -14,7 +17,7 @@ use quicprochat_wire::{
         Done,
         auth::Authenticate,
         directory::{KeyPackagePart, OwnRecord, Record},
-        vault::VaultFetch,
+        vault::{VaultFetch, VaultRecords},
     },
 };
 
@@ -37,6 +40,14 @@ fn key_package(store: &mut MemoryStore, own: &OwnDevice, entropy: &mut Seeded) -
     let package = new_key_package(&Provider::new(tx.mls(), entropy), own, Suite::Hybrid).expect("a KeyPackage");
     tx.commit();
     package
+}
+
+/// What the server shows to whoever has proved the password.
+struct Shown {
+    connection: Connection,
+    vault: UnwrappedVault,
+    record: Record,
+    records: VaultRecords,
 }
 
 impl World {
@@ -73,6 +84,38 @@ impl World {
 
     /// A connection that is signed in with the password, and the vault.
     pub(crate) fn sign_in(&mut self, name: &str) -> (Connection, OpenVault, Record) {
+        let Shown { connection, vault, record, records } = self.unwrap_vault(name);
+        let vault = vault.open(&record, &records, None).expect("opens");
+        (connection, vault, record)
+    }
+
+    /// What a client's device knows of its account.
+    pub(crate) fn device(&mut self, name: &str) -> DeviceAccount {
+        let tx = self.client(name).store.begin().expect("opens");
+        DeviceAccount::from_stored(&tx.account().own_account().expect("reads").expect("there")).expect("reads")
+    }
+
+    /// What comes of signing in on a device that knows the account, without a person's leave to find an older record.
+    pub(crate) fn sign_in_knowing(&mut self, account: &str, from: &str) -> Result<(), CeremonyError> {
+        let known = self.device(from).identity;
+        let Shown { vault, record, records, .. } = self.unwrap_vault(account);
+        vault.open(&record, &records, Some(&known)).map(drop)
+    }
+
+    /// Signs the account's record anew, from the client of that name, because the server was put back. Returns who was revoked.
+    pub(crate) fn renew_record(&mut self, account: &str, from: &str) -> Result<Vec<DeviceId>, CeremonyError> {
+        let own = self.device(from);
+        let Shown { connection, vault, record, records } = self.unwrap_vault(account);
+        let vault = vault.open_older(&record, &records, &own)?;
+        let mut entropy = Seeded::new(self.next_seed());
+        let (request, renewed) = vault.renew_record(&own, &record, self.now, &mut entropy)?;
+        assert_eq!(self.ask(&connection, request.into()), DONE);
+        let gone = renewed.gone().to_vec();
+        self.keep_rolled(from, renewed, &gone);
+        Ok(gone)
+    }
+
+    fn unwrap_vault(&mut self, name: &str) -> Shown {
         let mut entropy = Seeded::new(self.next_seed());
         let connection = self.connect(ConnectionKind::Account);
         let (request, exchange) = SignIn::start(name_of(name), password(), &mut entropy).expect("starts");
@@ -83,8 +126,7 @@ impl World {
         let Response::Record(record) = self.ask(&connection, OwnRecord {}.into()) else { panic!("no record") };
         let fetch = VaultFetch { ids: Vec::new() };
         let Response::VaultRecords(records) = self.ask(&connection, fetch.into()) else { panic!("no vault") };
-        let vault = vault.open(&record, &records, None).expect("opens");
-        (connection, vault, record)
+        Shown { connection, vault, record, records }
     }
 
     /// Removes an account from the server.
@@ -114,12 +156,18 @@ impl World {
         let mut entropy = Seeded::new(self.next_seed());
         let (request, rolled) = vault.revoke(device, &record, self.now, &mut entropy).expect("revokes");
         assert_eq!(self.ask(&connection, request.into()), DONE);
+        self.keep_rolled(from, rolled, &[device]);
+    }
+
+    fn keep_rolled(&mut self, from: &str, rolled: RolledVault, gone: &[DeviceId]) {
         let now = self.now;
         let tx = self.client(from).store.begin().expect("opens");
         let stored = tx.account().own_account().expect("reads").expect("there");
         let own = rolled.apply(&DeviceAccount::from_stored(&stored).expect("reads")).expect("applies");
         tx.account().put_own_account(&own.to_stored(stored.server, stored.host).expect("a row")).expect("stores");
-        tx.upkeep().put_revocation_job(&RevocationJob { device, since: now }).expect("stores");
+        for device in gone {
+            tx.upkeep().put_revocation_job(&RevocationJob { device: *device, since: now }).expect("stores");
+        }
         tx.commit();
     }
 

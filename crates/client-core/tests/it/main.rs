@@ -15,6 +15,7 @@ mod groups;
 mod large;
 mod processes;
 mod rejoin;
+mod renewed;
 mod repeats;
 mod restored;
 mod returned;

@@ -10,7 +10,7 @@ use quicprochat_wire::{
     call::{directory::OwnRecord, vault::VaultFetch},
 };
 
-use super::{Client, SignedIn, verified_identity};
+use super::{Client, Expected, SignedIn};
 use crate::{ClientError, OsEntropy, entropy::now};
 
 /// How often a change begins anew because another device changed the same record.
@@ -27,20 +27,25 @@ pub struct DeviceView {
     pub this: bool,
 }
 
+/// What became of an account's record that was signed anew.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RenewedRecord {
+    /// Its number.
+    pub serial: u64,
+    /// Devices that the server had back, and has no more.
+    pub revoked: Vec<DeviceId>,
+    /// Devices that the server does not know any more: each has to log in again.
+    pub missing: Vec<DeviceId>,
+}
+
 impl Client {
     /// The devices on the account's record, with their labels from the vault.
     pub async fn devices(&mut self) -> Result<Vec<DeviceView>, ClientError> {
         let (link, account) = self.authenticated().await?;
         let record = link.call(OwnRecord {}).await?;
-        let identity = verified_identity(&record.identity.0)?;
-        if identity.account() != account.account {
-            return Err(ClientError::Ceremony(auth::CeremonyError::IdentityMismatch {
-                expected: account.account,
-                found: identity.account(),
-            }));
-        }
-        let records = link.call(VaultFetch { ids: Vec::new() }).await?.records;
         let device = DeviceAccount::from_stored(&account)?;
+        let identity = auth::check_own_record(&record, &device.identity)?;
+        let records = link.call(VaultFetch { ids: Vec::new() }).await?.records;
         let labels = auth::device_labels(&device.state_key, account.account, &records)?;
         let label = |id| labels.iter().find(|label| label.device == id).map(|label| label.label.clone());
         let views = identity.devices().iter().map(|entry| DeviceView {
@@ -64,6 +69,42 @@ impl Client {
                 Err(error) => return Err(error.into()),
                 Ok(_) => return Ok(()),
             }
+        }
+        Err(ClientError::Contended)
+    }
+
+    /// Signs the account's record anew, above every serial that this device has seen, where the server was put back to an older
+    /// backup; what was revoked since is revoked again. Only to be done when a person says that the server was put back: who runs
+    /// it decides what it shows. The removal from conversations goes on with the next sync.
+    ///
+    /// Errors:   [`ClientError::DeviceUnknown`] - this device was added after the backup: log in again.
+    pub async fn renew_record(&mut self, password: Password) -> Result<RenewedRecord, ClientError> {
+        for _ in 0..TRIES {
+            let account = self.registered()?;
+            let own = DeviceAccount::from_stored(&account)?;
+            let SignedIn { link, vault, record, .. } = self.own_sign_in_to(password.clone(), Expected::Older).await?;
+            if vault.identity().device(&own.device).is_none() {
+                return Err(ClientError::DeviceUnknown);
+            }
+            let listed = |device: &DeviceId| vault.identity().device(device).is_some();
+            let before = own.identity.devices().iter().map(|entry| entry.device);
+            let behind = vault.identity().serial() < own.identity.serial();
+            let missing = before.filter(|device| behind && !listed(device)).collect();
+            let (request, renewed) = vault.renew_record(&own, &record, now(), &mut OsEntropy)?;
+            match link.call(request).await {
+                Err(LinkError::Refused(CallFailure { code: ErrorCode::VersionConflict, .. })) => continue,
+                Err(error) => return Err(error.into()),
+                Ok(_) => {}
+            }
+            let (serial, revoked) = (renewed.identity().serial(), renewed.gone().to_vec());
+            let own = renewed.apply(&own)?;
+            let tx = self.store.begin()?;
+            tx.account().put_own_account(&own.to_stored(account.server.clone(), account.host)?)?;
+            for device in &revoked {
+                tx.upkeep().put_revocation_job(&RevocationJob { device: *device, since: now() })?;
+            }
+            tx.commit()?;
+            return Ok(RenewedRecord { serial, revoked, missing });
         }
         Err(ClientError::Contended)
     }

@@ -15,7 +15,7 @@ use quicprochat_identity::AccountName;
 use quicprochat_transport::{AccountLink, LinkError};
 use quicprochat_wire::{CallFailure, ErrorCode, ServerLink, Timestamp, call::directory::KeyPackagePart};
 
-use super::{Client, SignedIn, blocking};
+use super::{Client, Expected, SignedIn, blocking};
 use crate::{ClientError, OsEntropy, entropy::now, session::session_error};
 
 /// Where an account waits whose last request was not answered.
@@ -93,7 +93,8 @@ impl Client {
         }
         let (name, way_in) = (parse_name(name)?, way_in.into());
         for _ in 0..TRIES {
-            let SignedIn { link, hello, vault, .. } = self.signed_in(server, &name, way_in.clone(), None).await?;
+            let SignedIn { link, hello, vault, .. } =
+                self.signed_in(server, &name, way_in.clone(), None, Expected::Newest).await?;
             let prepared = vault.enrol(label, now(), &mut OsEntropy)?;
             let key_package = self.key_package(&prepared.own_device()?)?;
             let at = now();

@@ -20,13 +20,13 @@ use quicprochat_client_core::{
 use quicprochat_identity::{AccountName, SafetyNumber, UnverifiedIdentity, VerifiedIdentity};
 use quicprochat_transport::{AccountLink, Connector, LinkError};
 use quicprochat_wire::{
-    CallFailure, ErrorCode, ServerLink,
+    ErrorCode, ServerLink,
     call::auth::{Invite, InviteCreate, InviteList, Invites},
     call::session::HelloReply,
 };
 
 use crate::{ClientError, Home, OsEntropy, Session, Store, StoreKey};
-pub use devices::DeviceView;
+pub use devices::{DeviceView, RenewedRecord};
 pub use enrol::Registered;
 pub use link::{AdmittedDevice, JoiningLink, LinkProblem, MetDevice, OfferedLink};
 
@@ -133,6 +133,7 @@ impl Client {
         name: &AccountName,
         way_in: WayIn,
         own: Option<&DeviceAccount>,
+        expected: Expected,
     ) -> Result<SignedIn, ClientError> {
         let (link, hello) = AccountLink::connect(&*self.connector, server).await?;
         let (request, sign_in) = SignIn::start(name.clone(), way_in, &mut OsEntropy)?;
@@ -154,7 +155,10 @@ impl Client {
         };
         let (record, records) = unwrapped.requests();
         let (record, records) = (link.call(record).await?, link.call(records).await?);
-        let vault = unwrapped.open(&record, &records, own.map(|own| &own.identity))?;
+        let vault = match (own, expected) {
+            (Some(own), Expected::Older) => unwrapped.open_older(&record, &records, own)?,
+            (own, _) => unwrapped.open(&record, &records, own.map(|own| &own.identity))?,
+        };
         Ok(SignedIn { link, hello, vault, record })
     }
 }
@@ -163,6 +167,15 @@ impl core::fmt::Debug for Client {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Client").field("home", &self.home).finish_non_exhaustive()
     }
+}
+
+/// What record of the account the server may show.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Expected {
+    /// The newest that is known, or a newer one.
+    Newest,
+    /// An older one as well: a person says that the server was put back.
+    Older,
 }
 
 /// A connection on which the password or recovery key was proved.
@@ -175,10 +188,8 @@ struct SignedIn {
 
 /// What a refused authentication means.
 fn unknown_device(error: LinkError) -> ClientError {
-    match error {
-        LinkError::Refused(CallFailure { code: ErrorCode::NotFound, .. }) => ClientError::DeviceUnknown,
-        error => error.into(),
-    }
+    let is_unknown = error.refusal().is_some_and(|failure| failure.code == ErrorCode::NotFound);
+    if is_unknown { ClientError::DeviceUnknown } else { error.into() }
 }
 
 /// Runs something slow where it blocks nobody.

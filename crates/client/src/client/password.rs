@@ -6,7 +6,7 @@ use quicprochat_client_core::auth::{
 use quicprochat_transport::LinkError;
 use quicprochat_wire::{CallFailure, ErrorCode};
 
-use super::{Client, SignedIn, blocking};
+use super::{Client, Expected, SignedIn, blocking};
 use crate::{ClientError, OsEntropy, entropy::now};
 
 impl Client {
@@ -75,8 +75,17 @@ impl Client {
 
     /// Signs in to the home's own account, on a connection of its own.
     pub(super) async fn own_sign_in(&mut self, way_in: impl Into<WayIn>) -> Result<SignedIn, ClientError> {
+        self.own_sign_in_to(way_in, Expected::Newest).await
+    }
+
+    /// The same, with leave to find an older record of the account.
+    pub(super) async fn own_sign_in_to(
+        &mut self,
+        way_in: impl Into<WayIn>,
+        expected: Expected,
+    ) -> Result<SignedIn, ClientError> {
         let account = self.registered()?;
         let device = DeviceAccount::from_stored(&account)?;
-        self.signed_in(&account.server, device.identity.name(), way_in.into(), Some(&device)).await
+        self.signed_in(&account.server, device.identity.name(), way_in.into(), Some(&device), expected).await
     }
 }

@@ -44,7 +44,7 @@ pub(crate) async fn publish_identity(
         if wraps.is_some() || !added.is_empty() {
             caller.confirm_device(tx, device)?;
         }
-        check_succession(&identity, stored_identity(tx, &caller.account)?.claimed())?;
+        check_succession(&identity, stored_identity(tx, &caller.account)?.claimed(), !records.is_empty())?;
         replace_devices(tx, &identity, added)?;
         tx.directory().put_identity(&caller.account, &row)?;
         let mut signed_in = caller;
@@ -76,12 +76,16 @@ fn rows_by_device(
     Ok(rows)
 }
 
-/// Errors:   `version-conflict` for another serial than the next, `record-invalid` for what a new part may not change.
-fn check_succession(new: &VerifiedIdentity, stored: &IdentityContent) -> Result<(), ErrorCode> {
+/// A serial may be passed over where vault records come along, whose versions say what the part follows on: after a restore from a
+/// backup the account's devices have seen serials that this server has not.
+///
+/// Errors:   `version-conflict` for a serial that does not follow, `record-invalid` for what a new part may not change.
+fn check_succession(new: &VerifiedIdentity, stored: &IdentityContent, compared: bool) -> Result<(), ErrorCode> {
     if new.key() != stored.key() || new.name() != stored.name() {
         return Err(ErrorCode::RecordInvalid);
     }
-    if Some(new.serial()) != stored.serial().checked_add(1) {
+    let follows = Some(new.serial()) == stored.serial().checked_add(1) || (compared && new.serial() > stored.serial());
+    if !follows {
         return Err(ErrorCode::VersionConflict);
     }
     let came_back = |device: &DeviceId| stored.removed().contains(device);

@@ -105,6 +105,38 @@ fn a_part_follows_on_the_stored_one_or_is_refused() {
 }
 
 #[test]
+fn serials_may_be_passed_over_where_the_versions_of_the_vault_say_what_a_part_follows_on() {
+    let sam = Sam::new();
+    let mut alice = alice(&sam);
+    let line = signed_in(&sam, "alice");
+    let with = |part: &quicprochat_identity::VerifiedIdentity, id, version| PublishIdentity {
+        records: vec![record(id, version)],
+        ..publication(part)
+    };
+    let renewed = alice.next_part(|draft, _| draft.serial += 5);
+    assert_eq!(
+        line.call(publication(&renewed)),
+        refused(ErrorCode::VersionConflict),
+        "it says nothing of what is there"
+    );
+    assert_eq!(line.call(with(&renewed, 1, 1)), refused(ErrorCode::VersionConflict), "the vault is newer");
+    assert_eq!(line.call(with(&renewed, 1, 2)), Ok(Done));
+    assert_eq!(
+        line.call(with(&alice.next_part(|draft, _| draft.serial += 4), 1, 3)),
+        refused(ErrorCode::VersionConflict)
+    );
+    assert_eq!(line.call(with(&renewed, 1, 3)), refused(ErrorCode::VersionConflict), "the same serial");
+    alice.part = renewed;
+    let vanished = alice.next_part(|draft, _| {
+        draft.serial += 5;
+        draft.devices.clear();
+    });
+    assert_eq!(line.call(with(&vanished, 1, 3)), refused(ErrorCode::RecordInvalid), "a device gone without a trace");
+    let next = alice.next_part(|_, _| ());
+    assert_eq!(line.call(publication(&next)), Ok(Done));
+}
+
+#[test]
 fn a_revoked_device_is_refused_at_once_on_every_open_connection() {
     let sam = Sam::new();
     let mut alice = alice(&sam);

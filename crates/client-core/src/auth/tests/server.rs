@@ -145,7 +145,7 @@ impl Sam {
         if after.key() != before.key() || after.name() != before.name() {
             return Err(ErrorCode::RecordInvalid);
         }
-        if after.serial() != before.serial() + 1 {
+        if after.serial() != before.serial() + 1 && (request.records.is_empty() || after.serial() <= before.serial()) {
             return Err(ErrorCode::VersionConflict);
         }
         stored.identity = request.identity.0;
