@@ -475,12 +475,13 @@ pub(crate) fn settle(
     conversation: &Conversation,
 ) -> Result<(), EngineError> {
     let rejoins = |state: &ConversationState| matches!(state, ConversationState::NeedsRejoin { .. });
+    let goes_on = restore::settle(cx, before, conversation)?;
     let gone = conversation.state == ConversationState::Gone;
-    if gone || (rejoins(&conversation.state) && !rejoins(before)) {
+    if gone || (rejoins(&conversation.state) && !rejoins(before) && !goes_on) {
         rejoin::withdraw(cx, conversation)?;
     }
     let older = ConversationState::NeedsRejoin { reason: RejoinReason::StoreRolledBack };
-    if conversation.state == older && *before != older {
+    if conversation.state == older && *before != older && !goes_on {
         repair::noticed(cx, conversation)?;
     }
     cx.tx.conversations().put_conversation(conversation)?;

@@ -38,8 +38,8 @@ use crate::{
     event::Event,
     fetch::Fetch,
     store::{
-        Conversation, ConversationState, MessagePurpose, PendingCommit, PendingGroupInfo, RawEntry, Secret,
-        ServerPutBack, StoreFault, StoreTx, Stored as _,
+        Conversation, ConversationState, MessagePurpose, PendingCommit, PendingGroupInfo, RawEntry, RejoinReason,
+        Secret, ServerPutBack, StoreFault, StoreTx, Stored as _,
     },
     vault::rows,
 };
@@ -237,12 +237,46 @@ pub(super) fn settled(
 
 /// In which state a conversation goes on that had stopped.
 pub(crate) fn resumed(cx: &Cx<'_>, conversation: &Conversation) -> Result<ConversationState, EngineError> {
+    if let Some(reason) = entered_for(cx.tx, &conversation.channel)? {
+        return Ok(ConversationState::NeedsRejoin { reason });
+    }
     let waiting = cx.tx.outbox().outbox_of(&conversation.channel)?;
     Ok(match (conversation.members.is_empty(), waiting.iter().any(|row| row.purpose == MessagePurpose::Leave)) {
         (true, _) => rows::NEW_DEVICE,
         (false, true) => ConversationState::Leaving,
         (false, false) => ConversationState::Active,
     })
+}
+
+/// Keeps why a conversation was to be entered anew while it stops, and forgets it once it has gone on. Whether it goes on so now.
+pub(super) fn settle(
+    cx: &Cx<'_>,
+    before: &ConversationState,
+    conversation: &Conversation,
+) -> Result<bool, EngineError> {
+    let (name, is_stopped) = (entered_for_name(&conversation.channel), conversation.has_stopped());
+    match before {
+        ConversationState::NeedsRejoin { reason } if is_stopped => {
+            cx.tx.upkeep().put_setting(&name, Some(&reason.encode()?))?;
+            Ok(false)
+        }
+        ConversationState::Diverged | ConversationState::Gone if !is_stopped => {
+            let kept = entered_for(cx.tx, &conversation.channel)?;
+            cx.tx.upkeep().put_setting(&name, None)?;
+            let again = kept.map(|reason| ConversationState::NeedsRejoin { reason });
+            Ok(again.as_ref() == Some(&conversation.state))
+        }
+        _ => Ok(false),
+    }
+}
+
+fn entered_for(tx: &dyn StoreTx, channel: &ChannelId) -> Result<Option<RejoinReason>, StoreFault> {
+    let row = tx.upkeep().setting(&entered_for_name(channel))?;
+    row.map(|row| RejoinReason::decode(&row).map_err(StoreFault::from)).transpose()
+}
+
+fn entered_for_name(channel: &ChannelId) -> String {
+    format!("entered-for/{channel}")
 }
 
 /// The server does not know the key: the next earlier one to try, newest first.

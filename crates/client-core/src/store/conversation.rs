@@ -200,7 +200,7 @@ stored_struct! {
     }
 }
 
-stored_rows! { Conversation = 1, Creation = 1, }
+stored_rows! { Conversation = 1, Creation = 1, RejoinReason = 1, }
 
 /// Where conversations are kept.
 pub trait ConversationStore {

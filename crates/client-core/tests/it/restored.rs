@@ -3,7 +3,7 @@
 use quicprochat_client_core::{
     CallError, Command, CommandError, Event, Outcome, StoreTx as _,
     auth::VaultStanding,
-    store::{ConversationState, InvitationState, LogBody},
+    store::{ConversationState, InvitationState, LogBody, RejoinReason},
     views,
 };
 use quicprochat_server_core::store::memory::MemoryStore as ServerStore;
@@ -15,6 +15,7 @@ use quicprochat_wire::{
 
 use crate::{
     groups::group_of,
+    rejoin::{lose_group, set_state},
     vault::standing,
     world::{World, text_content},
 };
@@ -498,6 +499,47 @@ fn who_has_no_raw_entries_says_what_is_missing_and_goes_on_once_somebody_gives_i
     assert_eq!(state(&mut world, "alice", channel), ConversationState::Active, "it looks again by itself");
     assert_eq!(missing(&mut world), None);
     assert_whole(&mut world, channel, &["alice", "bob"], &["alice: before", "bob: before", "alice: lost"]);
+}
+
+#[test]
+fn a_conversation_that_was_to_be_entered_when_it_stopped_is_entered_when_it_goes_on() {
+    for repairs in [false, true] {
+        let (mut world, channel) = group_that_writes(&["alice", "bob"]);
+        let backup = world.back_up_server();
+        world.send("alice", channel, "lost").expect("sent");
+        world.sync("bob");
+        lose_group(&mut world, "bob", channel);
+        let reason = RejoinReason::NotFollowed;
+        set_state(&mut world, "bob", channel, reason.clone());
+        forget_raw(&mut world, "bob", channel);
+        world.put_server_back(&backup);
+        world.set_online("alice", false);
+        world.run("bob", Command::Sync).expect("ends");
+        assert_eq!(state(&mut world, "bob", channel), ConversationState::Diverged);
+        world.client("bob").crash();
+        world.run("bob", Command::Sync).expect("ends");
+        world.set_online("alice", true);
+        world.sync("alice");
+        world.set_online("alice", false);
+        world.client("bob").events.clear();
+        world.run("bob", if repairs { Command::Repair } else { Command::Sync }).expect("ends");
+        assert_eq!(state(&mut world, "bob", channel), ConversationState::Active);
+        let entered = |event: &Event| matches!(event, Event::State { state: ConversationState::NeedsRejoin { reason: found }, .. } if *found == reason);
+        assert!(world.client("bob").events.iter().any(entered), "{repairs}");
+        world.set_online("alice", true);
+        world.sync("alice");
+        world.send("alice", channel, "next").expect("sent");
+        world.set_online("alice", false);
+        world.sync("bob");
+        assert!(world.texts("bob", channel).ends_with(&["alice: next".to_owned()]), "bob is in the group: {repairs}");
+        world.set_online("alice", true);
+        assert_whole(
+            &mut world,
+            channel,
+            &["alice", "bob"],
+            &["alice: before", "bob: before", "alice: lost", "alice: next"],
+        );
+    }
 }
 
 #[test]
