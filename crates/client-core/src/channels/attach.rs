@@ -107,6 +107,7 @@ pub(super) fn attached(
     session.attached = Some(key);
     session.attached_at = cx.now;
     session.access_since = state.access_since;
+    session.last_commit = Some(state.last_commit);
     session.look_again = false;
     let cursor = conversation.cursor;
     session.head = state.last.position.max(cursor.position);

@@ -170,14 +170,22 @@ pub(super) fn drive(
         cx.call(ConnectionKind::Channel, request, Purpose::Channel(channel, ChannelCall::GroupInfo));
         return Ok(());
     };
-    let position = info.at.position;
+    let end = session.last_commit.filter(|last| last.position > info.at.position).unwrap_or(info.at);
     let pinned = conversation.last_commit;
-    let goes_back = position < pinned.position || (position == pinned.position && info.at != pinned);
+    let goes_back = end.position < pinned.position || (end.position == pinned.position && end != pinned);
     if session.rejoin.from.is_none() && goes_back {
         // This device, or another one of the account that left word in the vault, has read more of this log.
         let before = conversation.state.clone();
         conversation.state = ConversationState::Diverged;
         return settle(cx, &before, conversation);
+    }
+    if let (None, true, ConversationState::NeedsRejoin { reason }) =
+        (session.rejoin.from, end != info.at, conversation.state.clone())
+    {
+        // The last commit was given back by somebody who did not have its GroupInfo: nobody who followed it follows an entry from
+        // an older one.
+        tracing::info!(at = info.at.position, last = end.position, "the last commit has no GroupInfo");
+        return wait(cx, session, conversation, reason);
     }
     let current = attach::newest_keys(conversation);
     let looked = match session.rejoin.opened.take() {
@@ -388,6 +396,9 @@ pub(super) fn answered(
         }
         Enqueued::Stale { last_commit } => {
             discard(cx, conversation)?;
+            if session.last_commit.is_none_or(|known| known.position < last_commit.position) {
+                session.last_commit = Some(*last_commit);
+            }
             let spread = BACK_OFF * (1 << session.rejoin.losses.min(6));
             session.rejoin.losses = session.rejoin.losses.saturating_add(1);
             session.rejoin.stale(*last_commit);

@@ -66,6 +66,8 @@ pub(crate) struct Session {
     pub(crate) doubt: bool,
     /// Since when that key is in force.
     pub(crate) access_since: u64,
+    /// The last commit of the log, as the server last told.
+    pub(crate) last_commit: Option<ChainPoint>,
     /// What is known of a group that is to be entered anew.
     pub(crate) rejoin: Rejoin,
     /// What is known of a server that was put back.

@@ -543,6 +543,44 @@ fn a_conversation_that_was_to_be_entered_when_it_stopped_is_entered_when_it_goes
 }
 
 #[test]
+fn who_enters_a_log_whose_last_commit_has_no_group_info_waits_for_the_next_commit() {
+    let (mut world, channel) = group_that_writes(&["alice", "bob", "carol"]);
+    world.sync("carol");
+    let backup = world.back_up_server();
+    rename(&mut world, "alice", channel, "coffee");
+    for name in ["bob", "carol"] {
+        world.sync(name);
+    }
+    for name in ["alice", "bob"] {
+        lose_group(&mut world, name, channel);
+    }
+    set_state(&mut world, "bob", channel, RejoinReason::GroupLost);
+    world.put_server_back(&backup);
+    for name in ["bob", "carol"] {
+        world.set_online(name, false);
+    }
+    world.run("alice", Command::Sync).expect("ends");
+    assert_eq!(given(&mut world, "alice"), [1], "without a GroupInfo");
+    world.set_online("alice", false);
+    world.set_online("bob", true);
+    world.client("bob").calls.clear();
+    for _ in 0..2 {
+        let synced = world.run("bob", Command::Sync);
+        assert!(matches!(synced, Ok(Outcome::Synced { .. })), "{synced:?}");
+        let waits = ConversationState::NeedsRejoin { reason: RejoinReason::GroupLost };
+        assert_eq!((state(&mut world, "bob", channel), writes(&mut world, "bob")), (waits, 0));
+        world.client("bob").crash();
+    }
+    world.set_online("carol", true);
+    rename(&mut world, "carol", channel, "cocoa");
+    world.sync("bob");
+    assert_eq!(state(&mut world, "bob", channel), ConversationState::Active);
+    world.send("bob", channel, "here").expect("sent");
+    world.sync("carol");
+    assert!(world.texts("carol", channel).ends_with(&["bob: here".to_owned()]));
+}
+
+#[test]
 fn a_conversation_that_stopped_goes_on_at_the_next_start_once_the_log_is_whole() {
     let (mut world, channel) = group_that_writes(&["alice", "bob"]);
     // As a version that kept no raw entries has left it.
