@@ -538,6 +538,10 @@ pub(super) fn answered(
     let from = session.restore.from.take();
     let next = session.restore.next.take();
     session.refused = None;
+    if !conversation.is_looked_at() {
+        // Another process has read meanwhile that this device is out.
+        return Ok(());
+    }
     if core::mem::take(&mut session.restore.probes) && restored.outcome == RestoreOutcome::Whole {
         session.restore.proven = true;
         session.attached = None;
@@ -584,6 +588,9 @@ pub(super) fn refused(
     session.restore.next = None;
     session.restore.probes = false;
     session.attached = None;
+    if !conversation.is_looked_at() {
+        return Ok(());
+    }
     match failure.code {
         // Somebody else was faster, and the key has rolled.
         ErrorCode::AccessDenied => session.rest_until = Some(cx.wake_after(DOUBT)),
@@ -679,4 +686,28 @@ fn is_short(tx: &dyn StoreTx, channel: &ChannelId) -> Result<bool, StoreFault> {
 
 fn name(channel: &ChannelId) -> String {
     format!("restore/{channel}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{channels::tests::conversation, engine::bed::Bed};
+
+    #[test]
+    fn an_answer_that_comes_after_the_own_removal_was_read_changes_nothing() {
+        let (mut bed, mut conversation) = (Bed::new(), conversation());
+        conversation.state = ConversationState::Removed;
+        let point = conversation.cursor;
+        let restored = Restored { outcome: RestoreOutcome::Diverged, last: point, last_commit: point, added: 0 };
+        bed.at(1_000, |cx| {
+            let mut session = Session::default();
+            session.restore.from = Some(point);
+            answered(cx, &mut session, &mut conversation, &restored).expect("takes it");
+            assert_eq!(conversation.state, ConversationState::Removed);
+            session.restore.from = Some(point);
+            refused(cx, &mut session, &mut conversation, ErrorCode::TooLarge.into()).expect("takes it");
+            assert_eq!(conversation.state, ConversationState::Removed);
+            assert!(!session.restore.is_on());
+        });
+    }
 }
