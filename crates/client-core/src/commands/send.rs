@@ -58,7 +58,7 @@ impl Send {
 
     fn wait(&self, cx: &mut Cx<'_>, parts: &mut Parts, intent: MessageId) -> Result<Step, EngineError> {
         let channel = self.channel;
-        let Some(mut row) = cx.tx.outbox().outbox_by_intent(&intent)? else {
+        let Some(row) = cx.tx.outbox().outbox_by_intent(&intent)? else {
             if let Some(failure) = parts.channels.rejected(&intent) {
                 return Ok(CommandError::Refused(failure).into());
             }
@@ -79,6 +79,9 @@ impl Send {
                 | ConversationState::Leaving
                 | ConversationState::NeedsRejoin { .. },
             ) => {}
+            // The server may be given back what it lost within seconds. What left may stand in the log, whatever is said here:
+            // its copy must know it when it comes back.
+            Some(state) if state == ConversationState::Diverged || row.attempt.is_some() => return queued(cx, row),
             Some(state) => {
                 cx.tx.outbox().delete_outbox(row.row)?;
                 return Ok(CommandError::ConversationState { state }.into());
@@ -92,8 +95,9 @@ impl Send {
             None => Ok(Step::Wait),
             Some(failure) if failure.code.is_passing() => queued(cx, row),
             Some(failure) if failure.retry_after.is_some_and(|after| after <= PATIENCE) => Ok(Step::Wait),
+            // It may be another call that was refused.
+            Some(_) if row.attempt.is_some() => queued(cx, row),
             Some(failure) => {
-                row.lease = None;
                 cx.tx.outbox().delete_outbox(row.row)?;
                 Ok(CommandError::Refused(failure).into())
             }

@@ -9,7 +9,7 @@ use crate::{
     error::EngineError,
     input::LinkDownReason,
     repair,
-    store::Conversation,
+    store::{Conversation, ConversationState},
 };
 
 /// Catches up with everything once.
@@ -68,6 +68,9 @@ impl Task for Sync {
         for conversation in cx.tx.conversations().all_conversations()? {
             if conversation.has_stopped() && !parts.channels.has_looked(&conversation.channel) {
                 return Ok(Step::Wait);
+            }
+            if conversation.state == ConversationState::Diverged {
+                waiting += cx.tx.outbox().outbox_of(&conversation.channel)?.len();
             }
             if conversation.is_worked_on() && !(unknown && is_unpaid(cx, &conversation)?) {
                 match settled(cx, parts, &conversation)? {

@@ -131,6 +131,42 @@ fn messages_that_the_server_lost_are_given_back_as_they_stood() {
 }
 
 #[test]
+fn what_had_left_before_the_server_was_put_back_waits_and_is_sent_once() {
+    let (mut world, channel) = group_that_writes(&["alice", "bob"]);
+    let backup = world.back_up_server();
+    world.send("alice", channel, "lost").expect("sent");
+    world.sync("bob");
+    world.another_process("bob", "bob's other process");
+    let wrote = writes(&mut world, "bob");
+    let send = world.begin("bob", Command::Send { channel, content: text_content("once") });
+    while writes(&mut world, "bob") == wrote {
+        world.step();
+    }
+    // It was accepted, and read; its writer does not hear of it.
+    world.client("bob").hold();
+    world.client("bob").frozen = true;
+    world.sync("alice");
+    forget_raw(&mut world, "bob", channel);
+    world.put_server_back(&backup);
+    let synced = world.run("bob's other process", Command::Sync);
+    assert_eq!(synced, Ok(Outcome::Synced { waiting: 1, undelivered: 0, untold: false }));
+    assert_eq!(state(&mut world, "bob", channel), ConversationState::Diverged);
+    world.client("bob").frozen = false;
+    let sent = world.wait("bob", send);
+    assert!(matches!(sent, Ok(Outcome::Queued { .. })), "{sent:?}");
+    world.sync("alice");
+    assert_eq!(given(&mut world, "alice"), [2]);
+    let texts = ["alice: before", "bob: before", "alice: lost", "bob: once"];
+    assert_whole(&mut world, channel, &["alice", "bob"], &texts);
+    let older = |event: &Event| {
+        matches!(event, Event::State { state: ConversationState::NeedsRejoin { .. }, .. } | Event::UsedTwice { .. })
+    };
+    for name in ["bob", "bob's other process"] {
+        assert!(!world.client(name).events.iter().any(older), "{name} knows its own words");
+    }
+}
+
+#[test]
 fn commits_are_given_back_with_a_group_info_to_enter_with() {
     let mut world = World::new(&["alice", "bob", "carol"]);
     let channel = world.create("alice", "tea");
