@@ -123,6 +123,11 @@ impl Channels {
         self.sessions.get(channel)?.refused
     }
 
+    /// Why messages wait in a channel until the pause after a refused commit of this device is over, if they do.
+    pub(crate) fn held(&self, channel: &ChannelId) -> Option<quicprochat_wire::CallFailure> {
+        self.sessions.get(channel)?.held
+    }
+
     /// Whether a conversation that stopped was looked at again on this link, and what was found stands.
     pub(crate) fn has_looked(&self, channel: &ChannelId) -> bool {
         self.sessions.get(channel).is_some_and(|session| {
@@ -156,6 +161,7 @@ impl Channels {
     pub(crate) fn forgive(&mut self, channel: &ChannelId) {
         if let Some(session) = self.sessions.get_mut(channel) {
             session.refused = None;
+            session.held = None;
             session.rest_until = None;
             session.write_after = None;
             session.book = records::Search::default();
@@ -168,6 +174,7 @@ impl Channels {
         for session in self.sessions.values_mut() {
             session.look_again = true;
             session.refused = None;
+            session.held = None;
             session.rest_until = None;
             session.write_after = None;
         }

@@ -88,6 +88,8 @@ pub(crate) struct Session {
     pub(crate) stream: Option<SubscriptionId>,
     /// Records of members that this device was never shown.
     pub(crate) book: Search,
+    /// Why a message is held back: the leaf is to be renewed before it, and that was refused.
+    pub(crate) held: Option<CallFailure>,
     /// When commits that nobody asked for may be built again.
     pub(crate) own_commits: OwnCommits,
     /// Nothing is tried before.
@@ -155,25 +157,24 @@ impl Session {
 /// refused for good: building and sending one costs much in a large group. A commit that is accepted ends it.
 #[derive(Default)]
 pub(crate) struct OwnCommits {
-    until: Option<Timestamp>,
+    /// Until when, and why the last one was not possible.
+    until: Option<(Timestamp, CallFailure)>,
     times: u32,
 }
 
 impl OwnCommits {
-    /// Whether none may be built yet; asks to be called when one may.
-    pub(crate) fn lasts(&self, cx: &mut Cx<'_>) -> bool {
-        let until = self.until.filter(|until| *until > cx.now);
-        if let Some(until) = until {
-            cx.wake(until);
-        }
-        until.is_some()
+    /// Why none may be built yet, if so; asks to be called when one may.
+    pub(crate) fn lasts(&self, cx: &mut Cx<'_>) -> Option<CallFailure> {
+        let (until, failure) = self.until.filter(|(until, _)| *until > cx.now)?;
+        cx.wake(until);
+        Some(CallFailure { retry_after: Some(until.since(cx.now)), ..failure })
     }
 
     /// Twice as long with each time, up to an hour.
-    pub(crate) fn refused(&mut self, cx: &mut Cx<'_>) {
+    pub(crate) fn refused(&mut self, cx: &mut Cx<'_>, failure: CallFailure) {
         let pause = (FIRST_PAUSE * 1_u32.checked_shl(self.times).unwrap_or(u32::MAX)).min(LONGEST_PAUSE);
         self.times = self.times.saturating_add(1).min(31);
-        self.until = Some(cx.wake_after(pause));
+        self.until = Some((cx.wake_after(pause), failure));
     }
 }
 
@@ -217,18 +218,20 @@ pub(crate) mod tests {
     #[test]
     fn commits_that_nobody_asked_for_rest_longer_after_each_refusal_and_an_hour_at_most() {
         let (mut bed, mut commits) = (Bed::new(), OwnCommits::default());
-        assert!(!bed.at(0, |cx| commits.lasts(cx)));
+        let failure = CallFailure::from(ErrorCode::TooLarge);
+        assert_eq!(bed.at(0, |cx| commits.lasts(cx)), None);
         let mut now = 0;
         for pause in [30_000, 60_000, 120_000] {
-            bed.at(now, |cx| commits.refused(cx));
-            assert!(bed.at(now + pause - 1, |cx| commits.lasts(cx)));
+            bed.at(now, |cx| commits.refused(cx, failure));
+            let why = CallFailure::retry(ErrorCode::TooLarge, Duration::from_millis(1));
+            assert_eq!(bed.at(now + pause - 1, |cx| commits.lasts(cx)), Some(why));
             now += pause;
-            assert!(!bed.at(now, |cx| commits.lasts(cx)));
+            assert_eq!(bed.at(now, |cx| commits.lasts(cx)), None);
         }
         for _ in 0..40 {
-            bed.at(now, |cx| commits.refused(cx));
+            bed.at(now, |cx| commits.refused(cx, failure));
         }
-        assert!(bed.at(now + 3_599_999, |cx| commits.lasts(cx)));
-        assert!(!bed.at(now + 3_600_000, |cx| commits.lasts(cx)));
+        assert!(bed.at(now + 3_599_999, |cx| commits.lasts(cx)).is_some());
+        assert_eq!(bed.at(now + 3_600_000, |cx| commits.lasts(cx)), None);
     }
 }

@@ -2,7 +2,7 @@
 
 use quicprochat_identity::UnverifiedIdentity;
 use quicprochat_wire::{
-    AccountId, DeviceId, Timestamp,
+    AccountId, DeviceId, ErrorCode, Timestamp,
     mutant::{Mutant, is_on},
     time::Duration,
 };
@@ -35,7 +35,7 @@ pub(super) fn drive(
     conversation: &mut Conversation,
     fetch: &mut Fetch,
 ) -> Result<(), EngineError> {
-    if session.own_commits.lasts(cx)
+    if session.own_commits.lasts(cx).is_some()
         || conversation.state != ConversationState::Active
         || cx.tx.conversations().pending_commit(&conversation.channel)?.is_some()
     {
@@ -50,7 +50,7 @@ pub(super) fn drive(
         Ok(_) => write::drive(cx, session, conversation),
         Err(error) => {
             tracing::warn!(%error, "a due commit is not possible");
-            session.own_commits.refused(cx);
+            session.own_commits.refused(cx, ErrorCode::Internal.into());
             Ok(())
         }
     }

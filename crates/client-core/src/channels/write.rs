@@ -61,7 +61,8 @@ pub(super) fn drive(
         return Ok(());
     }
     if row.attempt.is_none() && row.purpose != MessagePurpose::Leave && leaf_is_due(cx.now, conversation) {
-        if session.own_commits.lasts(cx) {
+        session.held = session.own_commits.lasts(cx);
+        if session.held.is_some() {
             return Ok(());
         }
         return match commit::stage(cx, conversation, &Plan::update())? {
@@ -92,7 +93,7 @@ pub(super) fn send_commit(
         Ok(false) => return Ok(()),
         Err(EngineError::Crypto(E2eeError::TooLarge { .. })) => {
             let Some(conversation) = cx.tx.conversations().conversation(&pending.channel)? else { return Ok(()) };
-            session.own_commits.refused(cx);
+            session.own_commits.refused(cx, ErrorCode::TooLarge.into());
             session.refused = Some(ErrorCode::TooLarge.into());
             return drop_pending(cx, &conversation, &pending.id);
         }
@@ -184,6 +185,7 @@ pub(super) fn enqueued(
             session.tree.accepted(id, *at);
             if row.is_none() {
                 session.own_commits = OwnCommits::default();
+                session.held = None;
             }
             session.head = session.head.max(at.position);
             conversation.head = conversation.head.max(at.position);
@@ -338,7 +340,7 @@ pub(super) fn commit_refused(
                 return send_commit(cx, session, pending);
             }
             drop_pending(cx, conversation, id)?;
-            session.own_commits.refused(cx);
+            session.own_commits.refused(cx, failure);
             session.refused = Some(failure);
         }
         ErrorCode::Restoring => restore::put_off(cx, session, failure)?,

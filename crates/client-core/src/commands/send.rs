@@ -91,7 +91,8 @@ impl Send {
         if matches!(cx.link(ConnectionKind::Channel), LinkStatus::Down(_)) {
             return queued(cx, row);
         }
-        match parts.channels.refused(&channel).filter(|_| !parts.channels.is_calling(&channel)) {
+        let refused = parts.channels.refused(&channel).or_else(|| parts.channels.held(&channel));
+        match refused.filter(|_| !parts.channels.is_calling(&channel)) {
             None => Ok(Step::Wait),
             Some(failure) if failure.code.is_passing() => queued(cx, row),
             Some(failure) if failure.retry_after.is_some_and(|after| after <= PATIENCE) => Ok(Step::Wait),

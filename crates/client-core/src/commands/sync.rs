@@ -105,13 +105,13 @@ fn settled(cx: &mut Cx<'_>, parts: &Parts, conversation: &Conversation) -> Resul
     if parts.channels.refused(&channel).is_some() && !parts.channels.is_calling(&channel) {
         return Ok(Some(waiting));
     }
-    let busy = waiting > 0
+    let busy = (waiting > 0 && parts.channels.held(&channel).is_none())
         || repair::is_due_soon(cx, conversation, parts.channels.awaited())?
         || cx.tx.conversations().pending_commit(&channel)?.is_some()
         || cx.tx.conversations().creation(&channel)?.is_some()
         || !parts.channels.caught_up(conversation)
         || parts.channels.is_looking(&channel);
-    Ok(if busy { None } else { Some(0) })
+    Ok(if busy { None } else { Some(waiting) })
 }
 
 /// Stays subscribed until stopped.
