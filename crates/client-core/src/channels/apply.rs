@@ -27,7 +27,7 @@ use crate::{
     engine::{Cx, keys},
     error::EngineError,
     event::Event,
-    repair,
+    history, repair,
     store::{Conversation, ConversationState, Leaver, LogBody, LogEntry, MessagePurpose, OutboxMessage, RejoinReason},
 };
 
@@ -291,26 +291,41 @@ pub(crate) fn own_unread(
     cx: &mut Cx<'_>,
     conversation: &mut Conversation,
     entry: &ChannelEntry,
-    row: OutboxMessage,
+    mut row: OutboxMessage,
 ) -> Result<(), EngineError> {
-    cx.tx.outbox().delete_outbox(row.row)?;
     let body = match row.purpose {
-        MessagePurpose::Content => LogBody::Content { content: row.content },
+        MessagePurpose::Content => LogBody::Content { content: row.content.clone() },
         MessagePurpose::Leave => LogBody::Leave,
-        MessagePurpose::Control => return repair::note_own(cx, entry, &conversation.channel),
+        MessagePurpose::Control => {
+            cx.tx.outbox().delete_outbox(row.row)?;
+            return repair::note_own(cx, entry, &conversation.channel);
+        }
     };
     let (channel, leaves) = (conversation.channel, body == LogBody::Leave);
     let own = (cx.own()?.row.account, cx.own()?.row.device);
     let own = logged(channel, entry, entry.seq, own, Some(row.intent), body);
     // It did not arrive here in the log's order: what lies before it was not read.
-    if cx.tx.messages().import_message(&own)? {
+    if history::import_own(cx.tx, &own)? {
         archive::came_alone(cx.tx, channel, entry.seq)?;
+    } else if !stands(cx, &own)? {
+        // This device has read something else at that position: its words are not in the log, and leave anew.
+        tracing::warn!(seq = entry.seq, "the server names a place for a message at which something else stands");
+        row.attempt = None;
+        row.tries = row.tries.saturating_add(1);
+        return Ok(cx.tx.outbox().put_outbox(&row)?);
     }
+    cx.tx.outbox().delete_outbox(row.row)?;
     cx.notify(Event::Accepted { channel, intent: row.intent, id: entry.id, seq: entry.seq });
     if leaves {
         merge::leave(cx, conversation)?;
     }
     Ok(())
+}
+
+/// Whether the readable log has this very entry.
+fn stands(cx: &Cx<'_>, entry: &LogEntry) -> Result<bool, EngineError> {
+    let there = cx.tx.messages().messages_of(&entry.channel, entry.seq.saturating_sub(1), 1)?;
+    Ok(there.first().is_some_and(|there| (there.seq, there.id, there.sender) == (entry.seq, entry.id, entry.sender)))
 }
 
 fn commit(

@@ -6,7 +6,7 @@ use quicprochat_client_core::{
     CallError, Command, CommandError, Event, Outcome, StoreTx as _, SuiteChoice,
     store::{ConversationState, LogBody, MemoryStore, RejoinReason},
 };
-use quicprochat_wire::{ChannelId, Request, Response, call::channel::ChannelState, time::Duration};
+use quicprochat_wire::{ChannelId, MessageId, Request, Response, call::channel::ChannelState, time::Duration};
 
 use crate::{
     archive::{LAPTOP, PHONE, kept, sync_history, talk},
@@ -222,6 +222,43 @@ fn what_lies_before_a_message_that_is_found_in_the_log_stays_missing_and_the_arc
     for expected in ["bob: one", "bob: two", "bob: three", "bob: four", "alice: waited", "bob: five"] {
         let texts = world.texts(PHONE, channel);
         assert_eq!(texts.iter().filter(|text| *text == expected).count(), 1, "{expected}: {texts:?}");
+    }
+}
+
+#[test]
+fn own_words_take_the_place_of_what_a_member_sent_again_there_and_of_nothing_else() {
+    for relayed in [true, false] {
+        let (mut world, channel) = group_of(&["alice", "bob"]);
+        world.send("bob", channel, "before").expect("sent");
+        world.set_online("bob", false);
+        world.send("bob", channel, "waited").expect("queued");
+        let copy = copy_of(&mut world, "bob");
+        world.set_online("bob", true);
+        world.sync("bob");
+        let log = {
+            let tx = world.client("bob").store.begin().expect("opens");
+            tx.messages().last_messages(&channel, 1).expect("reads")
+        };
+        put_back(&mut world, "bob", &copy);
+        lose_group(&mut world, "bob", channel);
+        set_state(&mut world, "bob", channel, RejoinReason::GroupLost);
+        {
+            // As if something had come to stand there.
+            let tx = world.client("bob").store.begin().expect("opens");
+            let mut there = log[0].clone();
+            (there.intent, there.id) = (None, MessageId::new([9; 16]));
+            let content = text_content("false words");
+            there.body = if relayed { LogBody::Relayed { by: there.sender, content } } else { LogBody::Updated };
+            tx.messages().append_message(&there).expect("appends");
+            tx.commit();
+        }
+        world.sync("bob");
+        let texts = world.texts("bob", channel);
+        assert_eq!(texts.iter().filter(|text| *text == "bob: waited").count(), 1, "{texts:?}");
+        let tx = world.client("bob").store.begin().expect("opens");
+        assert!(tx.outbox().outbox_of(&channel).expect("reads").is_empty());
+        let there = tx.messages().messages_of(&channel, log[0].seq - 1, 1).expect("reads");
+        assert_eq!(there[0].id == log[0].id, relayed);
     }
 }
 
