@@ -113,6 +113,7 @@ fn listed() -> [(ChannelId, VaultConversation); 2] {
         title: "tea".to_owned(),
         peer: None,
         active: Timestamp(1_700_000_040_000),
+        replaces: None,
     };
     let direct = VaultConversation {
         kind: 1,

@@ -101,13 +101,14 @@ pub(crate) fn events(tx: &dyn StoreTx, events: &[Event]) -> Result<Vec<Line>, Fa
 fn may_pass(state: &ConversationState) -> bool {
     match state {
         ConversationState::NeedsRejoin { reason } => *reason != RejoinReason::StoreRolledBack,
-        ConversationState::Diverged => true,
+        ConversationState::Diverged | ConversationState::Replacing { .. } => true,
         ConversationState::Creating
         | ConversationState::Active
         | ConversationState::Leaving
         | ConversationState::Left
         | ConversationState::Removed
         | ConversationState::Spoilt
+        | ConversationState::Replaced { .. }
         | ConversationState::Gone => false,
     }
 }
@@ -317,6 +318,18 @@ pub(crate) fn log_entry(scene: &Scene<'_>, entry: &LogEntry) -> Result<Line, Sto
             format!("[{title}] entries {from} to {to} are missing here: this device could not follow and entered anew"),
             false,
         ),
+        LogBody::Replaced { culprit } => {
+            let culprit = culprit.as_ref().map(|culprit| scene.name_of(culprit)).transpose()?;
+            let who = culprit.as_deref().unwrap_or("somebody");
+            show(
+                "replaced",
+                json!({ "conversation": conversation, "seq": entry.seq, "by": culprit.as_deref().map(bare) }),
+                format!(
+                    "[{title}] {who} registered a key that does not belong to this conversation; it goes on in another channel"
+                ),
+                false,
+            )
+        }
         LogBody::Joined | LogBody::Updated => Line::Silent,
     })
 }
@@ -411,6 +424,8 @@ pub(crate) const fn state_name(state: &ConversationState) -> &'static str {
         ConversationState::NeedsRejoin { .. } => "needs-rejoin",
         ConversationState::Diverged => "diverged",
         ConversationState::Spoilt => "spoilt",
+        ConversationState::Replacing { .. } => "replacing",
+        ConversationState::Replaced { .. } => "replaced",
         ConversationState::Gone => "gone",
     }
 }
@@ -420,7 +435,9 @@ fn state_warning(state: &ConversationState, title: &str) -> Option<String> {
         ConversationState::Creating
         | ConversationState::Active
         | ConversationState::Leaving
-        | ConversationState::Left => return None,
+        | ConversationState::Left
+        // What took its place says so in its log.
+        | ConversationState::Replaced { .. } => return None,
         ConversationState::Removed => "you were removed; what came before stays readable here",
         ConversationState::NeedsRejoin { reason: RejoinReason::NewDevice } => {
             "your account is in it, this device is not yet; it enters with the next sync"
@@ -438,7 +455,13 @@ fn state_warning(state: &ConversationState, title: &str) -> Option<String> {
         ConversationState::Diverged => {
             "the server lost or changed part of the log; nothing more is sent to it until a device that has it gives it back"
         }
-        ConversationState::Spoilt => "somebody registered a false key; nothing more is sent to it. Make a new group",
+        ConversationState::Replacing { .. } => {
+            "somebody registered a key that does not belong to it; it goes on in another channel as soon as that is there"
+        }
+        ConversationState::Spoilt => {
+            "somebody registered a false key, and false keys for the channels that could take its place; nothing more is sent to \
+             it. Make a new group, or try again with qpc doctor --repair"
+        }
         ConversationState::Gone => {
             "the server does not have it any more, or not under the keys of this device; it looks again now and then"
         }

@@ -21,6 +21,7 @@ mod fetch;
 pub mod history;
 mod inbox;
 pub mod input;
+mod lineage;
 mod own_record;
 mod repair;
 pub mod state;

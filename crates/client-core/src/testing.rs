@@ -116,5 +116,9 @@ pub(crate) fn conversation(channel: ChannelId) -> Conversation {
         fresh_leaf: false,
         since: Timestamp(0),
         inviter: None,
+        group: channel,
+        replaces: None,
+        rounds: 0,
+        spoilt_at: None,
     }
 }

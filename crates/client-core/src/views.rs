@@ -7,7 +7,7 @@ use quicprochat_wire::{AccountId, ChannelId};
 use crate::{
     channels::restore,
     content::MimiContent,
-    inbox, repair, state,
+    inbox, lineage, repair, state,
     store::{
         Conversation, ConversationKind, ConversationSettings, ConversationState, LogBody, LogEntry, MemberDevice,
         MessagePurpose, ServerPutBack, StoreFault, StoreTx,
@@ -19,7 +19,8 @@ use crate::{
 pub struct ConversationView {
     /// The channel to write to.
     pub main: Conversation,
-    /// For a direct conversation made on both sides at once: its other channels, by id.
+    /// Its other channels: those that it was in before, and for a direct conversation that was made on both sides at once the other
+    /// one.
     pub others: Vec<Conversation>,
     /// Its title; the other's name for a direct one.
     pub title: String,
@@ -99,7 +100,8 @@ pub fn conversations(tx: &dyn StoreTx) -> Result<Vec<ConversationView>, StoreFau
     for conversation in &all {
         let group = match (&conversation.kind, conversation.peer) {
             (ConversationKind::Direct, Some(peer)) => direct.get(&peer).cloned().unwrap_or_default(),
-            _ => vec![conversation.clone()],
+            _ if lineage::is_past(tx, conversation)? => continue,
+            _ => [vec![conversation.clone()], lineage::before(tx, conversation)?].concat(),
         };
         let main = main_channel(&group);
         if main.map(|main| main.channel) != Some(conversation.channel) {
@@ -171,6 +173,7 @@ fn is_message(body: &LogBody) -> bool {
         | LogBody::Leave
         | LogBody::Joined
         | LogBody::Updated
+        | LogBody::Replaced { .. }
         | LogBody::Gap { .. } => false,
     }
 }
@@ -199,14 +202,17 @@ pub fn direct_channels(tx: &dyn StoreTx, peer: &AccountId) -> Result<Vec<Convers
 }
 
 /// The channel of several that is written to: the lowest that is active and has the other account in it, as long as an
-/// invitation may not have come through; else the lowest that is active, else the lowest.
+/// invitation may not have come through; else the lowest that is active, else the lowest that was not replaced.
 pub(crate) fn main_channel(channels: &[Conversation]) -> Option<&Conversation> {
-    let is_active = |conversation: &&Conversation| conversation.state == ConversationState::Active;
+    let is_active =
+        |conversation: &&Conversation| conversation.state == ConversationState::Active || conversation.is_replacing();
     let has_peer = |conversation: &&Conversation| {
         conversation.members.iter().any(|member| Some(member.account) == conversation.peer)
     };
+    let goes_on = |conversation: &&Conversation| !matches!(conversation.state, ConversationState::Replaced { .. });
     let both = channels.iter().filter(is_active).find(has_peer);
-    both.or_else(|| channels.iter().find(is_active)).or_else(|| channels.first())
+    let active = both.or_else(|| channels.iter().find(is_active));
+    active.or_else(|| channels.iter().find(goes_on)).or_else(|| channels.first())
 }
 
 /// The conversation that a text names: an id, an unambiguous prefix of one, or a title.
@@ -236,15 +242,19 @@ pub fn log(tx: &dyn StoreTx, view: &ConversationView, since: u64, limit: usize) 
 
 /// The logs of several channels as one: entries above `since`, at most `limit` of them, the last ones if `since` is 0.
 ///
-/// By the server's minute, then by channel, the one that is written to last, then by position: both sides show one order.
+/// By the server's minute, then by channel, one that took another's place behind it and the one that is written to last, then by
+/// position: both sides show one order.
 pub fn merged_log(
     tx: &dyn StoreTx,
     channels: &[ChannelId],
     since: u64,
     limit: usize,
 ) -> Result<Vec<LogEntry>, StoreFault> {
-    let mut entries = Vec::new();
+    let (mut entries, mut ages) = (Vec::new(), BTreeMap::new());
     for channel in channels {
+        if let Some(conversation) = tx.conversations().conversation(channel)? {
+            ages.insert(*channel, lineage::before(tx, &conversation)?.len());
+        }
         entries.extend(if since == 0 {
             tx.messages().last_messages(channel, limit)?
         } else {
@@ -252,7 +262,9 @@ pub fn merged_log(
         });
     }
     if channels.len() > 1 {
-        entries.sort_by_key(|entry| (entry.time, core::cmp::Reverse(entry.channel), entry.seq));
+        entries.sort_by_key(|entry| {
+            (entry.time, ages.get(&entry.channel).copied(), core::cmp::Reverse(entry.channel), entry.seq)
+        });
     }
     if since == 0 {
         let surplus = entries.len().saturating_sub(limit);

@@ -66,19 +66,27 @@ impl Client {
         })?;
         let (waiting, tokens, unopened) = counts;
         let put_back = self.read(|tx| Ok(views::server_put_back(tx)?))?;
-        let (conversations, stuck, stopped, missing) = self.read(|tx| {
+        let (conversations, stuck, replacing, stopped, missing) = self.read(|tx| {
             let all = tx.conversations().all_conversations()?;
             let stuck = |of: &&Conversation| matches!(of.state, ConversationState::NeedsRejoin { .. });
             let stopped =
                 |of: &&Conversation| matches!(of.state, ConversationState::Diverged | ConversationState::Spoilt);
+            let replacing = |of: &&Conversation| of.is_replacing();
+            let past = |of: &&Conversation| matches!(of.state, ConversationState::Replaced { .. });
             let mut missing = 0;
             for conversation in &all {
                 missing += views::missing_positions(tx, &conversation.channel)?;
             }
-            Ok((all.len(), all.iter().filter(stuck).count(), all.iter().filter(stopped).count(), missing))
+            let count = |of: &dyn Fn(&&Conversation) -> bool| all.iter().filter(of).count();
+            Ok((all.len() - count(&past), count(&stuck), count(&replacing), count(&stopped), missing))
         })?;
         findings.push(Finding::good("conversations", format!("{conversations}, {waiting} with messages waiting")));
         findings.push(Finding::good("to be entered", format!("{stuck} that this device cannot follow")));
+        if replacing > 0 {
+            let text =
+                format!("{replacing} that somebody spoilt and that are to go on in another channel with the next sync");
+            findings.push(Finding::bad("to be replaced", text));
+        }
         findings.push(match stopped {
             0 => Finding::good("stopped", "none (diverged or spoilt)".to_owned()),
             count => Finding::bad(

@@ -86,14 +86,16 @@ fn of_conversation(conversation: &RepairedConversation, at_server: Option<u64>) 
     let RepairedConversation { channel, was, is, missing } = conversation;
     let mended = *is == ConversationState::Active && *missing == 0;
     let stuck = matches!(was, ConversationState::NeedsRejoin { .. });
+    let is_false = matches!(was, ConversationState::Spoilt | ConversationState::Replacing { .. });
     let found = match was {
         ConversationState::Diverged => "the server's log was not the one that this device had read",
         ConversationState::Gone => "the server did not have it, or not under the keys of this device",
-        ConversationState::Spoilt => "a false access key is in force",
+        ConversationState::Spoilt | ConversationState::Replacing { .. } => "a false access key is in force",
         _ if stuck => "this device could not follow",
         _ => "there are entries that this device cannot read",
     };
     let done = match is {
+        ConversationState::Active if is_false && *missing == 0 => "went on in another channel".to_owned(),
         ConversationState::Active if stuck && *missing == 0 => "entered anew".to_owned(),
         ConversationState::Active if stuck => format!("entered anew; members are asked for {missing} entries"),
         ConversationState::Active if *missing > 0 => format!("members are asked for {missing} entries again"),
@@ -110,8 +112,8 @@ fn of_conversation(conversation: &RepairedConversation, at_server: Option<u64>) 
             )
         }
         ConversationState::Spoilt => {
-            "nothing can be: a member or the server registered it. Nothing is written there; what was read stays. Begin a \
-             new conversation"
+            "a member or the server registered it, and the channels that could take its place are taken under false keys, too. \
+             Nothing is written there; what was read stays. Begin a new conversation"
                 .to_owned()
         }
         ConversationState::Gone => "looked again, and it is not there any more".to_owned(),
@@ -173,7 +175,8 @@ mod tests {
             (of(diverged.clone(), active, 0), "as it should be", true),
             (of(diverged.clone(), diverged.clone(), 0), "begin a new conversation", false),
             (of(diverged.clone(), diverged, 0), "lacks 7 entries", false),
-            (of(ConversationState::Spoilt, ConversationState::Spoilt, 0), "false access key", false),
+            (of(ConversationState::Spoilt, ConversationState::Spoilt, 0), "under false keys, too", false),
+            (of(ConversationState::Spoilt, ConversationState::Active, 0), "went on in another channel", true),
         ];
         for ((said, mended), expected, right) in cases {
             assert!(said.contains(expected), "{said}");

@@ -13,11 +13,8 @@ use crate::{
 };
 
 const SETTING: &str = "archive-holdings";
+/// What an earlier version held is looked through again, as what a program wrote that knew other kinds.
 const VERSION: u8 = 3;
-/// Of the same form; what did not come in, as something else stands in its place here, was not among `elsewhere`.
-const SECOND: u8 = 2;
-/// It had no `elsewhere` at all, and knew these kinds.
-const FIRST: (u8, u8) = (1, 8);
 const MAX_CHANNELS: usize = 65_536;
 /// Entries read at a time.
 const BATCH: usize = 1024;
@@ -43,8 +40,8 @@ pub(crate) fn forget(tx: &dyn StoreTx) -> Result<(), StoreFault> {
 
 /// Counts in one entry that was imported by itself: of what lies before it, nothing is known.
 pub(crate) fn came_alone(tx: &dyn StoreTx, channel: ChannelId, seq: u64) -> Result<(), StoreFault> {
-    let (mut holdings, is_current) = Holdings::stored(tx)?;
-    if !is_current || holdings == Holdings::default() {
+    let mut holdings = Holdings::stored(tx)?;
+    if holdings == Holdings::default() {
         // The whole log is yet to be looked through.
         return repair::filled(tx, &channel, &Spans::of([Span { from: seq, to: seq }]));
     }
@@ -56,7 +53,7 @@ pub(crate) fn came_alone(tx: &dyn StoreTx, channel: ChannelId, seq: u64) -> Resu
 /// Whether an entry is worth keeping for other devices: what only says how this device came in is not, nor is what members sent
 /// again, which nobody vouches for.
 pub(super) const fn is_kept(body: &LogBody) -> bool {
-    !matches!(body, LogBody::Gap { .. } | LogBody::Joined | LogBody::Relayed { .. })
+    !matches!(body, LogBody::Gap { .. } | LogBody::Joined | LogBody::Relayed { .. } | LogBody::Replaced { .. })
 }
 
 impl Holdings {
@@ -67,9 +64,9 @@ impl Holdings {
 
     /// What this device has, as of now; kept, so that the next look is a short one.
     pub(super) fn load(tx: &dyn StoreTx) -> Result<Self, StoreFault> {
-        let (stored, is_current) = Self::stored(tx)?;
-        let (holdings, gaps) = stored.clone().look(tx, is_current)?;
-        if !is_current || stored == Self::default() || holdings.arrival != stored.arrival {
+        let stored = Self::stored(tx)?;
+        let (holdings, gaps) = stored.clone().look(tx)?;
+        if stored == Self::default() || holdings.arrival != stored.arrival {
             holdings.store(tx)?;
         }
         // What came in before this device did is not missing.
@@ -79,13 +76,12 @@ impl Holdings {
 
     /// The same for who only reads.
     pub(super) fn seen(tx: &dyn StoreTx) -> Result<Self, StoreFault> {
-        let (stored, is_current) = Self::stored(tx)?;
-        Ok(stored.look(tx, is_current)?.0)
+        Ok(Self::stored(tx)?.look(tx)?.0)
     }
 
     /// Counts in what is new, and says where gaps came up.
-    fn look(mut self, tx: &dyn StoreTx, is_current: bool) -> Result<(Self, BTreeSet<ChannelId>), StoreFault> {
-        let fresh = !is_current || self == Self::default();
+    fn look(mut self, tx: &dyn StoreTx) -> Result<(Self, BTreeSet<ChannelId>), StoreFault> {
+        let fresh = self == Self::default();
         let gaps = self.absorb(tx)?;
         if fresh {
             self.rescan(tx)?;
@@ -93,11 +89,10 @@ impl Holdings {
         Ok((self, gaps))
     }
 
-    /// What is kept, and whether it was written as this version does.
-    fn stored(tx: &dyn StoreTx) -> Result<(Self, bool), StoreFault> {
-        let Some(stored) = tx.upkeep().setting(SETTING)? else { return Ok((Self::default(), true)) };
-        // What a program that knew other kinds took in is looked at again.
-        Ok((Self::decode(&stored)?.unwrap_or_default(), stored.first() == Some(&VERSION)))
+    fn stored(tx: &dyn StoreTx) -> Result<Self, StoreFault> {
+        let Some(stored) = tx.upkeep().setting(SETTING)? else { return Ok(Self::default()) };
+        // What an earlier program took in, or one that knew other kinds, is looked at again.
+        Ok(Self::decode(&stored)?.unwrap_or_default())
     }
 
     fn store(&self, tx: &dyn StoreTx) -> Result<(), StoreFault> {
@@ -129,7 +124,7 @@ impl Holdings {
     }
 
     /// Looks through the whole log for entries that did not arrive here, from a backup, or repaired; and for what stands in the
-    /// place of an entry that is had.
+    /// place of an entry that counted as had, being between two that arrived.
     fn rescan(&mut self, tx: &dyn StoreTx) -> Result<(), StoreFault> {
         for conversation in tx.conversations().all_conversations()? {
             let channel = conversation.channel;
@@ -173,18 +168,10 @@ impl Holdings {
     /// `None` if another program wrote it, to whom other records meant nothing.
     fn decode(bytes: &[u8]) -> Result<Option<Self>, DecodeError> {
         let mut reader = Reader::new(bytes);
-        let version = reader.u8()?;
-        let is_first = version == FIRST.0;
-        let kinds = match version {
-            VERSION | SECOND => reader.u8()?,
-            _ if is_first => FIRST.1,
-            _ => return Ok(None),
-        };
-        if kinds != KINDS {
+        if reader.u8()? != VERSION || reader.u8()? != KINDS {
             return Ok(None);
         }
-        let (arrival, have) = (reader.u64()?, Coverage::read(&mut reader)?);
-        let elsewhere = if is_first { Coverage::default() } else { Coverage::read(&mut reader)? };
+        let (arrival, have, elsewhere) = (reader.u64()?, Coverage::read(&mut reader)?, Coverage::read(&mut reader)?);
         let heads =
             reader.list::<_, DecodeError>(MAX_CHANNELS, |item| Ok((ChannelId::new(item.array()?), item.u64()?)))?;
         reader.finish()?;
@@ -297,37 +284,13 @@ mod tests {
     }
 
     #[test]
-    fn what_an_earlier_version_had_in_a_place_where_something_else_stands_is_vouched_for_no_more() {
-        let mut store = MemoryStore::new();
-        let tx = store.begin().expect("opens");
-        tx.conversations().put_conversation(&crate::testing::conversation(TEA)).expect("stores");
-        let mut holdings = Holdings::default();
-        for (seq, body) in [(3, LogBody::Leave), (5, LogBody::Joined), (6, LogBody::Leave)] {
-            tx.messages().append_message(&entry(seq, body)).expect("stores");
-        }
-        let mut imported = Coverage::default();
-        imported.add(TEA, 1, 8);
-        holdings.import(&tx, &imported, &Coverage::default()).expect("imports");
-        let mut of_before = holdings.encode();
-        for version in [SECOND, VERSION] {
-            of_before[0] = version;
-            tx.upkeep().put_setting(SETTING, Some(&of_before)).expect("stores");
-            let loaded = Holdings::load(&tx).expect("reads");
-            assert_eq!(ranges(&loaded), [(1, 8)]);
-            let sure: Vec<_> = loaded.sure().of(&TEA).iter().collect();
-            let expected: &[(u64, u64)] = if version == SECOND { &[(1, 4), (6, 8)] } else { &[(1, 8)] };
-            assert_eq!(sure, expected, "version {version}: only what was counted by an earlier one is looked at");
-        }
-    }
-
-    #[test]
-    fn what_was_kept_before_records_could_be_elsewhere_is_read() {
+    fn what_an_earlier_version_held_is_looked_through_again() {
         let mut holdings = Holdings { arrival: 5, ..Holdings::default() };
         holdings.have.add(TEA, 2, 8);
         holdings.heads.insert(TEA, 8);
         let writer = holdings.have.write(Writer::new().u8(1).u64(5));
         let first = writer.list(&[()], |writer, ()| writer.fixed(TEA).u64(8)).finish();
-        assert_eq!(Holdings::decode(&first), Ok(Some(holdings)));
+        assert_eq!(Holdings::decode(&first), Ok(None));
     }
 
     #[test]

@@ -36,7 +36,7 @@ use quicprochat_wire::{
 
 pub(crate) use holdings::{came_alone, forget as forget_holdings};
 pub use status::{ArchiveStatus, archive_status, turn_on};
-pub(crate) use task::{SetHistory, SyncHistory};
+pub(crate) use task::{SetHistory, SyncHistory, went_on};
 #[doc(hidden)]
 pub use {manifest::check as check_manifest, segment::check as check_segment};
 
@@ -487,12 +487,16 @@ fn limits(tx: &dyn StoreTx) -> Result<BTreeMap<ChannelId, u64>, StoreFault> {
     let limit = |conversation: &crate::store::Conversation| match conversation.state {
         // It begins to read where it enters, behind everything that any device has read.
         ConversationState::NeedsRejoin { reason: RejoinReason::NewDevice } => u64::MAX,
-        ConversationState::Left | ConversationState::Removed | ConversationState::Gone => u64::MAX,
+        ConversationState::Left
+        | ConversationState::Removed
+        | ConversationState::Gone
+        | ConversationState::Replaced { .. } => u64::MAX,
         ConversationState::Creating
         | ConversationState::Active
         | ConversationState::Leaving
         | ConversationState::NeedsRejoin { .. }
         | ConversationState::Diverged
+        | ConversationState::Replacing { .. }
         | ConversationState::Spoilt => conversation.cursor.position,
     };
     let all = tx.conversations().all_conversations()?;

@@ -9,6 +9,7 @@ use crate::{
     engine::{Cx, Parts},
     error::EngineError,
     state,
+    store::StoreTx,
 };
 
 /// Has history kept, or not, from the next session on.
@@ -39,6 +40,21 @@ impl Task for SetHistory {
         plan.store(cx.tx)?;
         Ok(Outcome::Done.into())
     }
+}
+
+/// A conversation went on in another channel: what of it is not to be kept is not kept there, either.
+pub(crate) fn went_on(tx: &dyn StoreTx, from: &ChannelId, to: ChannelId) -> Result<(), EngineError> {
+    let mut plan = Plan::load(tx)?;
+    let wished = plan.wishes.get(from).copied();
+    if wished.unwrap_or(!Known::load(tx)?.record.excluded.contains(from)) {
+        return Ok(());
+    }
+    if plan.wishes.len() >= MAX_WISHES {
+        tracing::warn!("there are as many wishes as are kept: the history goes on");
+        return Ok(());
+    }
+    plan.wishes.insert(to, false);
+    Ok(plan.store(tx)?)
 }
 
 /// Catches up with everything, and puts in and takes out whatever is lacking.

@@ -103,13 +103,14 @@ fn conversation_item(conversation: &Conversation, own: &OwnAccount) -> Conversat
             ConversationKind::Direct => 1,
         },
         standing: match conversation.state {
-            ConversationState::Left | ConversationState::Removed => Standing::Left,
+            ConversationState::Left | ConversationState::Removed | ConversationState::Replaced { .. } => Standing::Left,
             ConversationState::Creating
             | ConversationState::Active
             | ConversationState::Leaving
             | ConversationState::NeedsRejoin { .. }
             | ConversationState::Diverged
             | ConversationState::Gone
+            | ConversationState::Replacing { .. }
             | ConversationState::Spoilt => Standing::Joined,
         },
         title: conversation.title.clone(),

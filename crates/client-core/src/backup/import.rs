@@ -130,6 +130,7 @@ impl Covered {
             | LogBody::Leave
             | LogBody::Joined
             | LogBody::Updated
+            | LogBody::Replaced { .. }
             | LogBody::Relayed { .. } => {}
         }
         self.last = entry.seq;
@@ -310,6 +311,7 @@ fn vault_entry(item: &ConversationItem) -> VaultConversation {
         title: VaultConversation::listed_title(&item.title),
         peer: item.peer,
         active: Timestamp(0),
+        replaces: None,
     }
 }
 

@@ -116,6 +116,10 @@ fn conversation(n: u8, state: ConversationState) -> Conversation {
         fresh_leaf: false,
         since: MADE,
         inviter: None,
+        group: ChannelId::new([n; 32]),
+        replaces: None,
+        rounds: 0,
+        spoilt_at: None,
     }
 }
 

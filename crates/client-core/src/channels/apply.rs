@@ -19,7 +19,7 @@ use quicprochat_wire::{
     mutant::{Mutant, is_on},
 };
 
-use super::{merge, raw, session::Session};
+use super::{merge, raw, replace, session::Session};
 use crate::{
     archive,
     content::{Control, MimiContent},
@@ -40,10 +40,10 @@ pub(super) struct Carried {
 }
 
 impl Carried {
-    fn take(&mut self, provider: &Provider<'_>, channel: ChannelId) -> Result<Group, Trouble> {
+    fn take(&mut self, provider: &Provider<'_>, group: ChannelId) -> Result<Group, Trouble> {
         match self.group.take() {
             Some(group) => Ok(group),
-            None => Group::load(provider, channel).map_err(trouble)?.ok_or(Trouble::Rejoin(RejoinReason::GroupLost)),
+            None => Group::load(provider, group).map_err(trouble)?.ok_or(Trouble::Rejoin(RejoinReason::GroupLost)),
         }
     }
 }
@@ -125,7 +125,7 @@ pub(super) fn entry(
     if entry.kind == EntryKind::Commit {
         conversation.last_commit = at;
         lost(cx, conversation, carried, at)?;
-        check_key(conversation, entry);
+        check_key(cx, conversation, entry)?;
     }
     Ok(())
 }
@@ -186,7 +186,7 @@ fn message(
     let Some((head, body)) = open(conversation, entry) else { return Ok(()) };
     let channel = conversation.channel;
     let provider = cx.provider();
-    let mut group = carried.take(&provider, channel)?;
+    let mut group = carried.take(&provider, conversation.group)?;
     let received = group
         .receive(&provider, entry.kind, &body.mls, &head.aad(), &EntryRecords::default(), &keys(&conversation.keys))
         .map_err(trouble)?;
@@ -338,7 +338,7 @@ fn commit(
     let Some((head, body)) = open(conversation, entry) else { return Ok(()) };
     let records = EntryRecords::check(&body.records);
     let provider = cx.provider();
-    let mut group = carried.take(&provider, conversation.channel)?;
+    let mut group = carried.take(&provider, conversation.group)?;
     let received = group
         .receive(&provider, entry.kind, &body.mls, &head.aad(), &records, &keys(&conversation.keys))
         .map_err(trouble)?;
@@ -382,7 +382,7 @@ fn lost(
         carried.group = None;
         let provider = cx.provider();
         if conversation.is_live()
-            && let Some(mut group) = Group::load(&provider, channel)?
+            && let Some(mut group) = Group::load(&provider, conversation.group)?
         {
             group.clear_pending(&provider)?;
         }
@@ -401,14 +401,17 @@ fn lost(
 }
 
 /// L7: the server recorded a next key exactly if the commit rolls, and then the derived one.
-fn check_key(conversation: &mut Conversation, entry: &ChannelEntry) {
+fn check_key(cx: &Cx<'_>, conversation: &mut Conversation, entry: &ChannelEntry) -> Result<(), EngineError> {
     if !conversation.is_live() {
-        return;
+        return Ok(());
     }
     let derived = (conversation.keys_since == entry.seq).then(|| keys(&conversation.keys).access_public());
     if entry.next_access != derived {
-        conversation.state = ConversationState::Spoilt;
+        replace::noticed(cx, conversation)?;
+    } else if derived.is_some() {
+        replace::rolled(conversation);
     }
+    Ok(())
 }
 
 fn note_leaver(cx: &Cx<'_>, conversation: &mut Conversation, account: quicprochat_wire::AccountId) {

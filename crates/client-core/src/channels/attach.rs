@@ -9,9 +9,10 @@ use quicprochat_wire::{
 };
 
 use super::{
-    again, denied, merge,
+    again, denied,
     restore::{self, Past},
     session::{ChannelCall, Session},
+    tail,
 };
 use crate::{
     engine::{Cx, Purpose, keys, stored_keys},
@@ -35,7 +36,7 @@ pub(super) fn drive(cx: &mut Cx<'_>, session: &mut Session, conversation: &Conve
     if session.attached == Some(keys.access_public()) && !is_old {
         return Ok(true);
     }
-    if session.doubt {
+    if session.doubt || session.tail {
         return Ok(false);
     }
     if let Some(stream) = session.stream.take() {
@@ -164,23 +165,24 @@ pub(super) fn keyring(
     access: &AccessPublicKey,
     keyring: &Keyring,
 ) -> Result<(), EngineError> {
-    match newer_keys(cx, &conversation.channel, access, keyring)? {
+    // Keys that are not those in force are none.
+    let in_force = |(keys, _): &(ChannelKeys, u64)| keys.access_public() == *access;
+    match newer_keys(cx, &conversation.channel, access, keyring)?.filter(in_force) {
         Some((keys, epoch)) if epoch > conversation.epoch => {
             conversation.ahead = Some(KeysAhead { keys: stored_keys(&keys), epoch });
         }
-        Some(_) => session.back_off(cx, ErrorCode::AccessDenied.into()),
+        Some(_) if !conversation.is_live() => session.back_off(cx, ErrorCode::AccessDenied.into()),
         // Another roll may have come between the two answers, and a revocation may have changed the account's inbox key: only a
         // second look at the same key's keyring counts, with the newest own record.
-        None if session.missed != Some(*access) => {
+        _ if session.missed != Some(*access) => {
             session.missed = Some(*access);
             session.doubt = true;
         }
+        // Whoever rolled the keys may have left this account out: the log says whether it was removed.
+        _ if conversation.is_live() => tail::read(cx, session, conversation),
         // What was on the way may have been accepted before.
-        None if again::ask(cx, session, conversation)? => {}
-        None => {
-            conversation.state = ConversationState::Removed;
-            merge::clear(cx, conversation, true)?;
-        }
+        _ if again::ask(cx, session, conversation)? => {}
+        _ => tail::cut_off(cx, conversation)?,
     }
     Ok(())
 }

@@ -83,7 +83,7 @@ pub(crate) fn stage(
     }
     let head = EntryHead { channel, id, kind: EntryKind::Commit, after };
     let provider = cx.provider();
-    let Some(mut group) = Group::load(&provider, channel)? else { return Ok(Err(CommandError::Crypto)) };
+    let Some(mut group) = Group::load(&provider, conversation.group)? else { return Ok(Err(CommandError::Crypto)) };
     let change = match &plan.title {
         Some(title) => {
             let mut profile = group.profile()?;

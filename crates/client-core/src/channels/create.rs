@@ -81,6 +81,10 @@ pub(crate) fn begin(
         fresh_leaf: false,
         since: cx.now,
         inviter: None,
+        group: channel,
+        replaces: None,
+        rounds: 0,
+        spoilt_at: None,
     };
     merge::view(&mut conversation, &group)?;
     cx.tx.conversations().put_conversation(&conversation)?;

@@ -7,7 +7,7 @@ use quicprochat_wire::{
     mutant::{Mutant, is_on},
 };
 
-use super::{apply, records, restore};
+use super::{apply, records, replace, restore};
 use crate::{
     deliveries,
     engine::{Cx, stored_keys},
@@ -15,7 +15,8 @@ use crate::{
     event::Event,
     fetch,
     store::{
-        Conversation, ConversationKind, ConversationState, List, LogBody, MemberDevice, MessagePurpose, RejoinReason,
+        Conversation, ConversationKind, ConversationState, KeysAhead, List, LogBody, MemberDevice, MessagePurpose,
+        RejoinReason,
     },
 };
 
@@ -63,7 +64,9 @@ pub(super) fn merged(
         conversation.keys = stored_keys(next);
         conversation.keys_since = at.position;
     }
-    if conversation.ahead.as_ref().is_some_and(|ahead| ahead.epoch <= conversation.epoch) {
+    // Of which epoch they are, only whoever sealed them says.
+    let is_reached = |ahead: &KeysAhead| ahead.epoch <= conversation.epoch || ahead.keys == conversation.keys;
+    if conversation.ahead.as_ref().is_some_and(is_reached) {
         conversation.ahead = None;
     }
     if let Some(profile) = &effect.profile {
@@ -94,7 +97,9 @@ pub(super) fn leave(cx: &mut Cx<'_>, conversation: &mut Conversation) -> Result<
 /// Drops what only a member needs; the readable log stays.
 pub(crate) fn clear(cx: &mut Cx<'_>, conversation: &Conversation, keep_outbox: bool) -> Result<(), EngineError> {
     let channel = conversation.channel;
-    Group::discard(&cx.provider(), channel)?;
+    if !replace::is_used_elsewhere(cx, conversation)? {
+        Group::discard(&cx.provider(), conversation.group)?;
+    }
     restore::forget(cx, &channel)?;
     if let Some(pending) = cx.tx.conversations().pending_commit(&channel)? {
         cx.tx.conversations().delete_pending_commit(&channel)?;

@@ -21,8 +21,10 @@ pub(crate) mod merge;
 mod raw;
 pub(crate) mod records;
 mod rejoin;
+pub(crate) mod replace;
 pub(crate) mod restore;
 mod session;
+mod tail;
 mod tend;
 pub(crate) mod tree;
 pub(crate) mod write;
@@ -251,8 +253,12 @@ impl Channels {
             if let Some(stream) = self.sessions.remove(&channel).and_then(|session| session.stream) {
                 cx.unsubscribe(stream);
             }
-            self.wanted.remove(&channel);
+            let wanted = self.wanted.remove(&channel);
             self.entering.left(&channel);
+            if let (true, ConversationState::Replaced { by }) = (wanted, conversation.state) {
+                // Another process of this device may have followed.
+                self.want(by);
+            }
             return Ok(());
         }
         let stopped = conversation.has_stopped();
@@ -268,6 +274,10 @@ impl Channels {
         }
         if conversation.state == ConversationState::Creating {
             return create::drive(cx, session, &conversation, stock);
+        }
+        if conversation.is_replacing() {
+            self.entering.left(&channel);
+            return replace::drive(cx, session, &mut conversation, stock);
         }
         if enters && !self.entering.may(cx.tx, channel)? {
             return Ok(());
@@ -325,6 +335,9 @@ impl Channels {
             cx.wake(until);
             return Ok(());
         }
+        if replace::removes_first(cx, session, &conversation, fetch)? {
+            return Ok(());
+        }
         write::drive(cx, session, &mut conversation)?;
         if mode.active() && !session.sending && conversation.is_live() {
             tend::drive(cx, session, &mut conversation, fetch)?;
@@ -362,6 +375,12 @@ impl Channels {
             (ChannelCall::Read, Ok(Response::ChannelPage(page))) => {
                 apply::page(cx, session, &mut conversation, &page)?;
             }
+            (ChannelCall::Tail { after }, Ok(Response::ChannelPage(page))) => {
+                tail::answered(cx, session, &mut conversation, after, &page)?;
+            }
+            (ChannelCall::Tail { .. }, Err(CallError::Refused(failure))) if failure.code == ErrorCode::AccessDenied => {
+                tail::ended(cx, session, &mut conversation)?;
+            }
             (ChannelCall::Scan, Ok(Response::ChannelPage(page))) => {
                 repair::scan(cx, session, &mut conversation, &page)?;
             }
@@ -378,6 +397,16 @@ impl Channels {
             (ChannelCall::Create, Ok(Response::Done(_))) => create::created(cx, &mut conversation)?,
             (ChannelCall::Create, Err(CallError::Refused(failure))) => {
                 create::refused(cx, session, &mut conversation, failure)?;
+            }
+            (ChannelCall::Replacement { number }, Ok(Response::ChannelState(_)))
+            | (ChannelCall::ReplacementCreate { number }, Ok(Response::Done(_))) => {
+                replace::found(cx, session, &mut conversation, number)?;
+            }
+            (ChannelCall::Replacement { number }, Err(CallError::Refused(failure))) => {
+                replace::absent(cx, session, &mut conversation, number, failure)?;
+            }
+            (ChannelCall::ReplacementCreate { number }, Err(CallError::Refused(failure))) => {
+                replace::not_created(cx, session, &mut conversation, number, failure)?;
             }
             (ChannelCall::Message { row, id }, Ok(Response::Enqueued(enqueued))) => {
                 write::enqueued(cx, session, &mut conversation, Some(row), &id, &enqueued)?;
@@ -417,6 +446,7 @@ impl Channels {
                 ChannelCall::Keyring(_)
                 | ChannelCall::Read
                 | ChannelCall::Scan
+                | ChannelCall::Tail { .. }
                 | ChannelCall::GroupInfo
                 | ChannelCall::Chunks
                 | ChannelCall::ChunksInUse { .. }
@@ -431,7 +461,13 @@ impl Channels {
             }
             (_, Ok(_)) => session.back_off(cx, ErrorCode::BadRequest.into()),
         }
-        settle(cx, &before, &conversation)
+        settle(cx, &before, &conversation)?;
+        if let ConversationState::Replaced { by } = conversation.state {
+            // What this device tried there so far, as far as it knew of it from the vault, is overtaken.
+            self.renew(cx, &by);
+            self.want(by);
+        }
+        Ok(())
     }
 
     /// A page of a subscription.
@@ -470,6 +506,11 @@ impl Channels {
     pub(crate) fn rejected(&mut self, intent: &MessageId) -> Option<quicprochat_wire::CallFailure> {
         self.sessions.values_mut().find_map(|session| session.rejected.remove(intent))
     }
+}
+
+/// The MLS group of a channel.
+fn group_of(cx: &Cx<'_>, channel: &ChannelId) -> Result<ChannelId, EngineError> {
+    Ok(cx.tx.conversations().conversation(channel)?.map_or(*channel, |conversation| conversation.group))
 }
 
 /// Stores a conversation and tells of a change of its state.

@@ -14,7 +14,7 @@ use std::collections::BTreeSet;
 use quicprochat_e2ee::{
     E2eeError,
     channel::{ChannelKeys, ChunkList, EntryHead, GroupInfoBody},
-    mls::{EntryRecords, Group, GroupSummary, Invalid, Member, Transcript, inspect_group_info},
+    mls::{EntryRecords, Group, GroupSummary, Invalid, Member, Transcript, inspect_group_info, named_group},
 };
 use quicprochat_identity::UnverifiedIdentity;
 use quicprochat_wire::{
@@ -31,7 +31,7 @@ use super::{
     commit::{self, Plan},
     merge, raw,
     records::{self, Search},
-    restore,
+    replace, restore,
     session::{ChannelCall, Session},
     settle,
     tree::{self, Gathering},
@@ -193,6 +193,11 @@ pub(super) fn drive(
         None => look(cx, session, conversation, &current, &info)?,
     };
     let Some((body, group)) = looked else { return Ok(()) };
+    conversation.group = group.group;
+    if replace::has_to_wait(cx, conversation)? {
+        let ConversationState::NeedsRejoin { reason } = conversation.state.clone() else { return Ok(()) };
+        return wait(cx, session, conversation, reason);
+    }
     if !gather_records(cx, session, channel, &body, &group.members)? {
         session.rejoin.opened = Some((body, group));
         return Ok(());
@@ -244,7 +249,9 @@ fn look(
         None => Ok(None),
         Some(gathering) => {
             let body = gathering.finish(&channel)?;
-            let group = inspect_group_info(&cx.provider(), channel, &body)?;
+            // Whoever was never in it learns from the GroupInfo which group has gone on in this channel.
+            let of = if conversation.members.is_empty() { named_group(&body)? } else { conversation.group };
+            let group = inspect_group_info(&cx.provider(), of, &body)?;
             Ok(Some((body, group)))
         }
     });
@@ -328,7 +335,9 @@ fn build(
     conversation.ahead = None;
     conversation.members = merge::devices(&group.members);
     let head = EntryHead { channel, id: cx.random_id(), kind: EntryKind::Commit, after };
-    let built = Group::rejoin(&cx.provider(), &own, channel, current, body, &head.aad());
+    replace::follows(cx, conversation)?;
+    let of = conversation.group;
+    let built = Group::rejoin(&cx.provider(), &own, of, current, body, &head.aad());
     let staged = match built {
         Ok((_, staged)) => staged,
         Err(error @ E2eeError::Store(_)) => return Err(error.into()),
@@ -340,13 +349,13 @@ fn build(
         }
         Err(error) => {
             tracing::warn!(?error, "the group cannot be entered anew");
-            Group::discard(&cx.provider(), channel)?;
+            Group::discard(&cx.provider(), of)?;
             return wait(cx, session, conversation, RejoinReason::GroupInfoGone);
         }
     };
     if let Err(error) = commit::seal(cx, conversation, &Plan::default(), &own, own_part, &head, &staged)? {
         tracing::warn!(%error, "the commit to enter with cannot be sent");
-        Group::discard(&cx.provider(), channel)?;
+        Group::discard(&cx.provider(), of)?;
         return wait(cx, session, conversation, RejoinReason::GroupInfoGone);
     }
     settle(cx, &before, conversation)?;
@@ -448,7 +457,7 @@ pub(super) fn refused(
 fn discard(cx: &mut Cx<'_>, conversation: &Conversation) -> Result<(), EngineError> {
     cx.tx.conversations().delete_pending_commit(&conversation.channel)?;
     repair::set_unconfirmed(cx, &conversation.channel, None)?;
-    Ok(Group::discard(&cx.provider(), conversation.channel)?)
+    Ok(Group::discard(&cx.provider(), conversation.group)?)
 }
 
 /// Takes back what this device had on the way as a member, but for messages, which wait.
@@ -471,7 +480,7 @@ fn entered(
     time: Option<Timestamp>,
 ) -> Result<(), EngineError> {
     let channel = conversation.channel;
-    let Some(group) = Group::load(&cx.provider(), channel)? else { return Err(EngineError::OwnState) };
+    let Some(group) = Group::load(&cx.provider(), conversation.group)? else { return Err(EngineError::OwnState) };
     cx.tx.conversations().delete_pending_commit(&channel)?;
     let own = (cx.own()?.row.account, cx.own()?.row.device);
     let before = raw::Before::entering(conversation);

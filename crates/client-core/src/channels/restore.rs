@@ -501,7 +501,7 @@ fn group_info(
     let channel = conversation.channel;
     let own = cx.own()?.device();
     let provider = cx.provider();
-    let group = match Group::load(&provider, channel) {
+    let group = match Group::load(&provider, conversation.group) {
         Ok(group) => group.filter(|group| Some(group.epoch()) == row.begins),
         Err(error) => {
             tracing::debug!(?error, "the group does not load");

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use quicprochat_wire::{AccessPublicKey, CallFailure, MessageId, Timestamp, call::channel::ChainPoint, time::Duration};
 
-use super::{records::Search, rejoin::Rejoin, restore::Restore, tree::TreeBook};
+use super::{records::Search, rejoin::Rejoin, replace::Looking, restore::Restore, tree::TreeBook};
 use crate::{engine::Cx, fetch::Fetch, input::SubscriptionId, store::Conversation};
 
 /// Pause after a refusal that names none.
@@ -47,6 +47,18 @@ pub(crate) enum ChannelCall {
     },
     /// Entries that are passed over by entering anew.
     Scan,
+    /// Whether the server has the channel that is to take this one's place, by attaching to it.
+    Replacement {
+        number: u32,
+    },
+    /// Making it.
+    ReplacementCreate {
+        number: u32,
+    },
+    /// Entries up to the commit that ended the own key.
+    Tail {
+        after: u64,
+    },
     /// Entries that the server lost.
     Restore,
 }
@@ -70,6 +82,10 @@ pub(crate) struct Session {
     pub(crate) last_commit: Option<ChainPoint>,
     /// What is known of a group that is to be entered anew.
     pub(crate) rejoin: Rejoin,
+    /// What is known of the channel that is to take this one's place.
+    pub(crate) replacement: Looking,
+    /// Whether what the own key reaches is being read to its end; nothing else is asked meanwhile.
+    pub(crate) tail: bool,
     /// What is known of a server that was put back.
     pub(crate) restore: Restore,
     /// Which chunks of the ratchet tree the server has.
@@ -113,7 +129,7 @@ impl Session {
     }
 
     pub(crate) const fn is_calling(&self) -> bool {
-        self.attaching || self.reading || self.creating || self.deleting || self.sending
+        self.attaching || self.tail || self.reading || self.creating || self.deleting || self.sending
     }
 
     /// Takes the answers that came about members' records, also where nobody waits for them any more; whether any was awaited.
@@ -131,11 +147,17 @@ impl Session {
     /// The call is over, whatever came of it.
     pub(crate) fn ended(&mut self, call: &ChannelCall) {
         match call {
-            ChannelCall::Create => self.creating = false,
-            ChannelCall::Attach { .. } | ChannelCall::Keyring(_) | ChannelCall::Again { .. } => self.attaching = false,
+            ChannelCall::Create | ChannelCall::ReplacementCreate { .. } => self.creating = false,
+            ChannelCall::Attach { .. }
+            | ChannelCall::Keyring(_)
+            | ChannelCall::Again { .. }
+            | ChannelCall::Replacement { .. } => {
+                self.attaching = false;
+            }
             ChannelCall::Read | ChannelCall::Scan | ChannelCall::GroupInfo | ChannelCall::Chunks => {
                 self.reading = false
             }
+            ChannelCall::Tail { .. } => self.tail = false,
             ChannelCall::Message { .. }
             | ChannelCall::Commit { .. }
             | ChannelCall::ChunksInUse { .. }

@@ -146,7 +146,8 @@ pub(super) fn ready(cx: &mut Cx<'_>, session: &mut Session, pending: &mut Pendin
         cx.call(ConnectionKind::Channel, request, Purpose::Channel(channel, call));
         return Ok(false);
     };
-    let tree = match (&list, Group::load(&cx.provider(), channel)?) {
+    let group = super::group_of(cx, &channel)?;
+    let tree = match (&list, Group::load(&cx.provider(), group)?) {
         (Some(_), Some(group)) => Some(group.ratchet_tree()?),
         _ => None,
     };
@@ -171,7 +172,7 @@ pub(super) fn in_use(
     });
     let mut list = None;
     if let Some(Ok(OpenedGroupInfo::Chunked { group_info, chunks })) = opened
-        && let Some(group) = Group::load(&cx.provider(), channel)?
+        && let Some(group) = Group::load(&cx.provider(), conversation.group)?
         && group.is_described_by(&group_info)?
     {
         list = Some(chunks);

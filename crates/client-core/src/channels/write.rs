@@ -103,8 +103,9 @@ pub(super) fn send_commit(
     pending.lease = Some(cx.lease());
     cx.tx.conversations().put_pending_commit(&pending)?;
     if is_on(Mutant::MergeOwnCommitEarly) {
+        let of = super::group_of(cx, &pending.channel)?;
         let provider = cx.provider();
-        if let Some(mut group) = Group::load(&provider, pending.channel)? {
+        if let Some(mut group) = Group::load(&provider, of)? {
             group.merge_pending(&provider)?;
         }
     }
@@ -163,7 +164,7 @@ fn encrypt(cx: &mut Cx<'_>, conversation: &Conversation, row: &OutboxMessage) ->
     let head = EntryHead { channel, id, kind: EntryKind::Message, after };
     let own = cx.own.as_ref().map(Own::device).ok_or(StateFault::NotAMember)?;
     let provider = cx.provider();
-    let mut group = Group::load(&provider, channel)?.ok_or(StateFault::NotAMember)?;
+    let mut group = Group::load(&provider, conversation.group)?.ok_or(StateFault::NotAMember)?;
     let mls = group.encrypt(&provider, &own, &head.aad(), &row.content)?;
     let body = EntryBody { mls, records: Vec::new() };
     let sealed = provider.with_entropy(|entropy| seal_entry(&keys(&conversation.keys), &head, &body, entropy))?;
@@ -355,7 +356,7 @@ pub(crate) fn drop_pending(cx: &mut Cx<'_>, conversation: &Conversation, id: &Me
     let pending = cx.tx.conversations().pending_commit(&channel)?;
     if pending.is_some_and(|pending| pending.id == *id) {
         let provider = cx.provider();
-        if let Some(mut group) = Group::load(&provider, channel)? {
+        if let Some(mut group) = Group::load(&provider, conversation.group)? {
             group.clear_pending(&provider)?;
         }
         drop(provider);

@@ -166,7 +166,8 @@ impl Task for Dm {
 /// The channel to write to somebody in: the lowest of those both are in, else the lowest that this device is in.
 fn target(cx: &Cx<'_>, peer: &AccountId) -> Result<Option<Conversation>, EngineError> {
     let channels = views::direct_channels(cx.tx, peer)?;
-    Ok(views::main_channel(&channels).filter(|main| main.state == ConversationState::Active).cloned())
+    let takes = |main: &&Conversation| main.state == ConversationState::Active || main.is_replacing();
+    Ok(views::main_channel(&channels).filter(takes).cloned())
 }
 
 /// A conversation with somebody that the account is in and this device is not yet.

@@ -9,6 +9,7 @@ use crate::{
     content::{Control, MimiContent, Salt},
     engine::{Cx, Parts},
     error::EngineError,
+    lineage,
     store::{Conversation, ConversationState, MessagePurpose, RevocationJob},
 };
 
@@ -64,7 +65,7 @@ impl Leave {
         };
         match conversation.state.clone() {
             ConversationState::Left | ConversationState::Removed => return Ok(Outcome::Done.into()),
-            ConversationState::Leaving => {}
+            ConversationState::Leaving | ConversationState::Replacing { .. } => {}
             state => return Ok(CommandError::ConversationState { state }.into()),
         }
         let refused = parts.channels.refused(&self.channel).filter(|_| !parts.channels.is_calling(&self.channel));
@@ -79,8 +80,10 @@ impl Leave {
         }
         // It was not sent: as if nothing had been asked.
         cx.tx.outbox().delete_outbox(row.row)?;
-        let stays = Conversation { state: ConversationState::Active, ..conversation };
-        cx.tx.conversations().put_conversation(&stays)?;
+        if conversation.state == ConversationState::Leaving {
+            let stays = Conversation { state: ConversationState::Active, ..conversation };
+            cx.tx.conversations().put_conversation(&stays)?;
+        }
         Ok(error.into())
     }
 
@@ -118,6 +121,7 @@ impl Leave {
 
 impl Task for Leave {
     fn step(&mut self, cx: &mut Cx<'_>, parts: &mut Parts) -> Result<Step, EngineError> {
+        self.channel = lineage::current(cx.tx, self.channel)?;
         match &self.stage {
             Stage::Begin => {
                 if let Err(error) = active(cx, &self.channel)? {

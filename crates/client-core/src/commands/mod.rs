@@ -27,7 +27,7 @@ use crate::{
     effect::Effect,
     engine::{Cx, LinkStatus, Parts},
     error::EngineError,
-    state,
+    lineage, state,
     store::{Conversation, ConversationState, Standing},
 };
 
@@ -85,6 +85,7 @@ impl Commands {
             return Ok(());
         }
         parts.stock.forgive();
+        let command = where_it_goes_on(cx, command)?;
         let task: Box<dyn Task> = match command {
             Command::CreateGroup { title, suite } => Box::new(commit::Create::group(title, suite)),
             Command::Invite { channel, names } => Box::new(commit::Commit::invite(channel, names)),
@@ -141,6 +142,23 @@ impl Commands {
         self.tasks = waiting;
         Ok(moved)
     }
+}
+
+/// A command about a conversation that was replaced is about the one that took its place.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the others name no conversation, or a position in one")]
+fn where_it_goes_on(cx: &Cx<'_>, mut command: Command) -> Result<Command, EngineError> {
+    match &mut command {
+        Command::Invite { channel, .. }
+        | Command::Remove { channel, .. }
+        | Command::Leave { channel }
+        | Command::Rename { channel, .. }
+        | Command::Send { channel, .. }
+        | Command::MarkRead { channel, position: None }
+        | Command::SetConversation { channel, .. }
+        | Command::SetHistory { channel: Some(channel), .. } => *channel = lineage::current(cx.tx, *channel)?,
+        _ => {}
+    }
+    Ok(command)
 }
 
 /// The conversation of a command, if it is one that this device is in.

@@ -6,7 +6,7 @@ use crate::{
     command::{Outcome, RepairedConversation},
     engine::{Cx, Parts},
     error::EngineError,
-    repair,
+    lineage, repair,
     store::{Conversation, ConversationState},
 };
 
@@ -24,7 +24,11 @@ impl Repair {
             if conversation.has_stopped() {
                 look_again(cx, parts, &mut conversation)?;
             }
-            let stopped = was == ConversationState::Spoilt;
+            if was == ConversationState::Spoilt && channels::replace::again(cx, &mut conversation)? {
+                parts.channels.renew(cx, &channel);
+                parts.channels.want(channel);
+            }
+            let stopped = conversation.state == ConversationState::Spoilt;
             if !conversation.is_worked_on() && !stopped {
                 continue;
             }
@@ -68,7 +72,8 @@ impl Task for Repair {
         let archive = parts.archive.end_repair();
         let mut conversations = core::mem::take(&mut self.found);
         for conversation in &mut conversations {
-            if let Some(found) = cx.tx.conversations().conversation(&conversation.channel)? {
+            let goes_on = lineage::current(cx.tx, conversation.channel)?;
+            if let Some(found) = cx.tx.conversations().conversation(&goes_on)? {
                 conversation.is = found.state;
             }
             conversation.missing = repair::missing(cx.tx, &conversation.channel)?;

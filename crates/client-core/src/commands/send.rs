@@ -9,6 +9,7 @@ use crate::{
     engine::{Cx, LinkStatus, Parts},
     error::EngineError,
     event::Event,
+    lineage,
     store::{Conversation, ConversationState, MessagePurpose, OutboxMessage},
 };
 
@@ -33,11 +34,13 @@ impl Send {
         let Some(conversation) = cx.tx.conversations().conversation(&self.channel)? else {
             return Ok(CommandError::UnknownConversation.into());
         };
-        // Where the account is in it and this device is not yet, or cannot follow, it enters, and the message leaves then.
-        let is_open = matches!(
-            conversation.state,
-            ConversationState::Active | ConversationState::Creating | ConversationState::NeedsRejoin { .. }
-        );
+        // Where the account is in it and this device is not yet, or cannot follow, it enters, and the message leaves then; and so it
+        // does where the conversation goes on in another channel.
+        let is_open = conversation.is_replacing()
+            || matches!(
+                conversation.state,
+                ConversationState::Active | ConversationState::Creating | ConversationState::NeedsRejoin { .. }
+            );
         if !is_open {
             return Ok(CommandError::ConversationState { state: conversation.state }.into());
         }
@@ -77,6 +80,7 @@ impl Send {
                 ConversationState::Active
                 | ConversationState::Creating
                 | ConversationState::Leaving
+                | ConversationState::Replacing { .. }
                 | ConversationState::NeedsRejoin { .. },
             ) => {}
             // The server may be given back what it lost within seconds. What left may stand in the log, whatever is said here:
@@ -117,6 +121,7 @@ fn queued(cx: &mut Cx<'_>, mut row: OutboxMessage) -> Result<Step, EngineError> 
 
 impl Task for Send {
     fn step(&mut self, cx: &mut Cx<'_>, parts: &mut Parts) -> Result<Step, EngineError> {
+        self.channel = lineage::current(cx.tx, self.channel)?;
         match self.intent {
             None => self.begin(cx, parts),
             Some(intent) => self.wait(cx, parts, intent),

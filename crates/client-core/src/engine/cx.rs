@@ -56,8 +56,8 @@ impl<'a> Cx<'a> {
 
     pub(crate) fn notify(&mut self, event: Event) {
         if let Event::State { state, .. } = &event {
-            use ConversationState::{Active, Left, Removed};
-            self.conversations_changed |= matches!(state, Active | Left | Removed);
+            use ConversationState::{Active, Left, Removed, Replaced};
+            self.conversations_changed |= matches!(state, Active | Left | Removed | Replaced { .. });
         }
         self.conversations_changed |= matches!(&event, Event::Joined { .. });
         self.effects.push_back(Effect::Notify(event));

@@ -20,7 +20,7 @@ pub const MAX_RECORD_BYTES: usize = MAX_BODY_BYTES + HEAD_BYTES;
 /// Most records of one list.
 pub const MAX_LIST_RECORDS: usize = 65_536;
 /// Kinds below this one are known here. Whoever adds one raises it: what a device took in before, it then looks at again.
-pub(crate) const KINDS: u8 = 8;
+pub(crate) const KINDS: u8 = 9;
 /// Most accounts in one list of a change of members.
 const MAX_ACCOUNTS: usize = 8_000;
 /// Largest title.
@@ -216,6 +216,7 @@ fn encode_body(body: &LogBody) -> (u8, Vec<u8>) {
         LogBody::Updated => (5, writer),
         LogBody::Gap { from, to } => (6, writer.u64(*from).u64(*to)),
         LogBody::Relayed { by, content } => (7, writer.fixed(by).bytes(content)),
+        LogBody::Replaced { culprit } => (8, accounts(writer, culprit.as_slice())),
     };
     (kind, writer.finish())
 }
@@ -239,6 +240,9 @@ fn decode_body(kind: u8, bytes: &[u8]) -> Result<RecordBody, RecordError> {
         5 => LogBody::Updated,
         6 => LogBody::Gap { from: reader.u64()?, to: reader.u64()? },
         7 => LogBody::Relayed { by: AccountId::new(reader.array()?), content: reader.bytes(MAX_BODY_BYTES)?.to_vec() },
+        8 => LogBody::Replaced {
+            culprit: reader.list::<_, DecodeError>(1, |reader| reader.array().map(AccountId::new))?.pop(),
+        },
         kind => return Ok(RecordBody::Later { kind, bytes: bytes.to_vec() }),
     };
     reader.finish()?;
@@ -278,6 +282,7 @@ mod tests {
             Just(LogBody::Updated),
             any::<(u64, u64)>().prop_map(|(from, to)| LogBody::Gap { from, to }),
             (any::<[u8; 32]>(), bytes()).prop_map(|(by, content)| LogBody::Relayed { by: AccountId::new(by), content }),
+            any::<Option<[u8; 32]>>().prop_map(|culprit| LogBody::Replaced { culprit: culprit.map(AccountId::new) }),
         ];
         prop_oneof![
             4 => known.prop_map(RecordBody::Known),

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use quicprochat_e2ee::{
     E2eeError,
     channel::{ChannelKeys, GroupInfoBody},
-    mls::{EntryRecords, Group, inspect_group_info},
+    mls::{EntryRecords, Group, inspect_group_info, named_group},
     sealed::Invitation as Body,
 };
 use quicprochat_identity::{UnverifiedIdentity, VerifiedIdentity};
@@ -383,11 +383,12 @@ fn enter(
     let from_channel: Vec<VerifiedIdentity> =
         stored.iter().filter_map(|part| UnverifiedIdentity::parse(part).ok()?.verify().ok()).collect();
     let book = EntryRecords::check(&[body.records.clone(), stored].concat());
+    let Some(of) = group_to_enter(cx, join, invitation, opened)? else { return Ok(Verdict::Later) };
     // The group of an attempt to enter anew that was under way makes room: without it that attempt leads nowhere.
     cx.tx.conversations().delete_pending_commit(&channel)?;
     let provider = cx.provider();
-    Group::discard(&provider, channel)?;
-    let joined = Group::join(&provider, channel, &body.welcome, &opened.ratchet_tree, &book).and_then(|group| {
+    Group::discard(&provider, of)?;
+    let joined = Group::join(&provider, of, &body.welcome, &opened.ratchet_tree, &book).and_then(|group| {
         let keys = group.channel_keys(&provider)?;
         Ok((group, keys))
     });
@@ -399,7 +400,7 @@ fn enter(
             tracing::debug!(?error, "the Welcome does not open the group");
             // Made for other devices only: what this device never had cannot be broken here.
             let known = cx.tx.conversations().conversation(&channel)?.is_some();
-            if !known && !open::is_for_this_device(cx, body)? && !has_leaf(cx, channel, opened)? {
+            if !known && !open::is_for_this_device(cx, body)? && !has_leaf(cx, of, opened)? {
                 unopened::count(cx)?;
                 return Ok(Verdict::Failed);
             }
@@ -412,7 +413,7 @@ fn enter(
     let members = group.members()?;
     let of_the_channel = body.since != body.start.position || derived == body.keys;
     if !of_the_channel || members.iter().all(|member| member.credential.account != invitation.from) {
-        Group::discard(&cx.provider(), channel)?;
+        Group::discard(&cx.provider(), of)?;
         return Ok(Verdict::Failed);
     }
     let named: BTreeSet<(AccountId, Digest)> =
@@ -423,6 +424,7 @@ fn enter(
         fetch::remember(cx, identity)?;
     }
     let mut conversation = outside(cx, join, invitation, RejoinReason::BadWelcome);
+    conversation.group = of;
     conversation.state = ConversationState::Active;
     merge::whole(cx, &mut conversation, &group)?;
     conversation.fresh_leaf = true;
@@ -431,10 +433,24 @@ fn enter(
     Ok(Verdict::Done(Box::new(conversation)))
 }
 
+/// The group that a GroupInfo names, which is another one than the channel if that replaced another; the channel itself if it does
+/// not parse, which the join finds out. `None` as long as this device goes on in that group elsewhere.
+fn group_to_enter(
+    cx: &Cx<'_>,
+    join: &Join,
+    invitation: &Invitation,
+    opened: &GroupInfoBody,
+) -> Result<Option<ChannelId>, EngineError> {
+    let mut conversation = outside(cx, join, invitation, RejoinReason::BadWelcome);
+    conversation.group = named_group(opened).unwrap_or(conversation.channel);
+    let elsewhere = channels::replace::is_used_elsewhere(cx, &conversation)?;
+    Ok((!elsewhere).then_some(conversation.group))
+}
+
 /// Whether this device has a leaf in a group, whatever became of the KeyPackage that it was added by.
-fn has_leaf(cx: &mut Cx<'_>, channel: ChannelId, info: &GroupInfoBody) -> Result<bool, EngineError> {
+fn has_leaf(cx: &mut Cx<'_>, group: ChannelId, info: &GroupInfoBody) -> Result<bool, EngineError> {
     let own = cx.own()?.row.device;
-    match inspect_group_info(&cx.provider(), channel, info) {
+    match inspect_group_info(&cx.provider(), group, info) {
         Ok(group) => Ok(group.members.iter().any(|member| member.credential.device == own)),
         Err(error @ E2eeError::Store(_)) => Err(error.into()),
         Err(_) => Ok(false),
@@ -465,6 +481,10 @@ fn outside(cx: &Cx<'_>, join: &Join, invitation: &Invitation, reason: RejoinReas
         fresh_leaf: true,
         since: cx.now,
         inviter: Some(invitation.from),
+        group: body.channel,
+        replaces: None,
+        rounds: 0,
+        spoilt_at: None,
     }
 }
 

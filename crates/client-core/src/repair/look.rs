@@ -70,6 +70,7 @@ impl Look {
                     | LogBody::Leave
                     | LogBody::Renamed { .. }
                     | LogBody::Updated
+                    | LogBody::Replaced { .. }
                     | LogBody::Relayed { .. } => {}
                 }
             }

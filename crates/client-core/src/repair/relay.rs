@@ -194,6 +194,7 @@ fn content_of(entry: &LogEntry) -> Option<Vec<u8>> {
         | LogBody::Joined
         | LogBody::Updated
         | LogBody::Gap { .. }
+        | LogBody::Replaced { .. }
         | LogBody::Relayed { .. } => None,
     }
 }

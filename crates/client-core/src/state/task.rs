@@ -12,7 +12,7 @@ use crate::{
     commands::{Step, Task},
     engine::{Cx, Parts},
     error::EngineError,
-    views,
+    lineage, views,
 };
 
 /// Longest title that takes the place of a conversation's own.
@@ -98,11 +98,14 @@ fn done(made: Result<bool, super::StateError>) -> Result<Step, EngineError> {
     })
 }
 
-/// The channels of a conversation: several only between two accounts. None if it is unknown.
+/// The channels of a conversation: several between two accounts, and where it went on in another one. None if it is unknown.
 pub(crate) fn channels(cx: &Cx<'_>, channel: &ChannelId) -> Result<Vec<ChannelId>, EngineError> {
     let Some(conversation) = cx.tx.conversations().conversation(channel)? else { return Ok(Vec::new()) };
     Ok(match conversation.peer {
         Some(peer) => views::direct_channels(cx.tx, &peer)?.iter().map(|direct| direct.channel).collect(),
-        None => vec![*channel],
+        None => {
+            let past = lineage::before(cx.tx, &conversation)?;
+            core::iter::once(*channel).chain(past.iter().map(|past| past.channel)).collect()
+        }
     })
 }

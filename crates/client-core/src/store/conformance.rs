@@ -174,6 +174,10 @@ fn conversation(n: u8) -> Conversation {
         fresh_leaf: true,
         since: Timestamp(2),
         inviter: None,
+        group: channel(n),
+        replaces: None,
+        rounds: 0,
+        spoilt_at: None,
     }
 }
 

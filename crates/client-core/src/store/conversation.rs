@@ -5,17 +5,20 @@
 //!   Joining ───joined───▶   │ ├──▶ Removed      by a commit, or cut off while away
 //!                           │ ├──▶ NeedsRejoin  this device alone cannot follow (L9); mends itself by entering anew (M2) ──▶ Active
 //!                           │ ├──▶ Diverged     the server lost or changed its past (L3); mends itself where somebody gives it back ──▶ Active
-//!                           │ ├──▶ Spoilt       a key that was not derived is in force (L7, L11)
+//!                           │ ├──▶ Replacing ──▶ Replaced   a key that was not derived was recorded: another channel takes its place (L11)
+//!                           │ │        └──────▶ Spoilt      and none could
 //!                           └─┴──▶ Gone         the channel does not exist at the server
 //! ```
 
 use quicprochat_wire::{
-    AccessPublicKey, AccountId, ChannelId, DeviceId, Digest, Timestamp, call::channel::ChainPoint, call::token::Token,
+    AccessPublicKey, AccountId, ChannelId, DecodeError, DeviceId, Digest, Reader, Timestamp, Writer,
+    call::channel::ChainPoint, call::token::Token,
 };
+use zeroize::Zeroizing;
 
 use super::{
     StoreFault,
-    codec::{List, stored_enum, stored_rows, stored_struct},
+    codec::{Field, List, Stored, stored_enum, stored_rows, stored_struct},
     pending_commit::PendingCommit,
     secret::Secret,
 };
@@ -89,10 +92,23 @@ stored_enum! {
         },
         /// The server lost or changed its past.
         Diverged = 6,
-        /// The server recorded an access key that was not derived.
+        /// The server recorded an access key that was not derived, and no other channel could take this one's place.
         Spoilt = 7,
         /// The channel is not there.
         Gone = 8,
+        /// The server recorded an access key that was not derived: the channel that is to take this one's place is looked for, and
+        /// made if it is not there (L11).
+        Replacing = 9 {
+            /// Which replacement is tried, from 1.
+            number: u32,
+            /// When this device read the commit that spoilt the channel.
+            since: Timestamp,
+        },
+        /// Another channel took its place. What was read here stays; nothing is read or written any more.
+        Replaced = 10 {
+            /// Which.
+            by: ChannelId,
+        },
     }
 }
 
@@ -171,6 +187,50 @@ stored_struct! {
         since: Timestamp,
         /// Who invited this device, if somebody did.
         inviter: Option<AccountId>,
+        /// Its MLS group, named after the first channel it was in. Not known for certain as long as there are no members.
+        group: ChannelId,
+        /// The channel that it took the place of (L11).
+        replaces: Option<ChannelId>,
+        /// How many replacements in a row led here without whoever spoilt a channel having been removed.
+        rounds: u32,
+        /// Position of the commit whose recorded access key was not the derived one.
+        spoilt_at: Option<u64>,
+    }
+}
+
+/// The row of before channels could be replaced.
+const FIRST: u8 = 1;
+const VERSION: u8 = 2;
+
+impl Conversation {
+    /// What version 2 put at the end, for a row of version 1: its channel, which comes first, is its group's only one.
+    fn added_since_first(fields: &[u8]) -> Result<Vec<u8>, DecodeError> {
+        let channel = ChannelId::new(Reader::new(fields).array()?);
+        let (no_channel, no_rounds, no_position) = (0, 0, 0);
+        Ok(Writer::new().fixed(channel).u8(no_channel).u32(no_rounds).u8(no_position).finish())
+    }
+}
+
+impl Stored for Conversation {
+    fn encode(&self) -> Result<Vec<u8>, StoreFault> {
+        Ok(self.write(Writer::new().u8(VERSION))?.finish())
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let version = Reader::new(bytes).u8()?;
+        let mut fields = Zeroizing::new(bytes.get(1..).unwrap_or_default().to_vec());
+        match version {
+            FIRST => {
+                let added = Self::added_since_first(&fields)?;
+                *fields = [fields.as_slice(), &added].concat();
+            }
+            VERSION => {}
+            _ => return Err(DecodeError::WrongLabel),
+        }
+        let mut reader = Reader::new(&fields);
+        let row = Self::read(&mut reader)?;
+        reader.finish()?;
+        Ok(row)
     }
 }
 
@@ -200,7 +260,7 @@ stored_struct! {
     }
 }
 
-stored_rows! { Conversation = 1, Creation = 1, RejoinReason = 1, }
+stored_rows! { Creation = 1, RejoinReason = 1, }
 
 /// Where conversations are kept.
 pub trait ConversationStore {
@@ -285,9 +345,35 @@ impl Conversation {
         matches!(self.state, ConversationState::Diverged | ConversationState::Gone)
     }
 
-    /// Whether it is worked on at the server: it is live, or this device is to enter it anew.
+    /// Whether it is worked on at the server: it is live, or this device is to enter it anew, or to go on in another channel.
     #[must_use]
     pub fn is_worked_on(&self) -> bool {
-        self.is_live() || matches!(self.state, ConversationState::NeedsRejoin { .. })
+        self.is_live() || self.is_replacing() || matches!(self.state, ConversationState::NeedsRejoin { .. })
+    }
+
+    /// Whether the channel that is to take its place is looked for.
+    #[must_use]
+    pub fn is_replacing(&self) -> bool {
+        matches!(self.state, ConversationState::Replacing { .. })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::conversation;
+
+    #[test]
+    fn a_row_of_before_replacements_is_read_as_the_only_channel_of_its_group() {
+        let channel = ChannelId::new([1; 32]);
+        let newest = conversation(channel);
+        let mut bytes = newest.encode().expect("fits");
+        // What version 2 added: a group, and three fields that say nothing.
+        bytes.truncate(bytes.len() - 32 - 1 - 4 - 1);
+        *bytes.first_mut().expect("a version") = FIRST;
+        assert_eq!(Conversation::decode(&bytes), Ok(newest.clone()));
+        assert_eq!((newest.group, newest.replaces), (channel, None));
+        bytes.push(0);
+        assert!(Conversation::decode(&bytes).is_err());
     }
 }

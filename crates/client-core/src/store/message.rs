@@ -52,6 +52,12 @@ stored_enum! {
             /// The content, as that member has it.
             content: Vec<u8>,
         },
+        /// Here the conversation goes on from another channel, for which somebody had a key recorded that does not belong to it
+        /// (L11).
+        Replaced = 8 {
+            /// Who did, if it is known.
+            culprit: Option<AccountId>,
+        },
     }
 }
 

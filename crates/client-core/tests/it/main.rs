@@ -17,6 +17,7 @@ mod processes;
 mod rejoin;
 mod renewed;
 mod repeats;
+mod replaced;
 mod restored;
 mod returned;
 mod state;

@@ -85,7 +85,12 @@ pub(crate) struct Snapshot {
     stores: Vec<MemoryStore>,
 }
 
+/// Changes what a client that is not honest asks.
+pub(crate) type Meddle = Box<dyn FnMut(&mut Request)>;
+
 pub(crate) struct World {
+    /// Applied to every call of the client of this name.
+    pub(crate) meddle: Option<(&'static str, Meddle)>,
     /// Applied to every answer to a call of the client of this name.
     pub(crate) tamper: Option<(&'static str, Tamper)>,
     pub(crate) now: Timestamp,
@@ -101,6 +106,7 @@ impl World {
         let server_store = std::sync::Arc::new(ServerStore::new());
         let server = serve(&server_store, Limits::default());
         let mut world = Self {
+            meddle: None,
             tamper: None,
             now: START,
             server,
@@ -362,7 +368,12 @@ impl World {
             Effect::Disconnect { kind } => {
                 client.links.remove(&kind);
             }
-            Effect::Call { id, kind, request } => {
+            Effect::Call { id, kind, mut request } => {
+                if let Some((name, meddle)) = &mut self.meddle
+                    && *name == client.name
+                {
+                    meddle(&mut request);
+                }
                 client.calls.push((now, request.clone()));
                 let Some(connection) = client.links.get(&kind) else {
                     client.inputs.push_back(Input::Response(id, Err(CallError::LinkLost)));

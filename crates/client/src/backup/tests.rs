@@ -101,6 +101,10 @@ fn filled(account: u8) -> Place {
         fresh_leaf: false,
         since: Timestamp(0),
         inviter: None,
+        group: CHANNEL,
+        replaces: None,
+        rounds: 0,
+        spoilt_at: None,
     };
     let tx = place.client.store_mut().begin().unwrap();
     tx.conversations().put_conversation(&conversation).unwrap();

@@ -51,6 +51,7 @@ pub struct Member {
 /// transaction fails.
 pub struct Group {
     pub(super) inner: MlsGroup,
+    /// The group's id: that of the channel it began in, which another one may have replaced since (DESIGN L11).
     pub(super) channel: ChannelId,
 }
 
@@ -157,7 +158,7 @@ impl Group {
         Ok(self.inner.delete(provider.storage())?)
     }
 
-    /// The channel.
+    /// The group's id: that of its first channel.
     #[must_use]
     pub const fn channel(&self) -> ChannelId {
         self.channel
@@ -206,7 +207,7 @@ impl Group {
     /// The keys that the exporter of the epoch in force yields. They are the channel's at epoch 0 and after a rolling commit,
     /// and at no other time (DESIGN L7).
     ///
-    /// Source:   protocol.md section 7: label "qpc/1 channel", context the channel's id.
+    /// Source:   protocol.md section 7: label "qpc/1 channel", context the group's id.
     pub fn channel_keys(&self, provider: &Provider<'_>) -> Result<ChannelKeys, E2eeError> {
         let exported = self
             .inner

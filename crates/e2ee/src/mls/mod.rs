@@ -19,6 +19,7 @@ mod provider;
 mod receive;
 mod records;
 mod rejoin;
+mod replacement;
 mod rules;
 mod storage;
 mod store;
@@ -39,7 +40,8 @@ pub use profile::{ConversationKind, MAX_REMOVED, MAX_TITLE_BYTES, PROFILE_EXTENS
 pub use provider::Provider;
 pub use receive::{CommitEffect, Received, StagedCommit};
 pub use records::{EntryRecords, RecordBook};
-pub use rejoin::{GroupSummary, inspect_group_info};
+pub use rejoin::{GroupSummary, inspect_group_info, named_group};
+pub use replacement::Replacement;
 pub use rules::Invalid;
 pub use store::{MemoryMlsStore, MlsStore, StoreFault};
 pub use suite::Suite;

@@ -38,6 +38,8 @@ const REFUSED: E2eeError = E2eeError::Mls { step: MlsStep::Rejoin };
 /// A group as its GroupInfo shows it.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct GroupSummary {
+    /// Its id.
+    pub group: ChannelId,
     /// Epoch and transcript.
     pub transcript: Transcript,
     /// Hash of its tree.
@@ -65,6 +67,7 @@ pub fn inspect_group_info(
     let (group, roster) = outside(provider, channel, info)?;
     let context = group.group_context();
     Ok(GroupSummary {
+        group: channel,
         transcript: Transcript {
             epoch: context.epoch().as_u64(),
             hash: transcript::digest(context.confirmed_transcript_hash()),
@@ -74,6 +77,16 @@ pub fn inspect_group_info(
         profile: roster.profile,
         members: roster.members,
     })
+}
+
+/// The group that a GroupInfo says it is of. Nothing of it is checked: [`inspect_group_info`] does that.
+///
+/// Whoever enters a channel that replaced another one learns the group's id from it.
+///
+/// Errors:   [`E2eeError::Forbidden`] if it does not parse, or names no group of ours.
+pub fn named_group(info: &GroupInfoBody) -> Result<ChannelId, E2eeError> {
+    let (group_info, _) = parse(info)?;
+    Ok(ChannelId::from_slice(group_info.group_id().as_slice()).ok_or(Invalid::OtherGroup)?)
 }
 
 impl Group {
@@ -127,7 +140,7 @@ impl Group {
 
 /// Names the rejoin key in a PreSharedKeyID.
 ///
-/// Source:   protocol.md section 7: `label("qpc/1 rejoin") || channel`.
+/// Source:   protocol.md section 7: `label("qpc/1 rejoin") || group id`.
 pub(super) fn psk_id(channel: &ChannelId) -> Vec<u8> {
     Writer::labelled("qpc/1 rejoin").fixed(channel).finish()
 }

@@ -31,8 +31,10 @@ const MAX_CONVERSATIONS: usize = 1024;
 const MAX_LINK_BYTES: usize = 512;
 /// Longest title in the list: somebody who makes groups with long titles must not fill an account's records.
 pub const MAX_LISTED_TITLE_BYTES: usize = 128;
-/// The version that this program writes. It reads the one before, which has no titles, as well.
-const LIST_VERSION: u8 = 2;
+/// The newest version, which says what a channel replaced. Records of which none did are written in the one before, so that programs
+/// read them which do not know of that.
+const LIST_VERSION: u8 = 3;
+const WITH_TITLES: u8 = 2;
 
 /// Whether the account is in a conversation.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -67,6 +69,8 @@ pub struct VaultConversation {
     /// The server's minute of the newest message that a device of the account knew when it wrote, 0 if there is none. It orders
     /// conversations, and nothing else.
     pub active: Timestamp,
+    /// The channel whose place it took (DESIGN L11).
+    pub replaces: Option<ChannelId>,
 }
 
 impl VaultConversation {
@@ -79,6 +83,7 @@ impl VaultConversation {
             self.keys_since = other.keys_since;
         }
         self.active = self.active.max(other.active);
+        self.replaces = self.replaces.max(other.replaces);
         if other.order() > self.order() {
             self.pinned = other.pinned;
             self.standing = other.standing;
@@ -217,8 +222,10 @@ impl ConversationList {
 
     fn encode(&self, shard: u32) -> Zeroizing<Vec<u8>> {
         let of_shard: Vec<_> = self.0.iter().filter(|(channel, _)| shard_of(channel) == shard).collect();
-        let writer = Writer::new().u8(LIST_VERSION).list(&of_shard, |writer, (channel, conversation)| {
-            writer
+        let replaces = of_shard.iter().any(|(_, conversation)| conversation.replaces.is_some());
+        let version = if replaces { LIST_VERSION } else { WITH_TITLES };
+        let writer = Writer::new().u8(version).list(&of_shard, |writer, (channel, conversation)| {
+            let writer = writer
                 .fixed(channel)
                 .text(&conversation.server)
                 .u8(conversation.kind)
@@ -232,7 +239,11 @@ impl ConversationList {
                 })
                 .text(&VaultConversation::listed_title(&conversation.title))
                 .list(conversation.peer.as_slice(), |writer, peer| writer.fixed(peer))
-                .u64(conversation.active.0)
+                .u64(conversation.active.0);
+            if !replaces {
+                return writer;
+            }
+            writer.list(conversation.replaces.as_slice(), |writer, channel| writer.fixed(channel))
         });
         // Room for the padding, so that nothing is left behind where the content was before.
         let mut content = Zeroizing::new(Vec::with_capacity(MAX_VAULT_BYTES));
@@ -270,11 +281,15 @@ fn decode(item: &mut Reader<'_>, version: u8) -> Result<VaultConversation, Decod
         title: String::new(),
         peer: None,
         active: Timestamp(0),
+        replaces: None,
     };
-    if version >= LIST_VERSION {
+    if version >= WITH_TITLES {
         conversation.title = item.text(MAX_LISTED_TITLE_BYTES)?.to_owned();
         conversation.peer = item.list::<_, DecodeError>(1, |peer| Ok(AccountId::new(peer.array()?)))?.pop();
         conversation.active = Timestamp(item.u64()?);
+    }
+    if version >= LIST_VERSION {
+        conversation.replaces = item.list::<_, DecodeError>(1, |item| Ok(ChannelId::new(item.array()?)))?.pop();
     }
     Ok(conversation)
 }
@@ -290,9 +305,10 @@ mod tests {
 
     /// Few values of each field, so that collisions are met.
     fn conversation() -> impl Strategy<Value = VaultConversation> {
-        let (point, shown) = ((0u64..3, 0u8..2), ("[ab]?", prop::option::of(0u8..2), 0u64..3));
+        let past = prop::option::of(0u8..2);
+        let (point, shown) = ((0u64..3, 0u8..2), ("[ab]?", prop::option::of(0u8..2), 0u64..3, past));
         let what = (0u8..2, 0u8..2, 0u8..3, 0u64..3, point, any::<bool>(), shown);
-        what.prop_map(|(server, kind, keys, since, point, left, (title, peer, active))| VaultConversation {
+        what.prop_map(|(server, kind, keys, since, point, left, (title, peer, active, past))| VaultConversation {
             server: format!("qpc://chat{server}.example"),
             kind,
             keys: Zeroizing::new([keys; 96]),
@@ -302,6 +318,7 @@ mod tests {
             title,
             peer: peer.map(|peer| AccountId::new([peer; 32])),
             active: Timestamp(active),
+            replaces: past.map(|past| ChannelId::new([past; 32])),
         })
     }
 
@@ -340,7 +357,9 @@ mod tests {
 
         #[test]
         fn bytes_from_outside_are_refused_without_a_panic(bytes in vec(any::<u8>(), 0..600)) {
-            let _ = (decode(&mut Reader::new(&bytes), 1), decode(&mut Reader::new(&bytes), 2));
+            for version in 1..=LIST_VERSION {
+                let _ = decode(&mut Reader::new(&bytes), version);
+            }
             let key = StateKey::from_bytes(&[1; 32]);
             prop_assert!(ConversationList::default().open(&key, ALICE, 16, 1, &bytes).is_err());
         }
@@ -365,6 +384,7 @@ mod tests {
             title: "tea".to_owned(),
             peer: None,
             active: Timestamp(60_000),
+            replaces: None,
         }
     }
 
@@ -429,6 +449,16 @@ mod tests {
         let untitled = VaultConversation { title: String::new(), active: Timestamp(0), ..known };
         assert_eq!(list.iter().collect::<Vec<_>>(), [(&ChannelId::new([0x0F; 32]), &untitled)]);
         assert_eq!(list.open(&key, ALICE, 16, 1, &later), Err(DecodeError::WrongLabel.into()));
+    }
+
+    #[test]
+    fn only_a_record_with_a_channel_that_replaced_another_is_of_the_newest_version() {
+        let new = VaultConversation { replaces: Some(ChannelId::new([0x0E; 32])), ..entry(1, Standing::Joined) };
+        let mut list = ConversationList::default();
+        list.add(ChannelId::new([0x0F; 32]), new);
+        list.add(ChannelId::new([0x1F; 32]), entry(1, Standing::Joined));
+        let versions: Vec<u8> = (0..3).map(|shard| list.encode(shard)[0]).collect();
+        assert_eq!(versions, [LIST_VERSION, WITH_TITLES, WITH_TITLES]);
     }
 
     #[test]

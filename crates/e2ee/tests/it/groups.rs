@@ -355,3 +355,26 @@ fn a_message_and_a_commit_write_a_small_part_of_a_group_of_64() {
     let message = counting.written.get();
     assert!(message < 2500, "{message} bytes");
 }
+
+#[test]
+fn members_of_one_epoch_derive_the_same_replacements_and_nobody_else_does() {
+    for suite in [Suite::Hybrid, Suite::Classical] {
+        let (alice, bob) = (Account::new("alice", 1), Account::new("bob", 1));
+        let mut devices = [alice.device(0), bob.device(0)];
+        let mut log = group_of(suite, &[&alice, &bob], &mut devices);
+        let derive = |device: &mut Device, number| {
+            device.with_group(|group, provider, _| group.replacement(provider, number).expect("derives"))
+        };
+        let [phone, laptop] = &mut devices;
+        let first = derive(phone, 1);
+        assert_eq!(derive(laptop, 1), first, "{suite:?}");
+        assert_eq!(derive(phone, 1), first, "as often as it is asked for");
+        let second = derive(phone, 2);
+        assert!(second.channel != first.channel && second.keys != first.keys);
+        assert!(first.keys != phone.keys() && first.channel != CHANNEL);
+        let (aad, pending) = laptop.commit(&log, &Change::default());
+        log.append_commit(aad, &pending, Vec::new());
+        phone.catch_up(&log);
+        assert_ne!(derive(phone, 1).channel, first.channel, "another epoch");
+    }
+}

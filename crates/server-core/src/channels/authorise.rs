@@ -23,6 +23,31 @@ pub(super) fn current(
     }
 }
 
+/// The last position that the holder of the attached keys may read: the end of the log with the current key, with an earlier one
+/// the commit that ended it. What came before that commit the key was in force for; nothing later is shown.
+///
+/// Errors:   `access-denied` if the channel never had any of these keys, or does not exist.
+pub(super) fn readable(
+    tx: &mut dyn StoreTx,
+    channel: &ChannelId,
+    attached: &[AccessPublicKey],
+) -> Result<u64, Refusal> {
+    match current(tx, channel, attached) {
+        Ok(row) => return Ok(row.last.position),
+        Err(Refusal::Call(failure)) if failure.code == ErrorCode::AccessDenied => {}
+        Err(refusal) => return Err(refusal),
+    }
+    let mut furthest = None;
+    for access in attached {
+        match reach(tx, channel, access) {
+            Ok((row, reach)) => furthest = furthest.max(Some(row.last.position.min(reach.through()))),
+            Err(Refusal::Call(_)) => {}
+            Err(refusal) => return Err(refusal),
+        }
+    }
+    furthest.ok_or_else(|| ErrorCode::AccessDenied.into())
+}
+
 /// The channel, and the last position that the holder of `access` may be pushed: the rolling commit that ended the key, or
 /// the end of the log (DESIGN L8).
 ///

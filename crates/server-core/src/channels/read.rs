@@ -1,8 +1,8 @@
-//! `channel-read`: a page of the log, for the current key.
+//! `channel-read`: a page of the log, as far as the key reaches.
 
 use quicprochat_wire::call::channel::{ChannelPage, ChannelRead};
 
-use super::{authorise::current, page::page};
+use super::{authorise::readable, page::page};
 use crate::{connection::ChannelConnection, shared::Core, store, store::Refusal};
 
 pub(crate) async fn read(
@@ -12,8 +12,8 @@ pub(crate) async fn read(
 ) -> Result<ChannelPage, Refusal> {
     let attached = connection.keys(&request.channel)?;
     store::read(&*core.store, move |tx| {
-        let row = current(tx, &request.channel, &attached)?;
-        Ok(page(tx, &request.channel, request.after, row.last.position, request.limit)?)
+        let through = readable(tx, &request.channel, &attached)?;
+        Ok(page(tx, &request.channel, request.after, through, request.limit)?)
     })
     .await
 }

@@ -20,7 +20,8 @@ impl Scenario {
             for keys in kept {
                 let Ok(bytes) = <[u8; 96]>::try_from(keys.as_slice()) else { continue };
                 let keys = ChannelKeys::from_bytes(&bytes);
-                if keys.access_public() != current && self.world.reads_with(channel, &keys) {
+                let end = self.end_of(channel, keys.access_public());
+                if keys.access_public() != current && self.world.reads_with(channel, &keys, end) {
                     wrong.push(format!("a key that was replaced reads {channel:?}"));
                 }
             }
@@ -54,6 +55,12 @@ impl Scenario {
             found.now_or_never().and_then(Result::ok).flatten()
         };
         self.channels().into_iter().filter_map(of).collect()
+    }
+
+    /// Position of the commit that ended a key, as far as the server knows the key.
+    fn end_of(&self, channel: ChannelId, access: AccessPublicKey) -> u64 {
+        let found = read(self.world.server_store(), move |tx| Ok(tx.channels().key(&channel, &access)?));
+        found.now_or_never().and_then(Result::ok).flatten().and_then(|row| row.until).unwrap_or(0)
     }
 
     /// The accounts in a conversation, as the device says that has read furthest.

@@ -156,16 +156,16 @@ impl World {
         self.host.set_limits(limits);
     }
 
-    /// Whether whoever holds these keys of a channel may read it, with a client that asks for everything.
-    pub(crate) fn reads_with(&mut self, channel: ChannelId, keys: &ChannelKeys) -> bool {
+    /// Whether whoever holds these keys of a channel may read anything behind `after`, with a client that asks for everything.
+    pub(crate) fn reads_with(&mut self, channel: ChannelId, keys: &ChannelKeys, after: u64) -> bool {
         self.host.set_faults(HostFaults::default(), 0);
         let Some((conn, challenge)) = self.greet(ConnectionKind::Channel) else { return false };
         let access = keys.access_public();
         let signature = keys.access().sign(&attach_text(&FINGERPRINT, &challenge, &channel, &access)).to_vec();
         let attached = self.ask(conn, ChannelAttach { channel, access, signature }.into());
-        let read = self.ask(conn, ChannelRead { channel, after: 0, limit: 1 }.into());
+        let read = self.ask(conn, ChannelRead { channel, after, limit: 1 }.into());
         self.close(conn);
-        matches!((attached, read), (Some(Ok(_)), Some(Ok(Response::ChannelPage(_)))))
+        matches!((attached, read), (Some(Ok(_)), Some(Ok(Response::ChannelPage(page)))) if !page.entries.is_empty())
     }
 
     /// Whether the server takes a token again that it took with a delivery; `None` if there was none.
