@@ -7,7 +7,7 @@ use quicprochat_client_core::{
 };
 use quicprochat_wire::{ChannelId, Duration};
 
-use super::{DAY, MARKER, Scenario, Text};
+use super::{Block, DAY, MARKER, Scenario, Text};
 use crate::{
     people::{MAX_DEVICES_EACH, NAMES},
     world::{DeviceIx, Fate, Runner},
@@ -41,7 +41,7 @@ impl Scenario {
                 return;
             }
             if self.plan.server_goes_back && self.backup.is_none() && self.dice.chance(100) {
-                self.backup = Some(self.world.back_up_server());
+                self.back_up_server();
             }
         }
         self.world.run_for(Duration::from_secs(20));
@@ -125,8 +125,10 @@ impl Scenario {
         for _ in 0..runs {
             let (words, content) = self.words(device);
             let runner = self.runner(device);
+            let (given, there) = (self.world.now(), self.conversation(device, &channel));
             let command = self.world.give(device, Command::Send { channel, content }, runner);
-            self.texts.insert(words, Text { command, device, channel: Some(channel) });
+            let cursor = there.map(|conversation| conversation.cursor.position);
+            self.texts.insert(words, Text { command, device, channel: Some(channel), given, cursor });
         }
     }
 
@@ -177,8 +179,9 @@ impl Scenario {
         let (words, content) = self.words(device);
         let name = NAMES.get(peer).copied().unwrap_or_default().to_owned();
         let runner = self.runner(device);
+        let given = self.world.now();
         let command = self.world.give(device, Command::Dm { name, content, suite: SuiteChoice::Hybrid }, runner);
-        self.texts.insert(words, Text { command, device, channel: None });
+        self.texts.insert(words, Text { command, device, channel: None, given, cursor: None });
     }
 
     fn answer_request(&mut self, device: DeviceIx) {
@@ -186,8 +189,9 @@ impl Scenario {
         let Some((invitation, from)) = self.dice.pick(&open).copied() else { return };
         let runner = self.runner(device);
         if self.dice.chance(60) {
-            self.blocked.push((self.world.device(device).person, from));
-            self.world.give(device, Command::BlockRequest { invitation }, runner);
+            let person = self.world.device(device).person;
+            let command = self.world.give(device, Command::BlockRequest { invitation }, runner);
+            self.blocked.push(Block { person, from, command });
         } else {
             self.world.give(device, Command::AcceptRequest { invitation }, runner);
         }
@@ -294,7 +298,7 @@ impl Scenario {
             self.lost_logs.push((device, channel, log));
         }
         self.world.restore_client(device, &copy);
-        self.put_back.insert(device);
+        self.put_back.insert(device, self.world.now());
         self.model.forget(device);
         self.disturb();
         if self.dice.chance(500) {

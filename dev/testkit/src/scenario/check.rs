@@ -3,15 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use quicprochat_client_core::{
-    Event, Outcome,
     store::{Conversation, ConversationState, LogBody, LogEntry, RejoinReason},
     views::{self, ConversationView},
 };
 use quicprochat_wire::{AccountId, ChannelId, DeviceId, MessageId, Timestamp};
 
 use super::{
-    Scenario, Summary,
+    Block, Scenario, Summary,
     history::History,
+    losses::lost,
+    model::comes_in,
     view::{ServerLog, words},
 };
 use crate::world::{DeviceIx, Fate};
@@ -103,7 +104,7 @@ impl Scenario {
         let is_member = able && history.members().contains(&of.account) && is_leaf && server.is_some();
         match conversation {
             Some(conversation) if is_member => {
-                wrong.extend(self.as_member(&conversation, &log, history, server, &of.account));
+                wrong.extend(self.as_member(device, &conversation, &log, history, server));
             }
             Some(conversation) if able && conversation.state == ConversationState::Active => {
                 wrong.push("believes to be in, and is not".to_owned());
@@ -112,8 +113,8 @@ impl Scenario {
                 && !self.aged
                 && !self.plan.forgets()
                 // What its store has forgotten, nobody may have written down yet.
-                && !self.put_back.contains(&device)
-                && !self.turned_down(of.person, channel)
+                && !self.has_forgotten(device, history.last_stay(&of.account).and_then(|stay| history.time(stay.from)))
+                && !self.turned_down(of.person, &of.account, history)
                 && self.leaves(channel).is_some()
                 && !self.invited_in_vain(&of.account, history) =>
             {
@@ -138,12 +139,13 @@ impl Scenario {
 
     fn as_member(
         &self,
+        device: DeviceIx,
         conversation: &Conversation,
         log: &[LogEntry],
         history: &History,
         server: Option<&ServerLog>,
-        account: &AccountId,
     ) -> Vec<String> {
+        let account = &self.world.device(device).account;
         let mut wrong = Vec::new();
         let bad_welcome = ConversationState::NeedsRejoin { reason: RejoinReason::BadWelcome };
         // It has heard of the conversation from its account's other devices only.
@@ -170,21 +172,20 @@ impl Scenario {
             return vec![format!("is a member and in state {:?}", conversation.state)];
         }
         // A device may come later than its account, never before.
-        let comes_in = |entry: &&LogEntry| matches!(entry.body, LogBody::Joined | LogBody::Gap { .. });
-        let entrance = log.iter().rev().find(comes_in);
+        let enters = |entry: &&LogEntry| comes_in(&entry.body);
+        let entrance = log.iter().rev().find(enters);
         // What another device archived may stand where this one came in.
         let let_in = || log.iter().find(|entry| self.plan.archive && history.lets_in(account, entry.seq));
         let entrance = entrance.or_else(let_in);
         let joined = entrance.map(|entry| entry.seq);
         // By its own commit, or by somebody else's.
         let entered = entrance.is_some_and(|entry| entry.sender == *account && history.was_in(account, entry.seq));
-        let from = joined.unwrap_or(0).max(history.last_stay(account).map_or(0, |stay| stay.from));
         if !entered && !joined.is_some_and(|seq| history.lets_in(account, seq)) {
             wrong.push(format!("joined at {joined:?}, where nobody let it in"));
         }
-        let shown: BTreeSet<u64> = log.iter().map(|entry| entry.seq).collect();
-        let missing = history.entries.keys().filter(|seq| **seq > from && !shown.contains(seq));
-        wrong.extend(missing.map(|seq| format!("lacks #{seq}")));
+        let first = log.iter().find(enters).or(entrance).map_or(0, |entry| entry.seq);
+        let gaps = self.gaps(device, &conversation.channel);
+        wrong.extend(lost(log, history, account, first, &gaps).into_iter().map(|seq| format!("lacks #{seq}")));
         if let Some(server) = server {
             if conversation.cursor != server.last {
                 let (cursor, last) = (conversation.cursor.position, server.last.position);
@@ -241,121 +242,18 @@ impl Scenario {
         writer.is_some_and(|device| gone(device) || waits(device))
     }
 
-    /// Whether a person has turned down whoever invites to a channel.
-    fn turned_down(&self, person: usize, _: &ChannelId) -> bool {
-        self.blocked.iter().any(|(blocker, _)| *blocker == person)
+    /// Whether a person has turned down whoever invited their account: what that one sends is dropped.
+    fn turned_down(&self, person: usize, account: &AccountId, history: &History) -> bool {
+        let from = history.last_stay(account).and_then(|stay| history.entries.get(&stay.from));
+        let Some(inviter) = from.map(|entry| entry.sender) else { return false };
+        let by = |block: &Block| block.person == person && block.from == inviter;
+        let holds = |block: &Block| !matches!(self.world.fate(block.command), Fate::Done(Err(_)));
+        self.blocked.iter().any(|block| by(block) && holds(block))
     }
 
-    /// Every text that somebody was told stands in a log does, once; one that was refused does not; one that waits is gone
-    /// only with its writer.
-    fn texts_where_they_belong(&self, histories: &BTreeMap<ChannelId, History>) -> Vec<String> {
-        let mut wrong = Vec::new();
-        let mut places: BTreeMap<String, Vec<(ChannelId, &LogEntry)>> = BTreeMap::new();
-        for (channel, history) in histories {
-            for entry in history.entries.values() {
-                if let Some(words) = words(entry) {
-                    places.entry(words).or_default().push((*channel, entry));
-                }
-            }
-        }
-        for (words, found) in &places {
-            match self.texts.get(words) {
-                None => wrong.push(format!("{words:?} was never written")),
-                Some(text) if found.iter().any(|(_, entry)| entry.sender != self.world.device(text.device).account) => {
-                    wrong.push(format!("{words:?} is shown as somebody else's"));
-                }
-                Some(text) if text.channel.is_some_and(|asked| found.iter().any(|(channel, _)| *channel != asked)) => {
-                    wrong.push(format!("{words:?} stands in another conversation than it was written to"));
-                }
-                Some(_) if found.len() > 1 => wrong.push(format!("{words:?} stands {} times", found.len())),
-                Some(_) => {}
-            }
-        }
-        for (words, text) in &self.texts {
-            let found = places.get(words).and_then(|found| found.first());
-            let writer = self.world.device(text.device);
-            match self.world.fate(text.command) {
-                Fate::Done(Ok(Outcome::Sent { channel, id, seq })) => {
-                    let there = found.is_some_and(|(at, entry)| at == channel && entry.id == *id && entry.seq == *seq);
-                    if !there && self.server_log(channel).is_some() {
-                        wrong.push(format!("{words:?} was sent as #{seq} of {channel:?} and is not there"));
-                    }
-                }
-                Fate::Done(Ok(Outcome::Queued { channel, intent })) if found.is_none() => {
-                    let rejected = |event: &Event| matches!(event, Event::Rejected { intent: of, .. } if of == intent);
-                    let state = self.conversation(text.device, channel).map(|found| found.state);
-                    let stuck = matches!(state, Some(ConversationState::NeedsRejoin { .. }));
-                    // What waited in a store that is no more is no more, either.
-                    let unable = self.put_back.contains(&text.device)
-                        || !self.able().contains(&text.device)
-                        || (stuck && self.plan.forgets());
-                    let left =
-                        unable || histories.get(channel).is_some_and(|history| history.was_removed(&writer.account));
-                    let gone = self.server_log(channel).is_none();
-                    if !(left || gone || writer.events.iter().any(rejected)) {
-                        wrong.push(format!("{words:?} was queued in {channel:?} and never sent"));
-                    }
-                }
-                Fate::Done(Err(error)) if found.is_some() => {
-                    wrong.push(format!("{words:?} failed with {error:?} and stands in the log"));
-                }
-                _ => {}
-            }
-        }
-        for device in self.everybody() {
-            wrong.extend(self.accepted_stands(device, histories));
-        }
-        wrong
-    }
-
-    /// Every message that a device was told is accepted stands where it was told.
-    fn accepted_stands(&self, device: DeviceIx, histories: &BTreeMap<ChannelId, History>) -> Vec<String> {
-        let mut wrong = Vec::new();
-        for event in &self.world.device(device).events {
-            let Event::Accepted { channel, id, seq, .. } = event else { continue };
-            let stands = histories.get(channel).and_then(|history| history.entries.get(seq));
-            let is_it = stands.is_some_and(|entry| entry.id == *id);
-            if !is_it && self.server_log(channel).is_some() {
-                wrong.push(format!("{} was told that {id:?} is #{seq} of {channel:?}", self.name(device)));
-            }
-        }
-        wrong
-    }
-
-    /// Every commit that somebody was told is accepted stands in the log.
-    fn commits_stand(&self, histories: &BTreeMap<ChannelId, History>) -> Vec<String> {
-        use quicprochat_client_core::Command;
-        let mut wrong = Vec::new();
-        for given in self.world.commands().values() {
-            let Fate::Done(Ok(Outcome::Committed { seq, added, .. })) = &given.fate else { continue };
-            let (Command::Invite { channel, .. } | Command::Remove { channel, .. } | Command::Rename { channel, .. }) =
-                &given.command
-            else {
-                continue;
-            };
-            let entry = histories.get(channel).and_then(|history| history.entries.get(seq));
-            let as_told = match (entry.map(|entry| &entry.body), &given.command) {
-                (Some(LogBody::Membership { added: by_log, devices_added, .. }), Command::Invite { .. }) => {
-                    *devices_added > 0 || added.iter().all(|account| by_log.contains(account))
-                }
-                (Some(LogBody::Membership { removed, .. }), Command::Remove { .. }) => !removed.is_empty(),
-                (Some(LogBody::Renamed { title }), Command::Rename { title: asked, .. }) => title == asked,
-                // It had that title already.
-                (Some(LogBody::Updated), Command::Rename { title: asked, .. }) => {
-                    let before = histories.get(channel).into_iter().flat_map(|history| history.entries.range(..*seq));
-                    let mut titles = before.filter_map(|(_, entry)| match &entry.body {
-                        LogBody::Renamed { title } => Some(title),
-                        _ => None,
-                    });
-                    titles.next_back() == Some(asked)
-                }
-                _ => false,
-            };
-            if !as_told && self.server_log(channel).is_some() {
-                wrong.push(format!("{} committed #{seq} of {channel:?}, which is {entry:?}", self.name(given.device)));
-            }
-        }
-        wrong
+    /// Whether a device's store was put back to an older copy after a moment.
+    pub(super) fn has_forgotten(&self, device: DeviceIx, since: Option<Timestamp>) -> bool {
+        self.put_back.get(&device).is_some_and(|at| since.is_none_or(|since| since <= *at))
     }
 
     /// Two people have one conversation of the two, and both read it in the same order. Devices that are not in the same

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use quicprochat_client_core::store::{LogBody, LogEntry};
-use quicprochat_wire::{AccountId, DeviceId};
+use quicprochat_wire::{AccountId, DeviceId, Timestamp};
 
 use super::model::{plain, same};
 
@@ -27,6 +27,13 @@ pub(super) struct Stay {
     pub(super) from: u64,
     /// Position of the commit that removed it.
     pub(super) until: Option<u64>,
+}
+
+impl Stay {
+    /// Whether it lasted when something came to stand at a position; what ended it belongs to it.
+    fn has(&self, seq: u64) -> bool {
+        self.from < seq && self.until.is_none_or(|until| seq <= until)
+    }
 }
 
 impl History {
@@ -112,9 +119,23 @@ impl History {
         is_in(&self.stays, account, seq)
     }
 
-    /// Whether an account was ever removed.
-    pub(super) fn was_removed(&self, account: &AccountId) -> bool {
-        self.stays.get(account).is_some_and(|stays| stays.iter().any(|stay| stay.until.is_some()))
+    /// Whether an account was in when something came to stand at a position, and had not said that it leaves.
+    pub(super) fn listens(&self, account: &AccountId, seq: u64) -> bool {
+        let Some(stays) = self.stays.get(account) else { return false };
+        let Some(stay) = stays.iter().find(|stay| stay.has(seq)) else { return false };
+        let leaves = |(_, entry): (&u64, &LogEntry)| entry.sender == *account && entry.body == LogBody::Leave;
+        !self.entries.range(stay.from..seq).any(leaves)
+    }
+
+    /// Whether an account was removed behind a position.
+    pub(super) fn was_removed_after(&self, account: &AccountId, seq: u64) -> bool {
+        let stays = self.stays.get(account);
+        stays.is_some_and(|stays| stays.iter().any(|stay| stay.until.is_some_and(|until| until > seq)))
+    }
+
+    /// The server's time of what stands at a position.
+    pub(super) fn time(&self, seq: u64) -> Option<Timestamp> {
+        self.entries.get(&seq).map(|entry| entry.time)
     }
 
     /// Whether an account may show what stands at a position.
@@ -125,6 +146,5 @@ impl History {
 }
 
 fn is_in(stays: &BTreeMap<AccountId, Vec<Stay>>, account: &AccountId, seq: u64) -> bool {
-    let during = |stay: &Stay| stay.from < seq && stay.until.is_none_or(|until| seq <= until);
-    stays.get(account).is_some_and(|stays| stays.iter().any(during))
+    stays.get(account).is_some_and(|stays| stays.iter().any(|stay| stay.has(seq)))
 }

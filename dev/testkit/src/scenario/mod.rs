@@ -4,19 +4,23 @@ mod actions;
 mod archive;
 mod check;
 mod history;
+mod losses;
 mod model;
+mod put_back;
 mod settle;
 mod thief;
+mod told;
 mod view;
 
 use core::fmt;
 use std::collections::{BTreeMap, BTreeSet};
 
 use quicprochat_client_core::{CommandId, store::LogEntry};
-use quicprochat_server_core::{Limits, store::memory::MemoryStore as ServerStore};
-use quicprochat_wire::{ChannelId, Duration, Timestamp};
+use quicprochat_server_core::Limits;
+use quicprochat_wire::{AccountId, ChannelId, Duration, Timestamp};
 
 use model::Model;
+use put_back::Backup;
 
 use crate::{
     chance::Dice,
@@ -137,6 +141,18 @@ struct Text {
     device: DeviceIx,
     /// Where to; `None` for a direct message, which finds its channel itself.
     channel: Option<ChannelId>,
+    /// When.
+    given: Timestamp,
+    /// How far the device had read there.
+    cursor: Option<u64>,
+}
+
+/// An invitation that somebody turned down.
+#[derive(Clone, Debug)]
+struct Block {
+    person: usize,
+    from: AccountId,
+    command: CommandId,
 }
 
 /// A scenario under way.
@@ -146,8 +162,7 @@ pub struct Scenario {
     plan: Plan,
     texts: BTreeMap<String, Text>,
     titles: Vec<String>,
-    /// Invitations that somebody turned down, by person and sender.
-    blocked: Vec<(usize, quicprochat_wire::AccountId)>,
+    blocked: Vec<Block>,
     /// Devices that were revoked, with the conversations in which the device was that revoked them.
     revoked: BTreeSet<DeviceIx>,
     /// People whose account is gone.
@@ -156,8 +171,8 @@ pub struct Scenario {
     looks: u64,
     /// What was wrong after a step.
     violations: Vec<String>,
-    /// Devices whose store was put back.
-    put_back: BTreeSet<DeviceIx>,
+    /// Devices whose store was put back, and when that was done last.
+    put_back: BTreeMap<DeviceIx, Timestamp>,
     /// What such stores showed before: nobody else may have been there to read it.
     lost_logs: Vec<(DeviceIx, ChannelId, Vec<LogEntry>)>,
     /// When something last went wrong on purpose.
@@ -165,7 +180,7 @@ pub struct Scenario {
     /// Whether so many days passed that a KeyPackage may be gone before the invitation made with it comes.
     aged: bool,
     /// An older state of the server, to go back to.
-    backup: Option<ServerStore>,
+    backup: Option<Backup>,
 }
 
 /// What a scenario that failed leaves.
@@ -230,7 +245,7 @@ impl Scenario {
             blocked: Vec::new(),
             revoked: BTreeSet::new(),
             gone: BTreeSet::new(),
-            put_back: BTreeSet::new(),
+            put_back: BTreeMap::new(),
             lost_logs: Vec::new(),
             model: Model::default(),
             looks: 0,

@@ -1,10 +1,10 @@
 //! The end of a scenario: nothing goes wrong any more, everybody is there, and everything that was begun comes to its end.
 
-use quicprochat_client_core::{Command, CommandId, Event, Outcome, store::ConversationState};
+use quicprochat_client_core::{Command, CommandId, Outcome};
 use quicprochat_server_core::Limits;
 use quicprochat_wire::Duration;
 
-use super::{Scenario, model::comes_in};
+use super::Scenario;
 use crate::world::{Fate, Faults, Runner};
 
 /// Rounds of listening and catching up before it counts as never ending.
@@ -52,51 +52,6 @@ impl Scenario {
         }
         last.push("does not come to rest".to_owned());
         Err(last)
-    }
-
-    /// The server is put back to its backup. Whoever has read further has to notice; nobody shows what the server has not and
-    /// believes that all is well.
-    pub(super) fn server_goes_back(&mut self) -> Vec<String> {
-        let Some(backup) = self.backup.take() else { return Vec::new() };
-        self.world.set_faults(Faults::none());
-        self.world.restore_server(&backup);
-        self.world.run_for(MINUTE);
-        for _ in 0..2 {
-            for device in self.able() {
-                self.world.set_online(device, true);
-                self.world.give(device, Command::Listen, Runner::Resident);
-                self.world.give(device, Command::Sync, Runner::OneShot);
-            }
-            self.world.run_for(MINUTE * 3);
-        }
-        let mut wrong: Vec<String> = self.world.errors().to_vec();
-        for channel in self.channels() {
-            let server = self.server_log(&channel);
-            for device in self.able() {
-                let active = self.conversation(device, &channel);
-                let Some(active) = active.filter(|found| found.state == ConversationState::Active) else { continue };
-                if self.world.device(device).events.contains(&Event::DeviceRevoked) {
-                    // It was enrolled after the backup, and has been told so.
-                    continue;
-                }
-                let name = self.name(device);
-                let Some(server) = &server else {
-                    wrong.push(format!("{name} believes in {channel:?}, which the server has not"));
-                    continue;
-                };
-                let stands = |seq: u64| server.entries.iter().find(|entry| entry.at.position == seq);
-                if stands(active.cursor.position).is_some_and(|entry| entry.at != active.cursor) {
-                    wrong.push(format!("{name} has read another past of {channel:?} and has not noticed"));
-                }
-                for entry in self.world.log(device, &channel) {
-                    let known = comes_in(&entry.body) || entry.seq < server.first;
-                    if !known && stands(entry.seq).is_none_or(|found| found.id != entry.id) {
-                        wrong.push(format!("{name} shows #{} of {channel:?}, which the server has not", entry.seq));
-                    }
-                }
-            }
-        }
-        wrong
     }
 
     /// A one-shot sync of every device.

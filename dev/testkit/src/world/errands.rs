@@ -1,10 +1,14 @@
 //! Things that happen at one go between two moments of a world: what people do with their passwords, what a thief tries, what an
 //! operator does to the server.
 
+use futures::FutureExt as _;
 use quicprochat_client_core::store::MemoryStore;
 use quicprochat_e2ee::channel::{ChannelKeys, open_keyring};
 use quicprochat_identity::attach_text;
-use quicprochat_server_core::{Limits, store::memory::MemoryStore as ServerStore};
+use quicprochat_server_core::{
+    Limits, Recovery,
+    store::{StateKey, memory::MemoryStore as ServerStore, write},
+};
 use quicprochat_wire::{
     AccessPublicKey, CallFailure, Challenge, ChannelId, ConnectionKind, MessageId, Request, Response,
     call::{
@@ -125,13 +129,19 @@ impl World {
         self.host.store().snapshot()
     }
 
-    /// The server is put back to an older backup, and starts on it.
-    pub fn restore_server(&mut self, backup: &ServerStore) {
+    /// The server is put back to an older backup, and starts on it; with the mark of a restore it takes nothing new for channels
+    /// for a while.
+    pub fn restore_server(&mut self, backup: &ServerStore, marked: bool) {
         self.note(format_args!("the server is put back"));
         self.kill_server();
         self.break_conns(|_| true);
         self.release_promises();
-        self.host.store().restore(backup);
+        let copy = backup.snapshot();
+        if marked {
+            let mark = write(&copy, |tx| Ok(tx.state().put(StateKey::Recovery, &Recovery::PENDING.encode())?));
+            mark.now_or_never().expect("in memory, at once").expect("a store without faults");
+        }
+        self.host.store().restore(&copy);
     }
 
     /// What a device's store is now, to go back to.
