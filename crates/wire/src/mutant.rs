@@ -49,11 +49,15 @@ pub enum Mutant {
     RatchetNotKept,
     /// A client passes over entries of its own that its store does not know.
     TrustOldStore,
+    /// A client that enters anew does not say what it could not read.
+    HideGap,
+    /// A client does not offer a server what it lost.
+    GiveNothingBack,
 }
 
 impl Mutant {
     /// All of them.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 23] = [
         Self::AcknowledgeBeforeSync,
         Self::AcceptStaleCommit,
         Self::SkipIdCheck,
@@ -75,6 +79,8 @@ impl Mutant {
         Self::KeyringToRemoved,
         Self::RatchetNotKept,
         Self::TrustOldStore,
+        Self::HideGap,
+        Self::GiveNothingBack,
     ];
 }
 

@@ -23,6 +23,7 @@ use quicprochat_wire::{
         ChainPoint, ChannelEntry, ChannelGroupInfo, ChannelRead, Enqueued, EntryKind, GroupInfo, TreeChunks,
     },
     limits::MAX_PAGE_ENTRIES,
+    mutant::{Mutant, is_on},
     time::Duration,
 };
 
@@ -503,7 +504,9 @@ fn entered(
     let leaving = cx.tx.outbox().outbox_of(&channel)?.iter().any(|row| row.purpose == MessagePurpose::Leave);
     conversation.state = if leaving { ConversationState::Leaving } else { ConversationState::Active };
     let body = match missed {
-        (from, to) if from <= to => repair::opened(cx, &channel, GapRow { seq: at.position, from, to })?,
+        (from, to) if from <= to && !is_on(Mutant::HideGap) => {
+            repair::opened(cx, &channel, GapRow { seq: at.position, from, to })?
+        }
         _ => LogBody::Joined,
     };
     let time = time.unwrap_or(cx.server_minute());

@@ -24,6 +24,7 @@ use quicprochat_wire::{
     },
     chain,
     limits::{MAX_PAGE_BYTES, MAX_PAGE_ENTRIES},
+    mutant::{Mutant, is_on},
     time::Duration,
 };
 
@@ -177,7 +178,7 @@ pub(super) fn found_short(
 ) -> Result<(), EngineError> {
     let (channel, cursor) = (conversation.channel, conversation.cursor);
     let missing = read.saturating_sub(last.position);
-    if last.position >= cursor.position {
+    if last.position >= cursor.position || is_on(Mutant::GiveNothingBack) {
         return lost(cx, session, conversation, missing);
     }
     let next = cx.tx.raw_log().raw_after(&channel, last.position, 1)?.pop();

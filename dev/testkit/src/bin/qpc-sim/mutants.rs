@@ -63,6 +63,8 @@ const fn rule(mutant: Mutant) -> &'static str {
         Mutant::KeyringToRemoved => "new keys are sealed to those who stay, and nobody else",
         Mutant::RatchetNotKept => "a ratchet step is stored before its message leaves",
         Mutant::TrustOldStore => "a store that was put back enters its groups anew",
+        Mutant::HideGap => "what a device could not read shows as a gap",
+        Mutant::GiveNothingBack => "a server that was put back is given back what it lost",
     }
 }
 
