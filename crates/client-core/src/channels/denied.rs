@@ -96,3 +96,32 @@ fn note(cx: &Cx<'_>, channel: &ChannelId, since: Option<Timestamp>) -> Result<()
 fn name(channel: &ChannelId) -> String {
     format!("denied/{channel}")
 }
+
+#[cfg(test)]
+mod tests {
+    use quicprochat_wire::{AccessPublicKey, ErrorCode};
+
+    use super::*;
+    use crate::{
+        channels::{ChannelCall, Channels, tests::conversation},
+        engine::bed::Bed,
+        input::CallError,
+    };
+
+    #[test]
+    fn a_denial_that_comes_after_the_own_leave_or_removal_changes_nothing() {
+        for state in [ConversationState::Left, ConversationState::Removed, ConversationState::Spoilt] {
+            let (mut bed, mut conversation) = (Bed::new(), conversation());
+            (conversation.state, conversation.keys_since) = (state.clone(), 4);
+            bed.at(1_000, |cx| {
+                cx.tx.conversations().put_conversation(&conversation).expect("stores");
+                let call = ChannelCall::Attach { key: AccessPublicKey::new([1; 32]), read: 0 };
+                let denied = Err(CallError::Refused(ErrorCode::AccessDenied.into()));
+                Channels::default().respond(cx, conversation.channel, call, denied).expect("takes it");
+                let found = cx.tx.conversations().conversation(&conversation.channel).expect("reads").expect("there");
+                assert_eq!(found.state, state);
+                assert_eq!(is_noted(cx.tx, &conversation.channel), Ok(false));
+            });
+        }
+    }
+}

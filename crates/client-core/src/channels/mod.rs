@@ -362,6 +362,8 @@ impl Channels {
         let before = conversation.state.clone();
         match (call, result) {
             (_, Err(CallError::LinkLost)) => return Ok(()),
+            // Left, or deleted, since it was asked.
+            (ChannelCall::Attach { .. } | ChannelCall::Keyring(_), _) if !conversation.is_looked_at() => {}
             (ChannelCall::Attach { key, read }, Ok(Response::ChannelState(state))) => {
                 attach::attached(cx, session, &mut conversation, key, read, &state)?;
             }
