@@ -1,6 +1,6 @@
 //! The end of a scenario: nothing goes wrong any more, everybody is there, and everything that was begun comes to its end.
 
-use quicprochat_client_core::{Command, CommandId, Outcome};
+use quicprochat_client_core::{Command, CommandId, Outcome, store::ConversationState};
 use quicprochat_server_core::Limits;
 use quicprochat_wire::Duration;
 
@@ -10,6 +10,8 @@ use crate::world::{Fate, Faults, Runner};
 /// Rounds of listening and catching up before it counts as never ending.
 const ROUNDS: usize = 12;
 const MINUTE: Duration = Duration::from_secs(60);
+/// For longer than a device waits for a channel whose keys the server does not know before it is gone.
+const LONGER_THAN_PATIENCE: Duration = Duration::from_secs(25 * 3600);
 
 impl Scenario {
     /// Lets everything come to rest.
@@ -24,6 +26,7 @@ impl Scenario {
             self.world.give(device, Command::Listen, Runner::Resident);
         }
         let mut last = Vec::new();
+        let mut was_patient = false;
         for _ in 0..ROUNDS {
             for device in self.able() {
                 for (invitation, _) in self.requests(device) {
@@ -44,6 +47,10 @@ impl Scenario {
             last = self.open_commands();
             if let Err(why) = synced {
                 last.push(why);
+                if !was_patient && self.waits_for_a_deleted_channel() {
+                    was_patient = true;
+                    self.world.run_for(LONGER_THAN_PATIENCE);
+                }
             }
             let requests: usize = self.able().into_iter().map(|device| self.requests(device).len()).sum();
             if last.is_empty() && requests == 0 && size == self.log_sizes() {
@@ -52,6 +59,16 @@ impl Scenario {
         }
         last.push("does not come to rest".to_owned());
         Err(last)
+    }
+
+    /// Whether a device that does not know that a channel was deleted waits for somebody to give it back, as its store was put back.
+    fn waits_for_a_deleted_channel(&self) -> bool {
+        let deleted: Vec<_> =
+            self.channels().into_iter().filter(|channel| self.server_end(channel).is_none()).collect();
+        self.able().into_iter().any(|device| {
+            let states = deleted.iter().filter_map(|channel| self.conversation(device, channel));
+            states.into_iter().any(|conversation| conversation.state == ConversationState::Diverged)
+        })
     }
 
     /// A one-shot sync of every device.
