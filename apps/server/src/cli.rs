@@ -141,6 +141,10 @@ pub struct BackupArgs {
 pub struct RestoreArgs {
     /// Which; `-` for standard input.
     pub file: PathBuf,
+    /// Put it in place also if its rows do not fit each other (a wrong count, a row that belongs to nothing), and say how: where
+    /// there is no better backup.
+    #[arg(long)]
+    pub despite_faults: bool,
     /// One JSON object instead of text.
     #[arg(long)]
     pub json: bool,

@@ -14,7 +14,7 @@ use quicprochat_wire::Timestamp;
 use serde_json::{Value, json};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::{BackupError, Summary, check_backup, check_restored, create, restore_backup};
+use super::{BackupError, Faults, Summary, check_backup, check_restored, create, restore_backup};
 use crate::{
     cli::{BackupArgs, CheckArgs, RestoreArgs, STREAM},
     command::existing,
@@ -76,8 +76,9 @@ pub fn backup(config: &Config, layers: &Layers, args: &BackupArgs) -> anyhow::Re
 pub fn restore(config: &Config, layers: &Layers, args: &RestoreArgs) -> anyhow::Result<ExitCode> {
     let mut progress = Progress::new("read");
     let key = |store: &Path, file: &Path| run::store_key(config, layers, store, file);
+    let faults = if args.despite_faults { Faults::Told } else { Faults::Refused };
     let restored = open(&args.file).and_then(|(input, total)| {
-        restore_backup(&config.data_dir, input, total, key, &mut |done, total| progress.show(done, total))
+        restore_backup(&config.data_dir, input, total, faults, key, &mut |done, total| progress.show(done, total))
     });
     progress.end();
     match restored {
@@ -95,7 +96,14 @@ pub fn restore(config: &Config, layers: &Layers, args: &RestoreArgs) -> anyhow::
                 config.data_dir.display(),
                 counted(&summary),
             );
-            tell(args.json, "restored", object(&args.file, &summary), &text)
+            for fault in summary.faults.iter().filter(|_| !args.json) {
+                writeln!(io::stderr().lock(), "qpc-server: put in place all the same: {fault}")?;
+            }
+            let mut said = object(&args.file, &summary);
+            if let Some(fields) = said.as_object_mut() {
+                fields.insert("faults".to_owned(), json!(summary.faults));
+            }
+            tell(args.json, "restored", said, &text)
         }
         Err(error) => fail(&error, args.json),
     }

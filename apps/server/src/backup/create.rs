@@ -53,7 +53,7 @@ pub(super) fn write<W: Write>(
     let mut frames = FrameWriter::begin(out, &head, &key)?;
     let rows = snapshot.write(&mut frames, progress)?;
     let (out, bytes) = frames.finish()?;
-    Ok((out, Summary { head, rows, bytes }))
+    Ok((out, Summary { head, rows, bytes, faults: Vec::new() }))
 }
 
 /// Where a backup goes if a directory is given: a name that says when it was made.

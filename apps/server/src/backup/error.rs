@@ -67,10 +67,12 @@ pub enum BackupError {
         path: PathBuf,
     },
     /// The file is whole, but what came out of it breaks rules of the store.
-    #[error("the backup is whole, but the store in it is not sound, and `restore` does not put it in place: {faults}", faults = faults.join("; "))]
+    #[error("the backup is whole, but the store in it is not sound, and `restore` {how}: {faults}", how = if *readable { "puts it in place with --despite-faults only" } else { "does not put it in place" }, faults = faults.join("; "))]
     Unsound {
         /// What is wrong.
         faults: Vec<String>,
+        /// Whether the database itself is whole, so that a server can run on it: only what its rows say of each other is wrong.
+        readable: bool,
     },
     /// The store does not open.
     #[error(transparent)]
@@ -78,6 +80,12 @@ pub enum BackupError {
     /// The store cannot be read or written.
     #[error("the store cannot be used: {0}")]
     Fault(#[from] StoreFault),
+    /// A backup is looked at where there is too little room for the store in it.
+    #[error("there is no room in {folder} for the store of the backup, which is written there to be checked: set TMPDIR to a directory with more room, or check the file alone (--quick)", folder = folder.display())]
+    NoRoomToCheck {
+        /// Where it was written.
+        folder: PathBuf,
+    },
     /// The data directory cannot be used.
     #[error(transparent)]
     DataDir(#[from] DataDirError),
@@ -122,7 +130,7 @@ impl BackupError {
             Self::Exists { .. } => ("file-exists", 1),
             Self::NotEmpty { .. } => ("not-empty", 1),
             Self::DataDir(DataDirError::InUse { .. }) => ("in-use", 1),
-            Self::Fault(StoreFault::Full) => ("disk-full", 1),
+            Self::Fault(StoreFault::Full) | Self::NoRoomToCheck { .. } => ("disk-full", 1),
             Self::Io { source, .. } | Self::Stream { source, .. } if is_full(source) => ("disk-full", 1),
             Self::TooLong { .. }
             | Self::NoServerKey { .. }
@@ -133,6 +141,11 @@ impl BackupError {
             | Self::Io { .. }
             | Self::Stream { .. } => ("failed", 1),
         }
+    }
+
+    /// The same of a backup that is written to `folder` to be looked at.
+    pub(super) fn while_checking(self, folder: &std::path::Path) -> Self {
+        if self.code().0 == "disk-full" { Self::NoRoomToCheck { folder: folder.to_owned() } } else { self }
     }
 
     pub(crate) fn io(action: &'static str, path: &std::path::Path) -> impl FnOnce(io::Error) -> Self {

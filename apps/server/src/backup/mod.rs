@@ -23,7 +23,7 @@ pub use self::{
     create::create,
     error::BackupError,
     format::{Cell, FrameWriter, Head},
-    read::{Rows, check_backup, check_restored, restore_backup},
+    read::{Faults, Rows, check_backup, check_restored, restore_backup},
 };
 
 pub(crate) use self::format::TableHead;
@@ -41,6 +41,8 @@ pub struct Summary {
     pub rows: BTreeMap<String, u64>,
     /// Bytes of the file.
     pub bytes: u64,
+    /// What the rows of a store that was put in place all the same say wrongly of each other.
+    pub faults: Vec<String>,
 }
 
 impl Summary {

@@ -35,6 +35,16 @@ pub trait Rows {
     fn row(&mut self, cells: &[Cell<'_>]) -> Result<(), BackupError>;
 }
 
+/// What becomes of a store whose database is whole, and whose rows do not fit each other: a count that is wrong, a row that belongs
+/// to nothing.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Faults {
+    /// It is not put in place.
+    Refused,
+    /// It is, and they are told: where there is no better backup, it is better than none.
+    Told,
+}
+
 /// Reads a backup to its end and keeps nothing.
 ///
 /// Errors:   [`BackupError`], whatever is wrong with it.
@@ -69,9 +79,9 @@ pub fn check_restored(
         BackupError::Io { action: "make a key for", path: scratch.path.clone(), source }
     })?;
     let location = Location { path: scratch.path.join("store.db"), key };
-    let checked = fill_store(&location, opened, total, progress);
+    let checked = fill_store(&location, opened, total, Faults::Refused, progress);
     let removed = scratch.remove();
-    let summary = checked?;
+    let summary = checked.map_err(|error| error.while_checking(folder))?;
     removed?;
     Ok(summary)
 }
@@ -120,6 +130,7 @@ pub fn restore_backup(
     data: &Path,
     input: impl Read,
     total: Option<u64>,
+    faults: Faults,
     key: impl FnOnce(&Path, &Path) -> anyhow::Result<StoreKey>,
     progress: Progress<'_>,
 ) -> Result<Summary, BackupError> {
@@ -131,7 +142,7 @@ pub fn restore_backup(
     let staged = dir.path().join(RESTORING);
     clear(dir.path())?;
     DirBuilder::new().mode(0o700).create(&staged).map_err(BackupError::io("make the directory", &staged))?;
-    let restored = fill(&staged, opened, total, key, progress);
+    let restored = fill(&staged, opened, total, faults, key, progress);
     if restored.is_err() {
         clear(dir.path())?;
         return restored;
@@ -181,6 +192,7 @@ fn fill<R: Read>(
     staged: &Path,
     opened: Opened<R>,
     total: Option<u64>,
+    faults: Faults,
     key: impl FnOnce(&Path, &Path) -> anyhow::Result<StoreKey>,
     progress: Progress<'_>,
 ) -> Result<Summary, BackupError> {
@@ -190,7 +202,7 @@ fn fill<R: Read>(
         BackupError::Io { action: "get the key of", path: path.clone(), source }
     })?;
     private_file::write_private(&staged.join("server.key"), &opened.server_key)?;
-    fill_store(&Location { path, key }, opened, total, progress)
+    fill_store(&Location { path, key }, opened, total, faults, progress)
 }
 
 /// Puts every row into a new store, and looks at all of it.
@@ -198,18 +210,25 @@ fn fill_store<R: Read>(
     location: &Location,
     opened: Opened<R>,
     total: Option<u64>,
+    wanted: Faults,
     progress: Progress<'_>,
 ) -> Result<Summary, BackupError> {
     let mut filling = Filling::create(location, opened.head.schema)?;
-    let summary = opened.rows(&mut filling, total, progress)?;
+    let mut summary = opened.rows(&mut filling, total, progress)?;
     filling.finish()?;
-    let mut faults = dump::check(location)?;
-    faults.extend(sound::faults(location)?);
+    let mut damage = dump::check(location)?;
     // SQLite removes its log when the last connection closes; what stood in it would stay behind.
     if location.path.with_extension("db-wal").exists() {
-        faults.push("the database's log was not moved into it".to_owned());
+        damage.push("the database's log was not moved into it".to_owned());
     }
-    if faults.is_empty() { Ok(summary) } else { Err(BackupError::Unsound { faults }) }
+    if !damage.is_empty() {
+        return Err(BackupError::Unsound { faults: damage, readable: false });
+    }
+    summary.faults = sound::faults(location)?;
+    if summary.faults.is_empty() || wanted == Faults::Told {
+        return Ok(summary);
+    }
+    Err(BackupError::Unsound { faults: summary.faults, readable: true })
 }
 
 /// A backup whose head was read.
@@ -274,7 +293,7 @@ impl<R: Read> Opened<R> {
         if !missing.is_empty() {
             return Err(BackupError::Damaged { what: "a table is missing" });
         }
-        Ok(Summary { head: self.head, rows: counts, bytes: self.frames.bytes() })
+        Ok(Summary { head: self.head, rows: counts, bytes: self.frames.bytes(), faults: Vec::new() })
     }
 }
 

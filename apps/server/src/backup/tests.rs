@@ -51,7 +51,7 @@ impl Bed {
     fn restore(&self, name: &str, backup: &[u8]) -> (PathBuf, Result<Summary, BackupError>) {
         let data = self.temp.path().join(name);
         let key = |_: &Path, _: &Path| Ok(StoreKey::new([8; 32]));
-        let restored = restore_backup(&data, backup, None, key, &mut |_, _| {});
+        let restored = restore_backup(&data, backup, None, Faults::Refused, key, &mut |_, _| {});
         (data, restored)
     }
 }
@@ -145,7 +145,8 @@ fn messages_of_the_journal_do_not_stand_in_the_order_in_which_they_came() {
     assert_eq!((made.of("journal"), made.of("entries")), (1, 0), "the messages have not moved");
     // By their channels' random numbers: one order in 9! is the one in which they came.
     let key = |_: &Path, _: &Path| Ok(StoreKey::new([8; 32]));
-    restore_backup(&temp.path().join("data"), &backup[..], None, key, &mut |_, _| {}).expect("restored");
+    restore_backup(&temp.path().join("data"), &backup[..], None, Faults::Refused, key, &mut |_, _| {})
+        .expect("restored");
     let restored = Location { path: temp.path().join("data/store.db"), key: StoreKey::new([8; 32]) };
     let mut out = Vec::new();
     dump::dump(&restored, &mut out).expect("dumped");
@@ -233,8 +234,17 @@ fn a_store_that_is_not_sound_is_not_put_in_place() {
     let (data, restored) = bed.restore("data", &backup);
     let error = restored.expect_err("not sound");
     assert_eq!(error.code(), ("backup-unsound", 6));
-    assert!(error.to_string().contains("inboxes"), "{error}");
+    assert!(error.to_string().contains("inboxes") && error.to_string().contains("--despite-faults"), "{error}");
     assert_eq!(names(&data), ["lock"]);
+    // Where there is no better one.
+    let key = |_: &Path, _: &Path| Ok(StoreKey::new([8; 32]));
+    let taken = restore_backup(&data, &backup[..], None, Faults::Told, key, &mut |_, _| {}).expect("put in place");
+    assert!(
+        !taken.faults.is_empty() && taken.faults.iter().all(|fault| fault.contains("inboxes")),
+        "{:?}",
+        taken.faults
+    );
+    assert_eq!(names(&data), ["lock", "server.key", "store.db"]);
 }
 
 #[test]
@@ -312,7 +322,12 @@ fn a_full_disk_fails_the_backup_and_the_restore() {
     filling.table("state", 2).expect("begun");
     let row = |name: &'static str| [Cell::Text(name.as_bytes()), Cell::Bytes(&[1; 100_000])];
     filling.row(&row("a")).expect("fits");
-    assert_eq!(filling.row(&row("b")).expect_err("full").code(), ("disk-full", 1));
+    let full = filling.row(&row("b")).expect_err("full");
+    assert_eq!(full.code(), ("disk-full", 1));
+    let said = full.while_checking(Path::new("/small"));
+    assert_eq!(said.code(), ("disk-full", 1));
+    assert!(said.to_string().contains("/small") && said.to_string().contains("TMPDIR"), "{said}");
+    assert_eq!(BackupError::NotABackup.while_checking(Path::new("/small")).code().0, "not-a-backup");
 }
 
 #[test]
