@@ -82,6 +82,9 @@ Examples:
         proof: Proof,
     },
     /// Say which account and device this is.
+    #[command(after_help = "\
+Example:
+  qpc whoami")]
     Whoami,
     /// Change the account's password.
     #[command(after_help = "\
@@ -98,18 +101,34 @@ Examples:
         new_password_file: Option<PathBuf>,
     },
     /// Show or replace the recovery key.
+    #[command(after_help = "\
+Examples:
+  qpc recovery show
+  qpc recovery new --password-file pw.txt")]
     #[command(subcommand)]
     Recovery(RecoveryCommand),
     /// Set how the account takes new devices, or delete it.
+    #[command(after_help = "\
+Examples:
+  qpc account require-link on
+  qpc account delete")]
     #[command(subcommand)]
     Account(AccountCommand),
     /// List, link, rename or revoke the account's devices.
+    #[command(after_help = "\
+Examples:
+  qpc devices
+  qpc devices link
+  qpc devices revoke 3e908524")]
     #[command(visible_alias = "device")]
     Devices {
         #[command(subcommand)]
         command: Option<DevicesCommand>,
     },
     /// Show the number to compare with NAME over another way (a call, in person).
+    #[command(after_help = "\
+Example:
+  qpc safety-number bob")]
     SafetyNumber {
         /// Whose.
         name: String,
@@ -130,20 +149,44 @@ Example:
         accept_changed_key: bool,
     },
     /// Make and change groups.
+    #[command(after_help = "\
+Examples:
+  qpc group create picnic
+  qpc group invite picnic bob carol")]
     #[command(subcommand)]
     Group(GroupCommand),
     /// List conversations: pinned ones first, archived ones last.
+    #[command(after_help = "\
+Examples:
+  qpc conversations
+  qpc --json conversations")]
     #[command(alias = "list")]
     Conversations,
     /// Mute, pin, archive, place or call a conversation, on all your devices.
+    #[command(after_help = "\
+Examples:
+  qpc conversation mute picnic --for 8h
+  qpc conversation title picnic 'Sunday'")]
     #[command(subcommand)]
     Conversation(ConversationCommand),
     /// Keep the account's history at its server, sealed, for new devices; or not.
+    #[command(after_help = "\
+Examples:
+  qpc history status
+  qpc history off picnic")]
     #[command(subcommand)]
     History(HistoryCommand),
     /// Mark a conversation as read, on all your devices.
+    #[command(after_help = "\
+Examples:
+  qpc read picnic
+  qpc read picnic --to 42")]
     Read(ReadArgs),
     /// Keep what you began to write, on all your devices.
+    #[command(after_help = "\
+Examples:
+  qpc draft picnic 'I thought that'
+  qpc draft picnic --clear")]
     Draft(DraftArgs),
     /// Send text to a conversation.
     #[command(after_help = "\
@@ -159,6 +202,12 @@ Examples:
         text: String,
     },
     /// Send text to one person.
+    #[command(after_help = "\
+Without a connection the message is queued (exit code 3) and goes out with the next sync or listen.
+
+Examples:
+  qpc dm bob 'Lunch at noon?'
+  echo 'From a pipe' | qpc dm bob@chat.example -")]
     Dm {
         /// To whom.
         name: String,
@@ -166,14 +215,26 @@ Examples:
         text: String,
     },
     /// Make or list invite codes, where the server asks for them.
+    #[command(after_help = "\
+Examples:
+  qpc invite create
+  qpc invite list")]
     #[command(subcommand)]
     Invite(InviteCommand),
     /// List, accept or block invitations of people you do not know.
+    #[command(after_help = "\
+Examples:
+  qpc requests
+  qpc requests accept 1fea7ca7")]
     Requests {
         #[command(subcommand)]
         command: Option<RequestsCommand>,
     },
     /// Catch up once and exit.
+    #[command(after_help = "\
+Examples:
+  qpc sync
+  qpc --json sync")]
     Sync,
     /// Stay online and print what arrives.
     #[command(after_help = "\
@@ -189,6 +250,10 @@ Examples:
         count: Option<u64>,
     },
     /// Show what was said. It stays unread, unless --read is given.
+    #[command(after_help = "\
+Examples:
+  qpc log picnic --limit 20 --read
+  qpc --json log picnic --since 42")]
     Log {
         /// Conversation.
         conv: String,
@@ -203,6 +268,10 @@ Examples:
         read: bool,
     },
     /// Back up what this device knows to a file, check one, or restore from one.
+    #[command(after_help = "\
+Examples:
+  qpc backup create alice.backup
+  qpc backup restore alice.backup")]
     #[command(subcommand)]
     Backup(BackupCommand),
     /// Write what was said as plain files: for a browser, an editor, or programs.
@@ -213,13 +282,22 @@ Example:
   qpc export --format html --conversation picnic ~/picnic")]
     Export(ExportArgs),
     /// Check what is configured, reachable, encrypted, and how; mend what can be mended.
+    #[command(after_help = "\
+Exit codes: 0 all is well, 1 something is left (for others, or for you), 3 the server cannot be reached.
+
+Examples:
+  qpc doctor
+  qpc doctor --repair")]
     Doctor {
-        /// Enter conversations anew that this device cannot follow, ask again for what it cannot read, and remove key files that a
-        /// crash left over
+        /// Enter conversations anew that this device cannot follow, ask again for what it cannot read, look at all of the history at
+        /// the server and put in again what is amiss, look once more at what has stopped, and remove key files that a crash left over
         #[arg(long)]
         repair: bool,
     },
     /// Take blind tokens out of this device's stock, for programs that speak the protocol themselves.
+    #[command(after_help = "\
+Example:
+  qpc tokens take 3")]
     #[command(subcommand)]
     Tokens(TokensCommand),
 }
@@ -249,11 +327,17 @@ pub(crate) struct Password {
 #[derive(Subcommand, Debug)]
 pub(crate) enum RecoveryCommand {
     /// Print the recovery key again.
+    #[command(after_help = "\
+Example:
+  qpc recovery show --password-file pw.txt")]
     Show {
         #[command(flatten)]
         password: Password,
     },
     /// Make a new recovery key; the one before is worth nothing from then on.
+    #[command(after_help = "\
+Example:
+  qpc recovery new")]
     New {
         #[command(flatten)]
         password: Password,
@@ -285,6 +369,9 @@ Example:
     /// Leave every group, then remove everything the server has of this account, and this device's store.
     ///
     /// Channels cannot be found from an account: what is in them stays, unreadable to the server, until it expires.
+    #[command(after_help = "\
+Example:
+  qpc account delete --yes --password-file pw.txt")]
     Delete {
         #[command(flatten)]
         password: Password,
@@ -298,8 +385,14 @@ Example:
 #[derive(Subcommand, Debug)]
 pub(crate) enum DevicesCommand {
     /// List them.
+    #[command(after_help = "\
+Example:
+  qpc devices list")]
     List,
     /// Give one a name that only your own devices see.
+    #[command(after_help = "\
+Example:
+  qpc devices rename 3e908524 kitchen-laptop")]
     Rename {
         /// Its id, or an unambiguous prefix.
         id: String,
@@ -316,6 +409,9 @@ Example:
   qpc --home ~/second device join    on the new one; it asks for the code")]
     Link(LinkArguments),
     /// Become a device of an account, with the code that another of its devices shows.
+    #[command(after_help = "\
+Example:
+  qpc --home ~/second device join")]
     Join {
         /// The code; without it, or with -, it is read from standard input, which leaves no trace in the shell's history.
         code: Option<String>,
@@ -333,6 +429,9 @@ Example:
         password: Password,
     },
     /// Cut one off: at once from the account, and from every conversation.
+    #[command(after_help = "\
+Example:
+  qpc devices revoke 3e908524")]
     Revoke {
         /// Its id, or an unambiguous prefix.
         id: String,
@@ -345,6 +444,9 @@ Example:
 #[derive(Subcommand, Debug)]
 pub(crate) enum GroupCommand {
     /// Make a group.
+    #[command(after_help = "\
+Example:
+  qpc group create picnic")]
     Create {
         /// Its title.
         title: String,
@@ -361,11 +463,17 @@ Example:
         names: Vec<String>,
     },
     /// List its members and their devices.
+    #[command(after_help = "\
+Example:
+  qpc group members picnic")]
     Members {
         /// Conversation.
         conv: String,
     },
     /// Remove somebody.
+    #[command(after_help = "\
+Example:
+  qpc group remove picnic carol")]
     Remove {
         /// Conversation.
         conv: String,
@@ -373,11 +481,17 @@ Example:
         name: String,
     },
     /// Leave.
+    #[command(after_help = "\
+Example:
+  qpc group leave picnic")]
     Leave {
         /// Conversation.
         conv: String,
     },
     /// Give it another title.
+    #[command(after_help = "\
+Example:
+  qpc group rename picnic 'Sunday picnic'")]
     Rename {
         /// Conversation.
         conv: String,
@@ -390,8 +504,14 @@ Example:
 #[derive(Subcommand, Debug)]
 pub(crate) enum InviteCommand {
     /// Make a code with which one person can register.
+    #[command(after_help = "\
+Example:
+  qpc invite create")]
     Create,
     /// List your codes.
+    #[command(after_help = "\
+Example:
+  qpc invite list")]
     List,
 }
 
@@ -399,11 +519,17 @@ pub(crate) enum InviteCommand {
 #[derive(Subcommand, Debug)]
 pub(crate) enum RequestsCommand {
     /// Join the conversation.
+    #[command(after_help = "\
+Example:
+  qpc requests accept 1fea7ca7")]
     Accept {
         /// The request's id, or an unambiguous prefix.
         id: String,
     },
     /// Drop it, and everything else from that account.
+    #[command(after_help = "\
+Example:
+  qpc requests block 1fea7ca7")]
     Block {
         /// The request's id, or an unambiguous prefix.
         id: String,
@@ -414,6 +540,9 @@ pub(crate) enum RequestsCommand {
 #[derive(Subcommand, Debug)]
 pub(crate) enum TokensCommand {
     /// Print N tokens and forget them.
+    #[command(after_help = "\
+Example:
+  qpc --json tokens take 3")]
     Take {
         /// How many.
         n: u32,
@@ -439,5 +568,18 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_shows_an_example_of_itself() {
+        let mut open: Vec<(String, clap::Command)> = vec![("qpc".to_owned(), Cli::command())];
+        while let Some((name, command)) = open.pop() {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let words: Vec<&str> = name.split(' ').collect();
+            let itself = |line: &str| words.last().is_some_and(|last| line.contains("qpc ") && line.contains(*last));
+            assert!(help.contains("Example") && help.lines().any(itself), "{name} --help has no example");
+            let inner = command.get_subcommands().filter(|inner| inner.get_name() != "help");
+            open.extend(inner.map(|inner| (format!("{name} {}", inner.get_name()), inner.clone())));
+        }
     }
 }

@@ -32,6 +32,9 @@ Examples:
         replace: bool,
     },
     /// Read a backup to its end, and change nothing.
+    #[command(after_help = "\
+Example:
+  qpc backup check alice.backup")]
     Check {
         /// Which.
         file: PathBuf,

@@ -10,18 +10,32 @@ use crate::{context::Context, failure::Failure, render};
 #[derive(Subcommand, Debug)]
 pub(crate) enum HistoryCommand {
     /// Keep history: of the account, or of a conversation that was left out.
+    #[command(after_help = "\
+Examples:
+  qpc history on
+  qpc history on picnic")]
     On {
         /// Conversation; without it, of the account.
         conv: Option<String>,
     },
     /// Keep no history, and delete what is kept: of the account, or of one conversation.
+    #[command(after_help = "\
+Examples:
+  qpc history off picnic
+  qpc history off")]
     Off {
         /// Conversation; without it, of the account.
         conv: Option<String>,
     },
     /// What is kept, what it takes, and what is still to be put in or taken out.
+    #[command(after_help = "\
+Example:
+  qpc --json history status")]
     Status,
     /// Put everything in that is missing there, and take everything out that is missing here, at once.
+    #[command(after_help = "\
+Example:
+  qpc history sync")]
     Sync,
 }
 

@@ -40,6 +40,9 @@ pub(crate) struct DraftArgs {
 #[derive(Subcommand, Debug)]
 pub(crate) enum ConversationCommand {
     /// No notifications.
+    #[command(after_help = "\
+Example:
+  qpc conversation mute picnic --for 8h")]
     Mute {
         /// Conversation.
         conv: String,
@@ -48,31 +51,50 @@ pub(crate) enum ConversationCommand {
         duration: Option<Duration>,
     },
     /// Notifications again.
+    #[command(after_help = "\
+Example:
+  qpc conversation unmute picnic")]
     Unmute {
         /// Conversation.
         conv: String,
     },
     /// Keep on top.
+    #[command(after_help = "\
+Example:
+  qpc conversation pin picnic")]
     Pin {
         /// Conversation.
         conv: String,
     },
     /// No longer keep on top.
+    #[command(after_help = "\
+Example:
+  qpc conversation unpin picnic")]
     Unpin {
         /// Conversation.
         conv: String,
     },
     /// Put away.
+    #[command(after_help = "\
+Example:
+  qpc conversation archive picnic")]
     Archive {
         /// Conversation.
         conv: String,
     },
     /// Take out again.
+    #[command(after_help = "\
+Example:
+  qpc conversation unarchive picnic")]
     Unarchive {
         /// Conversation.
         conv: String,
     },
     /// Give it a place among those that have one, the smallest first.
+    #[command(after_help = "\
+Examples:
+  qpc conversation order picnic 1
+  qpc conversation order picnic --clear")]
     Order {
         /// Conversation.
         conv: String,
@@ -84,6 +106,10 @@ pub(crate) enum ConversationCommand {
         clear: bool,
     },
     /// Call it something else on your own devices; other people see nothing of it.
+    #[command(after_help = "\
+Examples:
+  qpc conversation title picnic 'Sunday'
+  qpc conversation title picnic --clear")]
     Title {
         /// Conversation.
         conv: String,
