@@ -14,6 +14,7 @@ use crate::workspace;
 const LAYERS: &[Layer] = &[
     Layer { name: "wire",        level: 0, may_use: &[] },
     Layer { name: "identity",    level: 1, may_use: &["wire"] },
+    Layer { name: "keytrans",    level: 1, may_use: &[] },
     Layer { name: "e2ee",        level: 2, may_use: &["wire", "identity"] },
     Layer { name: "client-core", level: 3, may_use: &["wire", "identity", "e2ee"] },
     Layer { name: "server-core", level: 3, may_use: &["wire", "identity"] },

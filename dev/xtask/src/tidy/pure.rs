@@ -16,6 +16,7 @@ use crate::workspace;
 pub(crate) const PURE: &[(&str, &str)] = &[
     ("crates/wire", "quicprochat-wire"),
     ("crates/identity", "quicprochat-identity"),
+    ("crates/keytrans", "quicprochat-keytrans"),
     ("crates/e2ee", "quicprochat-e2ee"),
     ("crates/client-core", "quicprochat-client-core"),
     ("crates/server-core", "quicprochat-server-core"),
