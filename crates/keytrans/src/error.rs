@@ -218,6 +218,12 @@ pub enum KeyTransError {
         /// What is listed.
         found: u32,
     },
+    /// Where a version stands was never proven.
+    #[error("the place of version {version} is not known")]
+    UnknownPlace {
+        /// The version.
+        version: u32,
+    },
     /// A commitment stands where none may be, or is missing.
     #[error("version {version}: {}", if *.expected { "its commitment is missing" } else { "a commitment stands where none may be" })]
     Commitment {
@@ -386,6 +392,8 @@ pub enum PositionNeed {
     Known,
     /// On the direct path of the entry that has the version first.
     OnPath,
+    /// After the log ended when it was seen last.
+    AfterHead,
 }
 
 /// A part of a note, or of what goes with it.
@@ -547,6 +555,7 @@ words!(PositionNeed {
     AfterKnown => "after the greatest version known",
     Known => "a distinguished entry that is known",
     OnPath => "on the direct path of the version's entry",
+    AfterHead => "after what was known of the log",
 });
 words!(NotePart {
     Note => "note",

@@ -11,7 +11,7 @@
 //!                              prove: PrefixProof ─┴─ CombinedTreeProof ────┴──▶ verify: a value, or which check failed
 //! ```
 //!
-//! Verification of combined proofs is not here yet. The crate is pure: bytes in, bytes out, the time by argument. `docs/key-transparency.md` has every format.
+//! The crate is pure: bytes in, bytes out, the time by argument. `docs/key-transparency.md` has every format.
 #![forbid(unsafe_code)]
 
 pub mod audit;
@@ -27,6 +27,8 @@ pub mod prove;
 pub mod suite;
 pub mod tree;
 pub mod value;
+pub mod verify;
+mod walk;
 
 pub use digest::{Digest, VrfOutput};
 pub use error::{DecodeError, KeyTransError};

@@ -60,7 +60,7 @@ fn read_opening(reader: &mut Reader<'_>) -> Result<Opening, DecodeError> {
     reader.array().map(Opening)
 }
 
-fn read_map(reader: &mut Reader<'_>) -> Result<ContactMap, DecodeError> {
+pub(crate) fn read_map(reader: &mut Reader<'_>) -> Result<ContactMap, DecodeError> {
     let entries = reader.vector8(|reader| Ok((reader.u64()?, reader.u32()?)))?;
     let in_order = entries
         .windows(2)
@@ -68,7 +68,7 @@ fn read_map(reader: &mut Reader<'_>) -> Result<ContactMap, DecodeError> {
     if in_order { Ok(entries.into_iter().collect()) } else { Err(reader.unknown("entries", 0)) }
 }
 
-fn write_map(writer: &mut Writer, map: &ContactMap) -> Result<(), DecodeError> {
+pub(crate) fn write_map(writer: &mut Writer, map: &ContactMap) -> Result<(), DecodeError> {
     let entries: Vec<(u64, u32)> = map.iter().map(|(position, version)| (*position, *version)).collect();
     writer.vector8(&entries, |writer, (position, version)| writer.u64(*position).u32(*version).done())?.done()
 }

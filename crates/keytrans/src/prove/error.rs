@@ -85,6 +85,12 @@ pub enum LogError {
         /// Leaves there are.
         found: usize,
     },
+    /// What a version says was erased; only its commitment is left.
+    #[error("the value of version {version} was erased")]
+    Erased {
+        /// The version.
+        version: u32,
+    },
     /// The log cannot hold another entry.
     #[error("the log is full")]
     Full,

@@ -18,6 +18,8 @@ mod node;
 mod operator;
 pub mod prefix;
 mod read;
+mod record;
+mod respond;
 pub mod segment;
 mod store;
 
@@ -31,6 +33,7 @@ pub use self::{
     node::{Child, MAX_NODE, PrefixNode},
     operator::{New, Operator, Prepared},
     prefix::Looked,
+    respond::OWNER_ENTRIES,
     store::{Appended, Entry, Inserted, Opened, SignedHead, Store, Version},
 };
 
