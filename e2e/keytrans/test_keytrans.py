@@ -13,6 +13,7 @@ from . import ecvrf, prefix, ristretto, suites, tiny, tls, trees, voprf
 from .edwards import BASE, ORDER, Point, scalar_to_bytes
 from .errors import Refused
 from .messages import SearchRequest
+from .run_vectors import OPERATIONS, read_cases, verify_case
 from .structures import INCLUSION, NON_INCLUSION_PARENT, PrefixLeaf, PrefixProof, vrf_input
 from .walk import Walk
 
@@ -361,3 +362,10 @@ def test_our_suite_is_that_of_its_document() -> None:
         suites.vrf_output(0xF001, example["pk"], example["input"], bytes(32) + proof[32:])
     with pytest.raises(Refused, match="identity"):
         suites.suite_of(0xF001).check_vrf_key(bytes(32))
+
+
+def test_the_vector_file_comes_out_as_it_says() -> None:
+    cases = read_cases(ROOT / "crates/keytrans/vectors/keytrans.json")
+    assert {case["operation"] for case in cases} == set(OPERATIONS) - {"auditor-update"}
+    for case in cases:
+        verify_case(case)

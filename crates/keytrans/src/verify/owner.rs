@@ -18,14 +18,14 @@ use crate::{
 /// What an owner knows of the own label.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Owner {
-    label: Vec<u8>,
+    pub(super) label: Vec<u8>,
     /// The rightmost distinguished entry that is verified.
-    start: u64,
-    greatest: Option<u32>,
+    pub(super) start: u64,
+    pub(super) greatest: Option<u32>,
     /// The greatest version as of entries at which the owner knows it: up to the next of them it is the same.
-    inserted: BTreeMap<u64, u32>,
-    map: ContactMap,
-    places: Places,
+    pub(super) inserted: BTreeMap<u64, u32>,
+    pub(super) map: ContactMap,
+    pub(super) places: Places,
 }
 
 /// New versions of a label.

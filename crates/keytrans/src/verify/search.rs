@@ -33,8 +33,8 @@ pub struct Found {
 /// The versions of one label that are monitored.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Watched {
-    map: ContactMap,
-    places: Places,
+    pub(super) map: ContactMap,
+    pub(super) places: Places,
 }
 
 impl Verifier<'_> {

@@ -1,6 +1,7 @@
 //! Logs of both suites, and people who use them.
 
 mod example;
+mod files;
 mod lies;
 mod owners;
 mod searches;
