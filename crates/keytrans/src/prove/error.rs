@@ -91,6 +91,9 @@ pub enum LogError {
         /// The version.
         version: u32,
     },
+    /// The log has an auditor, whose head goes with every answer, and none was given.
+    #[error("there is no auditor's head yet")]
+    NoAuditorHead,
     /// The log cannot hold another entry.
     #[error("the log is full")]
     Full,

@@ -8,6 +8,7 @@ use super::{
 };
 use crate::{
     KeyTransError, VrfOutput,
+    config::DeploymentMode,
     error::PositionNeed,
     head::{AuditorTreeHead, FullTreeHead},
     message::{
@@ -33,7 +34,8 @@ impl<S: Store> Log<S> {
     /// Answers a search. The auditor's newest head goes with it, where there is one; so in all responses.
     ///
     /// Errors:   [`KeyTransError::NoSuchVersion`] and [`KeyTransError::Expired`], which the draft has no response for; [`LogError::Erased`] if the value
-    ///           was erased; [`KeyTransError::TreeSize`] if the request knows more entries than there are; those of the store.
+    ///           was erased; [`KeyTransError::TreeSize`] if the request knows more entries than there are; [`LogError::NoAuditorHead`]; those of
+    ///           the store.
     pub fn search(
         &self,
         request: &SearchRequest,
@@ -221,7 +223,7 @@ impl<S: Store> Log<S> {
         self.within(later)?;
         let mut source = Recording::new(self, label, later + 1, size)?;
         walk::update_view(&mut source, size)?;
-        if self.operator().max_batch().is_none() {
+        if matches!(self.operator().config().mode, DeploymentMode::ContactMonitoring) {
             walk::contact(&mut source, &ContactMap::from([(terminal, version)]), None)?;
         }
         Ok(CredentialUpdate { monitor: source.finish(None)? })
@@ -242,6 +244,7 @@ impl<S: Store> Log<S> {
             source = source.with_limit(limit);
         }
         let is_same = known == self.size();
+        let auditor = self.auditor_for(auditor)?;
         if !is_same {
             walk::update_view(&mut source, known)?;
         }
@@ -254,6 +257,14 @@ impl<S: Store> Log<S> {
         };
         let also = if is_same { None } else { auditor.map(|head| head.tree_size) };
         Ok((head, source.finish(also)?))
+    }
+
+    /// The auditor's head for an answer: one in logs with an auditor, none in others.
+    fn auditor_for<'a>(&self, head: Option<&'a AuditorTreeHead>) -> Result<Option<&'a AuditorTreeHead>, LogError> {
+        match self.operator().config().mode {
+            DeploymentMode::ContactMonitoring => Ok(None),
+            DeploymentMode::ThirdPartyAuditing { .. } => head.map(Some).ok_or(LogError::NoAuditorHead),
+        }
     }
 
     /// Proves where versions stand, with the commitments of those of which they are to be given.

@@ -1,5 +1,6 @@
 //! Logs of both suites, and people who use them.
 
+mod audited;
 mod example;
 mod files;
 mod lies;
