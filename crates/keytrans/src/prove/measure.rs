@@ -1,13 +1,13 @@
 //! Measurements, for whoever asks: `cargo test -p quicprochat-keytrans measure -- --ignored --nocapture --test-threads 1`.
 
-use std::fs;
+use std::{fs, sync::Arc};
 
 use super::{
     testing::{config, new, operator},
     *,
 };
 use crate::{
-    config::{CipherSuite, DeploymentMode},
+    config::{CipherSuite, Configuration, DeploymentMode},
     suite,
 };
 
@@ -130,4 +130,51 @@ fn measure_preparing() {
             count / all
         );
     }
+}
+
+#[test]
+#[ignore = "measures, and proves nothing"]
+fn measure_searches() {
+    use crate::{
+        message::{SearchRequest, SearchResponse},
+        verify::Verifier,
+    };
+    let suite = CipherSuite::RISTRETTO255;
+    let (vrf, head) = (suite::vrf_key(suite, &[1; 32]).unwrap(), suite::head_key(suite, &[1; 32]).unwrap());
+    let config = Configuration {
+        cipher_suite: suite,
+        vrf_public_key: vrf.public_key(),
+        signature_public_key: head.public_key(),
+        reasonable_monitoring_window: 86_400_000,
+        max_behind: u64::MAX,
+        ..config(DeploymentMode::ContactMonitoring)
+    };
+    let operator = Arc::new(Operator::new(config.clone(), vrf, head).unwrap());
+    let mut log = Log::open(MemoryStore::new(), operator).unwrap();
+    // An entry a minute, so that 4,000 entries are less than three days.
+    for entry in 0..MANY / 10 {
+        log.append(60_000 * u64::from(entry), prepared(&log, entry * 10..entry * 10 + 10)).unwrap();
+    }
+    let (mut bytes, mut made, mut verified) = (0, 0.0, 0.0);
+    const SEARCHES: u32 = 500;
+    for number in 0..SEARCHES {
+        let label = format!("label {:07}", number * 79 % MANY).into_bytes();
+        let request = SearchRequest { last: None, label, version: None };
+        let before = cpu();
+        let response = log.search(&request, None).unwrap().encode().unwrap();
+        made += cpu() - before;
+        bytes += response.len();
+        let before = cpu();
+        let response = SearchResponse::decode(&response, &request, &config).unwrap();
+        Verifier::new(&config).search(None, &request, &response, 60_000 * u64::from(MANY / 10 - 1)).unwrap();
+        verified += cpu() - before;
+    }
+    let count = f64::from(SEARCHES);
+    println!(
+        "a newcomer's search among {MANY} in {} entries: {:.0} bytes, made in {:.0} us, verified in {:.0} us",
+        log.size(),
+        bytes as f64 / count,
+        made / count * 1e6,
+        verified / count * 1e6
+    );
 }
