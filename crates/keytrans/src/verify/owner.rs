@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Places, TreeView, Verified, Verifier, view::count};
 use crate::{
-    KeyTransError,
+    DecodeError, KeyTransError,
+    codec::{Reader, Writer},
     error::{Part, PositionNeed},
     message::{
         ContactMap, OwnerInitRequest, OwnerInitResponse, OwnerMonitorRequest, OwnerMonitorResponse, UpdateRequest,
@@ -14,6 +15,9 @@ use crate::{
     value::commit,
     walk::{self, NewVersions},
 };
+
+/// The version of the stored form.
+const FORMAT: u8 = 1;
 
 /// What an owner knows of the own label.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -185,6 +189,40 @@ impl Owner {
     #[must_use]
     pub fn known_to(&self) -> u64 {
         self.inserted.last_key_value().map_or(self.start, |(entry, _)| *entry)
+    }
+
+    /// The bytes for a store: the format's version, 1; then all that is known.
+    ///
+    /// Errors:   [`DecodeError::TooLong`] for more than 65,535 entries or versions, or 255 of the map.
+    pub fn encode(&self) -> Result<Vec<u8>, DecodeError> {
+        let mut writer = Writer::new();
+        writer.u8(FORMAT).bytes8(&self.label)?.u64(self.start);
+        writer.optional(self.greatest.as_ref(), |writer, version| writer.u32(*version).done())?;
+        let inserted: Vec<(u64, u32)> = self.inserted.iter().map(|(entry, version)| (*entry, *version)).collect();
+        writer.vector16(&inserted, |writer, (entry, version)| writer.u64(*entry).u32(*version).done())?;
+        crate::message::write_map(&mut writer, &self.map)?;
+        writer.put(&self.places.encode()?);
+        Ok(writer.finish())
+    }
+
+    /// Reads what was stored.
+    ///
+    /// Errors:   [`DecodeError`].
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        Reader::whole("Owner", bytes, |reader| {
+            let format = reader.u8()?;
+            if format != FORMAT {
+                return Err(reader.unknown("format", format.into()));
+            }
+            Ok(Self {
+                label: reader.bytes8()?.to_vec(),
+                start: reader.u64()?,
+                greatest: reader.optional(Reader::u32)?,
+                inserted: reader.vector16(|reader| Ok((reader.u64()?, reader.u32()?)))?.into_iter().collect(),
+                map: crate::message::read_map(reader)?,
+                places: Places::decode(reader.rest())?,
+            })
+        })
     }
 
     /// The request that monitors the label.

@@ -28,6 +28,7 @@ impl Person {
         self.updates(world);
         for _ in 0..10 {
             let Some(owner) = &self.owner else { return };
+            assert_eq!(Owner::decode(&owner.encode().unwrap()).as_ref(), Ok(owner));
             let request = owner.monitor_request(self.view.as_ref());
             let bytes = world.log.owner_monitor(&request, None).unwrap().encode().unwrap();
             let response = OwnerMonitorResponse::decode(&bytes, &world.config).unwrap();
