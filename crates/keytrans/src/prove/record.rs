@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Log, LogError, Store};
+use super::{Entry, Log, LogError, Store};
 use crate::{
     KeyTransError, VrfOutput,
     config::Configuration,
@@ -30,6 +30,8 @@ pub(super) struct Recording<'a, S> {
     known: u64,
     retained: BTreeSet<u64>,
     proof: CombinedTreeProof,
+    /// Entries that were read. Each is read once, however often it is asked about.
+    entries: BTreeMap<u64, Entry>,
     /// Entries whose time was given, and whether their prefix tree's root follows from a proof.
     given: BTreeMap<u64, bool>,
     places: BTreeMap<u32, VrfOutput>,
@@ -54,6 +56,7 @@ impl<'a, S: Store> Recording<'a, S> {
             known,
             retained: implicit::frontier(known).collect(),
             proof: CombinedTreeProof::default(),
+            entries: BTreeMap::new(),
             given: BTreeMap::new(),
             places: BTreeMap::new(),
             limit: OwnerLimit { greatest: None, entries: 0 },
@@ -73,13 +76,24 @@ impl<'a, S: Store> Recording<'a, S> {
 
     /// The whole proof; with the root of an auditor's head of that size, too.
     pub(super) fn finish(mut self, also: Option<u64>) -> Result<CombinedTreeProof, LogError> {
-        for (entry, _) in self.given.iter().filter(|(_, has_root)| !**has_root) {
-            self.proof.prefix_roots.push(self.log.prefix_root(*entry)?);
+        let open: Vec<u64> = self.given.iter().filter(|(_, has_root)| !**has_root).map(|(entry, _)| *entry).collect();
+        for entry in open {
+            let root = self.entry(entry)?.prefix_root.digest;
+            self.proof.prefix_roots.push(root);
         }
         let entries: Vec<u64> = self.given.into_keys().collect();
         let question = Question { size: self.size, known: self.known, also, entries: &entries };
         self.proof.inclusion = InclusionProof { elements: self.log.inclusion(&question)? };
         Ok(self.proof)
+    }
+
+    fn entry(&mut self, position: u64) -> Result<Entry, LogError> {
+        if let Some(entry) = self.entries.get(&position) {
+            return Ok(*entry);
+        }
+        let entry = self.log.entry(position)?;
+        self.entries.insert(position, entry);
+        Ok(entry)
     }
 
     fn place(&mut self, version: u32) -> Result<VrfOutput, LogError> {
@@ -104,7 +118,7 @@ impl<S: Store> Source for Recording<'_, S> {
     }
 
     fn timestamp(&mut self, entry: u64) -> Result<u64, LogError> {
-        let timestamp = self.log.timestamp(entry)?;
+        let timestamp = self.entry(entry)?.timestamp;
         if !self.retained.contains(&entry) && !self.given.contains_key(&entry) {
             self.given.insert(entry, false);
             self.proof.timestamps.push(timestamp);
@@ -136,11 +150,10 @@ impl<S: Store> Source for Recording<'_, S> {
         Ok(answers)
     }
 
-    fn goes_on(&mut self, entry: u64, expected: Option<u32>) -> Result<bool, LogError> {
+    fn goes_on(&mut self, entry: u64) -> Result<bool, LogError> {
         let Some(left) = self.limit.entries.checked_sub(1) else { return Ok(false) };
         self.limit.entries = left;
         // A greater version than the owner knows of is told by an update, before this goes on.
-        let greatest = self.log.greatest_version(self.label, entry)?;
-        Ok(greatest <= self.limit.greatest && greatest == expected)
+        Ok(self.log.greatest_version(self.label, entry)? <= self.limit.greatest)
     }
 }

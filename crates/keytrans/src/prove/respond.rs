@@ -117,15 +117,10 @@ impl<S: Store> Log<S> {
         self.within(request.start)?;
         let label = request.label.as_slice();
         let limit = OwnerLimit { greatest: request.greatest_version, entries: OWNER_ENTRIES };
-        let mut expected = BTreeMap::new();
-        for (version, entry) in self.versions(label, 0, usize::MAX)? {
-            expected.insert(entry, version);
-        }
-        let expected = |entry: u64| expected.range(..=entry).next_back().map(|(_, version)| *version);
         let (full_tree_head, monitor) =
             self.prove(label, request.last, auditor, BTreeMap::new(), Some(limit), |source| {
                 walk::contact(source, &request.entries, Some(request.start))?;
-                walk::owner_monitor(source, request.start, &expected).map(drop)
+                walk::owner_monitor(source, request.start, &|entry| self.greatest_version(label, entry)).map(drop)
             })?;
         Ok(OwnerMonitorResponse { full_tree_head, monitor })
     }
@@ -159,13 +154,9 @@ impl<S: Store> Log<S> {
         let new = NewVersions { position, previous, greatest, known_to };
         let (binary_ladder, places) =
             self.steps(label, &new.places(), |version| previous.is_some_and(|previous| version < previous))?;
-        let mut past = BTreeMap::new();
-        for (version, entry) in self.versions(label, 0, usize::MAX)? {
-            past.insert(entry, version);
-        }
-        let past = |entry: u64| past.range(..=entry).next_back().map(|(_, version)| *version);
-        let (full_tree_head, update) = self
-            .prove(label, request.last, auditor, places, None, |source| walk::update(source, &new, &past).map(drop))?;
+        let (full_tree_head, update) = self.prove(label, request.last, auditor, places, None, |source| {
+            walk::update(source, &new, &|entry| self.greatest_version(label, entry)).map(drop)
+        })?;
         if values == request.values {
             values.clear();
         }

@@ -159,7 +159,7 @@ impl Source for Consuming<'_> {
         Ok(answers)
     }
 
-    fn goes_on(&mut self, _: u64, _: Option<u32>) -> Result<bool, KeyTransError> {
+    fn goes_on(&mut self, _: u64) -> Result<bool, KeyTransError> {
         Ok(self.has_more())
     }
 }

@@ -107,7 +107,7 @@ impl Verifier<'_> {
         let (head, proof) = (&response.full_tree_head, &response.monitor);
         let checked = self.check(view, head, proof, &owner.places, now, |source| {
             let map = walk::contact(source, &owner.map, Some(owner.start))?;
-            let walked = walk::owner_monitor(source, owner.start, &|entry| owner.known_at(entry))?;
+            let walked = walk::owner_monitor(source, owner.start, &|entry| Ok(owner.known_at(entry)))?;
             Ok((map, walked))
         })?;
         let Verified { result: (map, walked), view, head } = checked.verified;
@@ -134,7 +134,7 @@ impl Verifier<'_> {
         }
         let (head, proof) = (&response.full_tree_head, &response.update);
         let checked = self.check(view, head, proof, &places, now, |source| {
-            walk::update(source, &new, &|entry| owner.known_at(entry))
+            walk::update(source, &new, &|entry| Ok(owner.known_at(entry)))
         })?;
         let Verified { result: is_distinguished, view, head } = checked.verified;
         let mut owner = Owner { places, greatest: Some(new.greatest), ..owner.clone() };

@@ -50,8 +50,8 @@ pub(crate) trait Source {
         ends: &dyn Fn(u32, bool) -> bool,
     ) -> Result<Vec<bool>, Self::Error>;
 
-    /// Whether an owner's walk goes on at this entry. What the owner knows to be the greatest version there is `expected`.
-    fn goes_on(&mut self, entry: u64, expected: Option<u32>) -> Result<bool, Self::Error>;
+    /// Whether an owner's walk goes on at this entry.
+    fn goes_on(&mut self, entry: u64) -> Result<bool, Self::Error>;
 }
 
 /// The time of the newest entry.

@@ -66,7 +66,7 @@ pub(crate) struct OwnerWalk {
 pub(crate) fn owner_monitor<S: Source>(
     source: &mut S,
     start: u64,
-    expected: &dyn Fn(u64) -> Option<u32>,
+    expected: &dyn Fn(u64) -> Result<Option<u32>, S::Error>,
 ) -> Result<OwnerWalk, S::Error> {
     let mut walk = Walk { start, expected, verified: start, stopped: false };
     if let Some(root) = implicit::root(source.size()) {
@@ -76,15 +76,15 @@ pub(crate) fn owner_monitor<S: Source>(
     Ok(OwnerWalk { verified: walk.verified, is_complete: !walk.stopped })
 }
 
-struct Walk<'a> {
+struct Walk<'a, E> {
     start: u64,
-    expected: &'a dyn Fn(u64) -> Option<u32>,
+    expected: &'a dyn Fn(u64) -> Result<Option<u32>, E>,
     verified: u64,
     stopped: bool,
 }
 
-impl Walk<'_> {
-    fn visit<S: Source>(&mut self, source: &mut S, entry: u64, bounds: Bounds) -> Result<(), S::Error> {
+impl<E: From<KeyTransError>> Walk<'_, E> {
+    fn visit<S: Source<Error = E>>(&mut self, source: &mut S, entry: u64, bounds: Bounds) -> Result<(), S::Error> {
         if !bounds.distinguish(source) {
             return Ok(());
         }
@@ -97,17 +97,16 @@ impl Walk<'_> {
         if self.stopped {
             return Ok(());
         }
-        let expected = (self.expected)(entry);
-        if !source.goes_on(entry, expected)? {
+        if !source.goes_on(entry)? {
             self.stopped = true;
             return Ok(());
         }
-        whole(source, entry, expected)?;
+        whole(source, entry, (self.expected)(entry)?)?;
         self.verified = entry;
         self.child(source, entry, right, |bounds, timestamp| bounds.right_of(timestamp), bounds)
     }
 
-    fn child<S: Source>(
+    fn child<S: Source<Error = E>>(
         &mut self,
         source: &mut S,
         entry: u64,

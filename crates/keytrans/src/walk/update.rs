@@ -43,7 +43,7 @@ impl NewVersions {
 pub(crate) fn update<S: Source>(
     source: &mut S,
     new: &NewVersions,
-    past: &dyn Fn(u64) -> Option<u32>,
+    past: &dyn Fn(u64) -> Result<Option<u32>, S::Error>,
 ) -> Result<bool, S::Error> {
     if new.position >= source.size() {
         return Err(KeyTransError::Position { entry: new.position, needs: PositionNeed::InLog }.into());
@@ -66,7 +66,7 @@ pub(crate) fn update<S: Source>(
 fn previous_tree<S: Source>(
     source: &mut S,
     new: &NewVersions,
-    past: &dyn Fn(u64) -> Option<u32>,
+    past: &dyn Fn(u64) -> Result<Option<u32>, S::Error>,
     shown: &mut Shown,
 ) -> Result<(), S::Error> {
     let mut is_below_distinguished = true;
@@ -77,7 +77,7 @@ fn previous_tree<S: Source>(
             continue;
         }
         if new.previous.is_some() && entry <= new.known_to {
-            shown.assume(entry, new.previous.unwrap_or(0), past(entry));
+            shown.assume(entry, new.previous.unwrap_or(0), past(entry)?);
             continue;
         }
         let rung = shown.search(source, entry, new.previous.unwrap_or(0))?;

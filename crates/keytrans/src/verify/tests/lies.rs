@@ -15,10 +15,13 @@ fn a_fork_is_refused_by_whoever_saw_the_other_side() {
     let world = honest();
     let view = world.search(None, "alice", None).unwrap().view;
     for size in [7_u64, 8, 9, 16] {
+        let mut same = World::new();
         let mut fork = World::new();
         for entry in 0..size {
+            same.add(300, if entry == 2 { &["alice"] } else { &["bob"] });
             fork.add(300, if entry == 2 || entry == 4 { &["alice"] } else { &["bob"] });
         }
+        assert!(same.search(Some(&view), "alice", None).is_ok());
         let found = fork.search(Some(&view), "alice", None);
         assert!(found.is_err(), "{size}: {found:?}");
     }

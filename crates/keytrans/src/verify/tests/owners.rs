@@ -124,7 +124,11 @@ proptest! {
                 Step::Updates => person.updates(&world),
             }
         }
+        if person.owner.is_none() {
+            person.begin(&world);
+        }
         person.catch_up(&world);
+        prop_assert!(person.owner.is_some());
         let verified = person.owner.as_ref().map(Owner::start);
         if verified.is_some() {
             prop_assert_eq!(verified, person.heads(&world).last().map(KnownHead::entry));

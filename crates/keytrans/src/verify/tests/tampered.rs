@@ -11,7 +11,7 @@ fn world() -> World {
 }
 
 #[test]
-fn no_byte_of_a_search_can_be_changed() {
+fn a_changed_byte_of_a_search_is_refused_or_of_no_effect() {
     let world = world();
     let old = {
         let mut world = World::new();
