@@ -57,6 +57,13 @@ pub struct Verified<T> {
     pub head: Option<TreeHead>,
 }
 
+impl<T> Verified<T> {
+    /// The same head and view, with what follows from the result.
+    pub(crate) fn map<U>(self, result: impl FnOnce(T) -> U) -> Verified<U> {
+        Verified { result: result(self.result), view: self.view, head: self.head }
+    }
+}
+
 /// The facts that all operations share.
 struct Checked<T> {
     verified: Verified<T>,
@@ -87,8 +94,7 @@ impl<'a> Verifier<'a> {
             self.check(view, head, proof, &places, now, |source| walk::walk_recent(source, request.stop, RECENT))?;
         let known = checked.verified.result.iter().map(|entry| KnownHead::of(*entry, &checked.nodes, &checked.entries));
         let result = known.collect::<Result<_, _>>()?;
-        let Verified { view, head, .. } = checked.verified;
-        Ok(Verified { result, view, head })
+        Ok(checked.verified.map(|_| result))
     }
 
     /// Whether the versions that are looked up must be monitored afterwards.

@@ -81,17 +81,15 @@ impl Verifier<'_> {
             walk::owner_init(source, &list, claims)?;
             Ok(list)
         })?;
-        let Verified { result: list, view, head } = checked.verified;
         places.keep_shown(&checked.entries.included);
-        let result = Owner {
+        Ok(checked.verified.map(|list| Owner {
             label: request.label.clone(),
             start: request.start,
             greatest,
             inserted: list.into_iter().zip(claims.iter().copied()).collect(),
             map: ContactMap::new(),
             places,
-        };
-        Ok(Verified { result, view, head })
+        }))
     }
 
     /// Verifies that no version of the own label came that the owner does not know.
@@ -110,9 +108,10 @@ impl Verifier<'_> {
             let walked = walk::owner_monitor(source, owner.start, &|entry| Ok(owner.known_at(entry)))?;
             Ok((map, walked))
         })?;
-        let Verified { result: (map, walked), view, head } = checked.verified;
-        let owner = Owner { map, start: walked.verified, ..owner.clone() };
-        Ok(Verified { result: Monitored { owner, is_complete: walked.is_complete }, view, head })
+        Ok(checked.verified.map(|(map, walked)| Monitored {
+            owner: Owner { map, start: walked.verified, ..owner.clone() },
+            is_complete: walked.is_complete,
+        }))
     }
 
     /// Verifies new versions of the own label: those that were asked for, or those that came otherwise; with their values.
@@ -136,13 +135,14 @@ impl Verifier<'_> {
         let checked = self.check(view, head, proof, &places, now, |source| {
             walk::update(source, &new, &|entry| Ok(owner.known_at(entry)))
         })?;
-        let Verified { result: is_distinguished, view, head } = checked.verified;
-        let mut owner = Owner { places, greatest: Some(new.greatest), ..owner.clone() };
-        owner.inserted.insert(new.position, new.greatest);
-        if !is_distinguished {
-            walk::watch(&mut owner.map, new.position, new.greatest);
-        }
-        Ok(Verified { result: Updated { owner, values: values.clone() }, view, head })
+        Ok(checked.verified.map(|is_distinguished| {
+            let mut owner = Owner { places, greatest: Some(new.greatest), ..owner.clone() };
+            owner.inserted.insert(new.position, new.greatest);
+            if !is_distinguished {
+                walk::watch(&mut owner.map, new.position, new.greatest);
+            }
+            Updated { owner, values: values.clone() }
+        }))
     }
 
     /// The places the owner knows and those of the new versions.

@@ -57,17 +57,15 @@ impl Verifier<'_> {
             None => walk::greatest(source, target),
             Some(version) => walk::fixed(source, version),
         })?;
-        let Verified { result: end, view, head } = checked.verified;
         places.keep_shown(&checked.entries.included);
-        let result = Found {
+        Ok(checked.verified.map(|end| Found {
             version: target,
             value: response.value.clone(),
             opening: response.opening,
             terminal: end.terminal,
             must_monitor: self.contacts_monitor() && end.is_recent,
             places,
-        };
-        Ok(Verified { result, view, head })
+        }))
     }
 
     /// Verifies what became of versions that are monitored; what is left to be monitored.
@@ -83,9 +81,10 @@ impl Verifier<'_> {
         let (head, proof) = (&response.full_tree_head, &response.monitor);
         let checked =
             self.check(view, head, proof, &watched.places, now, |source| walk::contact(source, &watched.map, None))?;
-        let Verified { result: map, view, head } = checked.verified;
-        let places = if map.is_empty() { Places::default() } else { watched.places.clone() };
-        Ok(Verified { result: Watched { map, places }, view, head })
+        Ok(checked.verified.map(|map| {
+            let places = if map.is_empty() { Places::default() } else { watched.places.clone() };
+            Watched { map, places }
+        }))
     }
 }
 
