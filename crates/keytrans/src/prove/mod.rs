@@ -207,8 +207,6 @@ impl Prepared {
 }
 
 #[cfg(test)]
-mod measure;
-#[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
